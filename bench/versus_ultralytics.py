@@ -1,0 +1,70 @@
+"""How long quantgate and Ultralytics' own `benchmark` take for the same six cells, one after the other.
+
+    python bench/versus_ultralytics.py --weights yolo26n.pt --data coco256/coco256.yaml
+
+Both start cold: exports, calibration and builds are part of the time. Ultralytics: torch fp32; ONNX Runtime fp32, int8;
+OpenVINO fp32, fp16, int8, in one process. quantgate: `pytest -n auto` of the same cells, latency included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SUITE = """
+from harness import Suite, matrix
+CELLS = [
+    *matrix({model!r}, "fp32", "torch"),
+    *matrix({model!r}, ["fp32", "int8"], "onnxruntime"),
+    *matrix({model!r}, ["fp32", "fp16", "int8"], "openvino"),
+]
+SUITE = Suite("six", {data!r}, CELLS)
+"""
+
+PEER = """
+from ultralytics.utils.benchmarks import benchmark
+CELLS = [("-", None), ("onnx", None), ("onnx", 8), ("openvino", None), ("openvino", 16), ("openvino", 8)]
+for format, quantize in CELLS:
+    table = benchmark(model={model!r}, data={data!r}, imgsz=640, format=format, quantize=quantize, device="cpu")
+    print(table, flush=True)
+"""
+
+
+def seconds(command: list[str], folder: Path, log: Path) -> float:
+    """Wall clock of a command; its output goes to `log`."""
+    start = time.monotonic()
+    with log.open("w") as output:
+        environment = {**os.environ, "YOLO_AUTOINSTALL": "false"}
+        code = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment).returncode
+    if code:
+        sys.exit(f"{' '.join(command[:4])} … exited with {code}:\n{log.read_text()[-3000:]}")
+    return time.monotonic() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    options = parser.parse_args()
+    data = str(options.data.resolve())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = str(shutil.copy(options.weights, folder / options.weights.name))  # exports are written beside it
+        (folder / "test_six.py").write_text(SUITE.format(model=model, data=data))
+        (folder / "peer.py").write_text(PEER.format(model=model, data=data))
+        ours = [sys.executable, "-m", "pytest", "test_six.py", "-n", "auto", "-p", "no:cacheprovider"]
+        took = seconds([*ours, "--qg-cache-dir", str(folder / "cache")], folder, folder / "ours.log")
+        theirs = seconds([sys.executable, "peer.py"], folder, folder / "peer.log")
+        print((folder / "ours.log").read_text())
+        print("\n".join(line for line in (folder / "peer.log").read_text().splitlines() if "│" in line))
+    print(f"quantgate {took:.1f} s, ultralytics benchmark {theirs:.1f} s, ratio {took / theirs:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What a backend is. No clock, no fallback and no environment variable inside one; the harness owns those."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import Unavailable
+from harness.types import Artifact, Cell
+
+Tensor = NDArray[np.generic]
+
+
+class Session(Protocol):
+    """An opened artifact."""
+
+    def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
+        """Raw outputs for a batch of shape [N, 3, S, S] in [0, 1]; host in, host out, complete on return.
+
+        The outputs are valid until the next call.
+        """
+        ...
+
+    def executed(self) -> dict[str, int]:
+        """Convolutions and matrix products by the numeric type in which the runtime executes them."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Backend(Protocol):
+    """A module of this package. Module level functions, so that a new backend is one new file."""
+
+    def probe(self, cell: Cell) -> str:
+        """Version of the installed runtime; raises Unavailable with the reason. Imports nothing heavy."""
+        ...
+
+    def open(self, artifact: Artifact, cell: Cell, threads: int) -> Session:
+        """Load `artifact` for inference on `threads` threads; raises Unavailable where the device is absent."""
+        ...
+
+
+def require(distribution: str, extra: str = "") -> str:
+    """Version of an installed distribution; raises Unavailable with the pip command that installs it."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        wanted = f"'quantgate[{extra}]'" if extra else distribution
+        raise Unavailable(f"{distribution} is not installed: pip install {wanted}") from None
+
+
+def require_cpu(cell: Cell) -> None:
+    """For backends that run on the CPU alone so far."""
+    if cell.device != "cpu":
+        raise Unavailable(f"{cell.backend} runs on device 'cpu' only in this version, not on {cell.device!r}")

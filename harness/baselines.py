@@ -1,0 +1,111 @@
+"""Accepted measurements as canonical JSON in git: sorted keys, one metric a line, no date, no host name.
+
+`<root>/<suite>/accuracy/<instruction set>/<cell>.json` and `<root>/<suite>/latency/<machine class>/<cell>.json`:
+several machines' baselines lie side by side, and a run reads those of its own kind.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError
+from harness.machine import isa, machine_class
+from harness.metrics import STORED, Phase
+from harness.records import write_text
+from harness.types import Cell, Measurement
+from harness.verdicts import Baseline, Incomparable
+
+SCHEMA = 1
+DIGITS = 9  # significant digits; more than mAP over any data set has
+COMPARABLE = ("dataset", "decoding", "imgsz")
+"""Provenance that must be equal for two accuracies to be comparable. Weights, recipe and versions may change: whether
+that made it worse is the question."""
+
+
+def kind_key(phase: Phase) -> str:
+    """The folder of this machine's baselines."""
+    return isa() if phase == "accuracy" else machine_class()
+
+
+def path(root: Path, suite: str, phase: Phase, cell: Cell) -> Path:
+    return root / suite / phase / kind_key(phase) / f"{cell.id}.json"
+
+
+def to_text(measured: Measurement, suite: str, phase: Phase) -> str:
+    """Canonical text of a measurement."""
+    metrics = {name: measured.metrics[name] for name in STORED[phase] if name in measured.metrics}
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "suite": suite,
+        "cell": measured.cell.id,
+        "metrics": {name: _rounded(value) for name, value in metrics.items()},
+        "provenance": {key: measured.provenance[key] for key in sorted(measured.provenance)},
+    }
+    if phase == "accuracy":
+        content["per_class"] = {name: _rounded(value) for name, value in measured.per_class.items()}
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def save(root: Path, suite: str, phase: Phase, measured: Measurement) -> bool:
+    """Write the baseline of a cell; False where the file holds the same bytes already."""
+    file, text = path(root, suite, phase, measured.cell), to_text(measured, suite, phase)
+    if file.exists() and file.read_text() == text:
+        return False
+    write_text(file, text, "--qg-baseline-dir")
+    return True
+
+
+def load(root: Path, suite: str, phase: Phase, cell: Cell) -> Measurement | None:
+    """The accepted measurement of a cell on this kind of machine, None where there is none.
+
+    Raises:
+        ConfigError: the file is truncated, of a newer schema, or of another cell.
+    """
+    file = path(root, suite, phase, cell)
+    return read(file, cell) if file.exists() else None
+
+
+def read(file: Path, cell: Cell) -> Measurement:
+    try:
+        content = json.loads(file.read_text())
+        schema, owner, metrics = content["schema"], content["cell"], content["metrics"]
+        provenance = content["provenance"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"baseline {file} is damaged ({type(error).__name__}: {error}); "
+            f"restore it from git, or write it anew with --qg-baseline-update"
+        ) from None
+    if schema != SCHEMA:
+        raise ConfigError(f"baseline {file} has schema {schema}, this quantgate reads {SCHEMA}; upgrade quantgate")
+    if owner != cell.id:
+        raise ConfigError(
+            f"baseline {file} is of cell {owner}, not of {cell.id}; was the file renamed? restore it from git"
+        )
+    return Measurement(cell, metrics, content.get("per_class", {}), provenance=provenance)
+
+
+def comparable(accepted: Measurement | None, measured: Measurement, phase: Phase) -> Baseline:
+    """The baseline, or why it is one of something else."""
+    if accepted is None or phase == "latency" or measured.failure:
+        return accepted
+    for name in COMPARABLE:
+        then, now = accepted.provenance.get(name), measured.provenance.get(name)
+        if then != now:
+            return Incomparable(f"{name} differs: the baseline has {then}, this run {now}")
+    return accepted
+
+
+def stale(root: Path, suite: str, cells: set[str]) -> list[Path]:
+    """Baseline files, of any machine, whose cell is not in the suite any more."""
+    return sorted(file for file in (root / suite).glob("*/*/*.json") if file.stem not in cells)
+
+
+def elsewhere(root: Path, suite: str, phase: Phase, cell: Cell) -> list[str]:
+    """Other machine kinds that have a baseline of this cell: what to say where this one has none."""
+    return sorted(file.parent.name for file in (root / suite / phase).glob(f"*/{cell.id}.json"))
+
+
+def _rounded(value: float | None) -> float | None:
+    return value if value is None or isinstance(value, int) else float(f"{value:.{DIGITS}g}")

@@ -1,0 +1,96 @@
+"""What this machine can run: every backend × precision, and where weights and data are looked for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import platformdirs
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from harness import machine
+from harness.backends import BACKENDS, backend
+from harness.errors import Unavailable
+from harness.precision import PRECISIONS, recipe
+from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+from harness.types import Cell
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Whether one backend can run one precision here."""
+
+    backend: str
+    precision: str
+    version: str | None  # of the runtime; None where unavailable
+    reason: str  # why not, or what is stored and executed
+
+
+def abilities() -> list[Ability]:
+    """Every combination a suite may declare, `null` excepted."""
+    return [_ability(name, precision) for name in BACKENDS if name != "null" for precision in PRECISIONS]
+
+
+def _ability(name: str, precision: str) -> Ability:
+    cell = Cell("doctor", precision, name)
+    try:
+        made_by = recipe(cell)
+        version = backend(name).probe(cell)
+    except Unavailable as error:
+        return Ability(name, precision, None, str(error))
+    return Ability(name, precision, version, f"stored {made_by.stored}, executes {made_by.executes}")
+
+
+def ability_table(rows: list[Ability]) -> Table:
+    drawn = Table(title="backends", title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    drawn.add_column("backend", no_wrap=True)
+    drawn.add_column("precision", max_width=20)
+    drawn.add_column("runtime", no_wrap=True)
+    drawn.add_column("what runs, or why not", overflow="fold")
+    previous = ""
+    for (name, version, reason), same in groupby(rows, key=lambda row: (row.backend, row.version, row.reason)):
+        shown = Text(version or "unavailable", "green" if version else "dim")
+        precisions = ", ".join(row.precision for row in same)
+        drawn.add_row("" if name == previous else name, precisions, shown, reason)
+        previous = name
+    return drawn
+
+
+def machine_table() -> Table:
+    """The machine, and the folders that matter."""
+    drawn = Table(
+        title="machine", title_justify="left", box=SIMPLE_HEAD, show_edge=False, show_header=False, pad_edge=False
+    )
+    drawn.add_column(no_wrap=True)
+    drawn.add_column(overflow="fold")
+    for name, value in machine.environment().items():
+        shown = f"{value / 2**30:.1f} GiB" if name == "memory_bytes" else str(value)
+        drawn.add_row(name.removesuffix("_bytes").replace("_", " "), shown)
+    drawn.add_row("devices", "cpu")
+    drawn.add_row("bundled weights", _places(BUNDLED_WEIGHTS))
+    drawn.add_row("bundled data", _places(BUNDLED_DATA))
+    for variable, option in (("QUANTGATE_WEIGHTS", "--qg-weights-dir"), ("QUANTGATE_DATA", "--qg-data-dir")):
+        folders = [Path(part) for part in os.environ.get(variable, "").split(os.pathsep) if part]
+        said = (
+            ", ".join(f"{folder} ({_found(folder)})" for folder in folders)
+            or f"not set; also {option}; else Ultralytics by name"
+        )
+        drawn.add_row(variable, said)
+    drawn.add_row(
+        "QUANTGATE_CACHE", os.environ.get("QUANTGATE_CACHE") or f"not set: {platformdirs.user_cache_dir('quantgate')}"
+    )
+    return drawn
+
+
+def _places(known: dict[str, Path]) -> str:
+    return ", ".join(name if path.exists() else f"{name} (absent: {path})" for name, path in known.items())
+
+
+def _found(folder: Path) -> str:
+    if not folder.is_dir():
+        return "no such folder"
+    return ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))[:6]) or "empty"

@@ -1,0 +1,25 @@
+"""The two things that can be wrong before anything is measured: the input, or the machine."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConfigError(ValueError):
+    """The user's input is wrong. The message is one line: what, where, and what to do next."""
+
+
+class Unavailable(RuntimeError):
+    """This machine cannot run it (package, device or data absent). The message says what would change that."""
+
+
+class CellError(RuntimeError):
+    """A cell was to run and did not: its child crashed, hung past its limit, or reported a failure."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt `word`: the nearest of `known`, or all of them when none is near."""
+    options = {option.lower(): option for option in sorted(known)}
+    close = difflib.get_close_matches(word.lower(), options, n=1, cutoff=0.5)
+    return f"did you mean {options[close[0]]!r}?" if close else f"known: {', '.join(options.values())}"

@@ -1,0 +1,133 @@
+"""Pre- and post-processing of the detector families, written once and used for every backend.
+
+The geometry is Ultralytics' letterbox: scale the longer side to the network input, pad with 114, centred. Rounding it
+in two places moves mAP in the third digit (FACTS.md), so both directions use `fit`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.types import Decoding
+
+Layout = Literal["raw", "e2e"]
+"""`raw`: [N, 4 + classes, anchors], centre-size boxes (YOLOv8, YOLO11, YOLO26 one-to-many); needs NMS.
+`e2e`: [N, max_det, 6], corner boxes, score, class (YOLO26 end to end)."""
+
+PAD = 114  # grey level of the letterbox border, as in training
+MAX_CANDIDATES = 30_000  # the highest scoring candidates that NMS looks at, as Ultralytics' max_nms
+DECODING_VERSION = 1  # part of the key of everything that depends on this file
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Where an image lies inside the square network input."""
+
+    ratio: float  # input pixels per image pixel
+    left: int  # columns of padding on the left
+    top: int  # rows of padding on top
+    width: int  # columns covered by the image
+    height: int  # rows covered by the image
+
+
+def fit(width: int, height: int, size: int) -> Fit:
+    """Letterbox geometry of an image of `width` × `height` pixels in a square of `size` pixels."""
+    ratio = min(size / height, size / width)
+    new_width, new_height = max(1, round(width * ratio)), max(1, round(height * ratio))
+    left, top = round((size - new_width) / 2 - 0.1), round((size - new_height) / 2 - 0.1)
+    return Fit(ratio, left, top, new_width, new_height)
+
+
+def letterbox(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """BGR image [H, W, 3] → RGB network input [3, size, size], still in bytes."""
+    import cv2
+
+    height, width = image.shape[:2]
+    place = fit(width, height, size)
+    if (place.width, place.height) != (width, height):
+        image = cv2.resize(image, (place.width, place.height), interpolation=cv2.INTER_LINEAR)
+    canvas = np.full((size, size, 3), PAD, np.uint8)
+    canvas[place.top : place.top + place.height, place.left : place.left + place.width] = image
+    return np.ascontiguousarray(canvas[:, :, ::-1].transpose(2, 0, 1))
+
+
+def normalize(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Bytes [N, 3, S, S] → what a session takes: float32 in [0, 1], contiguous."""
+    scaled: NDArray[np.float32] = np.ascontiguousarray(pixels, np.float32)
+    scaled /= np.float32(255)
+    return scaled
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What a detector says about one image, best first."""
+
+    boxes: NDArray[np.float32]  # [K, 4] x1, y1, x2, y2 in pixels of the original image
+    scores: NDArray[np.float32]  # [K]
+    classes: NDArray[np.int64]  # [K] index into the model's names
+
+
+def layout_of(shape: tuple[int, ...], classes: int) -> Layout | None:
+    """The family that an output of `shape` belongs to, or None."""
+    if len(shape) == 3 and shape[1] == 4 + classes:
+        return "raw"
+    if len(shape) == 3 and shape[2] == 6:
+        return "e2e"
+    return None
+
+
+def decode(
+    output: NDArray[np.float32], layout: Layout, decoding: Decoding, size: int, originals: list[tuple[int, int]]
+) -> list[Detections]:
+    """Raw output of a batch → detections in original pixels; `originals` holds (width, height) per image."""
+    candidates = _raw if layout == "raw" else _end_to_end
+    return [_to_image(*candidates(output[i], decoding), size, *wh) for i, wh in enumerate(originals)]
+
+
+Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
+
+
+def _raw(prediction: NDArray[np.float32], decoding: Decoding) -> Candidates:
+    """[4 + C, A] → boxes, scores, classes after class-wise NMS; a box may carry several classes, as in COCO scoring."""
+    import cv2
+
+    classes, anchors = np.nonzero(prediction[4:] > decoding.conf)
+    scores = prediction[4:][classes, anchors]
+    order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
+    classes, anchors, scores = classes[order], anchors[order], scores[order]
+    centre, extent = prediction[:2, anchors].T, prediction[2:4, anchors].T
+    corner = centre - extent / 2
+    # OpenCV separates the classes by shifting boxes, which holds for coordinates ≥ 0 only.
+    shifted = corner - corner.min(axis=0, initial=0)
+    rectangles: Any = np.concatenate([shifted, extent], axis=1).astype(np.float64)
+    keep = (
+        cv2.dnn.NMSBoxesBatched(rectangles, scores.tolist(), classes.tolist(), 0.0, decoding.iou) if len(scores) else ()
+    )
+    kept = np.asarray(keep, np.int64).reshape(-1)[: decoding.max_det]
+    boxes = np.concatenate([corner, corner + extent], axis=1)
+    return boxes[kept], scores[kept], classes[kept].astype(np.int64)
+
+
+def _end_to_end(prediction: NDArray[np.float32], decoding: Decoding) -> Candidates:
+    """[D, 6] → boxes, scores, classes; the network has already chosen one box per object."""
+    rows = prediction[prediction[:, 4] > decoding.conf]
+    rows = rows[np.argsort(-rows[:, 4], kind="stable")][: decoding.max_det]
+    return rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)
+
+
+def _to_image(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    size: int,
+    width: int,
+    height: int,
+) -> Detections:
+    place = fit(width, height, size)
+    boxes = (boxes - np.array([place.left, place.top] * 2, np.float32)) / np.float32(place.ratio)
+    np.clip(boxes, 0, np.array([width, height] * 2, np.float32), out=boxes)
+    return Detections(boxes, scores, classes)

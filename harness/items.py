@@ -1,0 +1,180 @@
+"""The tests that a suite turns into, one phase of one cell each. The runner measures, `verdicts` judges."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import baselines
+from harness.errors import ConfigError
+from harness.inputs import Settings
+from harness.metrics import METRICS, STORED, Phase
+from harness.records import Record
+from harness.results import CellResult, Plan
+from harness.runner import Runner
+from harness.types import FAILING, Cell, Measurement, Suite, Verdict
+from harness.verdicts import Baseline, judge
+from harness.worker import Progress
+
+
+@dataclass
+class Session:
+    """The state of one pytest process; the only mutable thing, filled by the hooks of `plugin.py` in their order."""
+
+    settings: Settings
+    baselines: Path
+    update: bool
+    require_baseline: bool
+    require_backends: tuple[str, ...]
+    terminal: Any  # pytest's terminal reporter, None in an xdist worker
+    suites: dict[str, Path] = field(default_factory=dict)  # name → file
+    selected: Sequence[CellTest] = ()
+    plans: Sequence[Plan] = ()
+    results: Sequence[CellResult] = ()
+    updated: dict[str, list[str]] | None = None
+    problem: str = ""  # why the results could not be written
+
+    @cached_property
+    def runner(self) -> Runner:
+        return Runner(self.settings, self._live)
+
+    def _live(self, label: str, progress: Progress | None) -> None:
+        """A line behind the cursor that the next output overwrites; on terminals only."""
+        if self.terminal is None or not self.terminal.isatty:
+            return
+        writer = self.terminal._tw
+        room = writer.fullwidth - writer.width_of_current_line - 2
+        text = f" {label} {progress.done}/{progress.total}" if progress else ""
+        writer._file.write(f"\x1b7{text[: max(room, 0)]}\x1b[K\x1b8")
+        writer._file.flush()
+
+
+class CellFailure(Exception):
+    """A test's verdict in words; shown without a traceback."""
+
+
+class SuiteItem(pytest.Item):
+    """What all tests of a suite have in common."""
+
+    suite: Suite
+    state: Session
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, CellFailure | ConfigError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, self.name
+
+
+class CellTest(SuiteItem):
+    """`test_accuracy[cell]` or `test_latency[cell]`."""
+
+    cell: Cell
+    phase: Phase
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, suite: Suite, cell: Cell, phase: Any, state: Session) -> CellTest:
+        item: CellTest = cls.from_parent(parent, name=f"test_{phase}[{cell.id}]")
+        item.suite, item.cell, item.phase, item.state = suite, cell, phase, state
+        item.add_marker(phase)
+        return item
+
+    def runtest(self) -> None:
+        runner, home = self.state.runner, self.path.parent
+        if self.phase == "accuracy":
+            measured = runner.accuracy(self.suite, home, self.cell)
+        else:
+            selected = [
+                item.cell for item in self.state.selected if item.suite is self.suite and item.phase == "latency"
+            ]
+            measured = runner.latency(self.suite, home, self.cell, selected)
+        baseline: Baseline = None
+        try:
+            baseline = self._baseline(measured)
+        except ConfigError as error:  # a damaged baseline costs its cell the verdict, not the measurement
+            measured = dataclasses.replace(measured, failure=("error", str(error)))
+        accepted = dict(baseline.metrics) if isinstance(baseline, Measurement) else None
+        verdicts = (
+            ()
+            if measured.failure
+            else judge(measured, baseline, self._reference(runner, home), self.suite.gates, self.phase)
+        )
+        Record(self.suite.name, self.phase, measured, verdicts, accepted).publish(self.state.settings.run)
+        self.user_properties += [
+            (name, value) for name, value in measured.metrics.items() if name in STORED[self.phase]
+        ]
+        self._conclude(measured, verdicts)
+
+    def _baseline(self, measured: Measurement) -> Baseline:
+        """The accepted measurement; with --qg-baseline-update that is what was just measured."""
+        if measured.failure:
+            return None
+        if self.state.update:
+            return measured
+        accepted = baselines.load(self.state.baselines, self.suite.name, self.phase, self.cell)
+        return baselines.comparable(accepted, measured, self.phase)
+
+    def _reference(self, runner: Runner, home: Path) -> Measurement | None:
+        """The fp32 sibling, where a gate asks for it."""
+        gates = [
+            gate for gate in self.suite.gates if gate.against == "fp32" and METRICS[gate.metric].phase == self.phase
+        ]
+        if not any(gate.applies(self.cell) for gate in gates):
+            return None
+        sibling = self.cell.sibling("fp32")
+        if self.phase == "accuracy":
+            return runner.accuracy(self.suite, home, sibling)
+        return runner.latency(self.suite, home, sibling, [self.cell])
+
+    def _conclude(self, measured: Measurement, verdicts: Sequence[Verdict]) -> None:
+        """Pass, skip or fail, as DESIGN.md says of the statuses."""
+        if measured.failure:
+            status, reason = measured.failure
+            required = self.cell.backend in self.state.require_backends
+            if status == "unavailable" and not required:
+                pytest.skip(reason)
+            raise CellFailure(f"{self.cell}: {status}{' but required' if status == 'unavailable' else ''}: {reason}")
+        failing = FAILING | ({"no-baseline", "incomparable"} if self.state.require_baseline else set())
+        lines = [say(verdict) for verdict in verdicts if verdict.status in failing]
+        if lines:
+            raise CellFailure("\n".join(f"{self.cell}: {line}" for line in lines))
+
+
+class BaselineTest(SuiteItem):
+    """`test_baselines[suite]`: every cell that has a baseline is still in the suite."""
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, suite: Suite, state: Session) -> BaselineTest:
+        item: BaselineTest = cls.from_parent(parent, name=f"test_baselines[{suite.name}]")
+        item.suite, item.state = suite, state
+        return item
+
+    def runtest(self) -> None:
+        stale = baselines.stale(self.state.baselines, self.suite.name, {cell.id for cell in self.suite.cells})
+        if stale and self.state.update:
+            for file in stale:
+                file.unlink()
+        elif stale:
+            names = ", ".join(sorted({file.stem for file in stale}))
+            raise CellFailure(
+                f"{self.suite.name}: missing: {names}: in {self.state.baselines / self.suite.name}, not in the suite; "
+                f"restore the cells, or drop their baselines with --qg-baseline-update"
+            )
+
+
+def say(verdict: Verdict) -> str:
+    """A verdict in one line: metric, status, observed, expected."""
+    observed = "nothing" if verdict.observed is None else f"{verdict.observed:.6g}"
+    against = {"baseline": " (baseline {:.6g})", "fp32": " (fp32 {:.6g})", "limit": ""}[verdict.against]
+    known = against.format(verdict.reference) if verdict.reference is not None else ""
+    detail = f": {verdict.detail}" if verdict.detail else ""
+    expected = verdict.expected or "a comparable baseline"
+    return f"{verdict.metric} {verdict.status}: observed {observed}, expected {expected}{known}{detail}"

@@ -1,0 +1,155 @@
+"""The clock. Warm-up, then blocks of calls; sessions of several cells take turns, block by block.
+
+A block's first call is not counted: the caches belong to the neighbour until then. The ratio of a cell to its fp32
+sibling is the median over rounds of the ratio of block medians, so that a slow second of the machine hits both sides.
+"""
+
+from __future__ import annotations
+
+import itertools
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.backends import backend
+from harness.datasets import Image
+from harness.families import decode, layout_of, letterbox, normalize
+from harness.types import Artifact, Cell, Decoding
+from harness.worker import Channel
+
+IMAGES = 8  # distinct images that the timed loop cycles through
+BLOCK = 10  # counted calls per block
+
+Clock = Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session's start, seen from its process."""
+
+    load_ms: float  # open the artifact, runtime already imported or not: a cold process
+    first_ms: float  # the first inference
+    peak_rss_bytes: int  # peak resident set of the process after it
+    bare_rss_bytes: int  # the same before the runtime was loaded
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Pre- and post-processing, medians in milliseconds per image."""
+
+    preprocess_ms: float  # decoded image → network input
+    postprocess_ms: float  # raw output → detections
+
+
+@dataclass(frozen=True)
+class TimeJob:
+    """Open a session, then answer commands: a number times a block of that many calls, None ends."""
+
+    cell: Cell
+    artifact: Artifact
+    images: Sequence[Image]
+    pixels: str  # .npy of letterboxed bytes, its first rows are `images`
+    decoding: Decoding
+    threads: int
+    warmup: int
+
+    def run(self, channel: Channel) -> Sides:
+        pixels = np.load(self.pixels, mmap_mode="r")
+        batch = self.cell.batch
+        first = normalize(np.resize(pixels[:batch], (batch, *pixels.shape[1:])))
+        bare = peak_rss()
+        start = time.perf_counter()
+        session = backend(self.cell.backend).open(self.artifact, self.cell, self.threads)
+        opened = time.perf_counter()
+        session.infer(first)
+        ready = time.perf_counter()
+        peak = peak_rss()
+        batches = [
+            normalize(np.take(pixels, range(i, i + batch), axis=0, mode="wrap")) for i in range(len(self.images))
+        ]
+        turn = itertools.cycle(batches)
+        for _ in range(self.warmup):
+            session.infer(next(turn))
+        channel.reply(Opened((opened - start) * 1e3, (ready - opened) * 1e3, peak, bare))
+        while (calls := channel.receive()) is not None:
+            channel.reply(timed(session.infer, turn, calls))
+        sides = self._sides(session)
+        session.close()
+        return sides
+
+    def _sides(self, session: Any) -> Sides:
+        """Timed after everything else, since OpenCV's memory is not the runtime's."""
+        import cv2
+
+        pre, post = [], []
+        names = self.artifact.meta["names"]
+        for image in self.images:
+            picture: Any = cv2.imread(image.path)
+            start = time.perf_counter()
+            batch = normalize(letterbox(picture, self.cell.imgsz)[None])
+            pre.append(time.perf_counter() - start)
+            output = session.infer(np.repeat(batch, self.cell.batch, axis=0))[0].astype(np.float32, copy=False)
+            layout = layout_of(output.shape, len(names))
+            assert layout is not None, f"{self.cell}: output shape {output.shape}"
+            start = time.perf_counter()
+            decode(output[:1], layout, self.decoding, self.cell.imgsz, [(image.width, image.height)])
+            post.append(time.perf_counter() - start)
+        return Sides(statistics.median(pre) * 1e3, statistics.median(post) * 1e3)
+
+
+def timed(infer: Callable[[Any], Any], batches: Any, calls: int, clock: Clock = time.perf_counter_ns) -> list[int]:
+    """Nanoseconds of each of `calls` inferences, after one that is not counted."""
+    samples = [0] * calls
+    infer(next(batches))
+    for i in range(calls):
+        batch = next(batches)
+        start = clock()
+        infer(batch)
+        samples[i] = clock() - start
+    return samples
+
+
+def take_turns(ask: Mapping[Cell, Callable[[int], list[int]]], calls: int) -> dict[Cell, list[list[int]]]:
+    """Blocks of calls, every cell once a round, in alternating order; nanoseconds by cell, round and call."""
+    rounds = -(-calls // BLOCK)
+    blocks: dict[Cell, list[list[int]]] = {cell: [] for cell in ask}
+    for number in range(rounds):
+        for cell in list(ask) if number % 2 == 0 else list(ask)[::-1]:
+            blocks[cell].append(ask[cell](BLOCK))
+    return blocks
+
+
+def summarize(
+    blocks: Sequence[Sequence[int]], reference: Sequence[Sequence[int]] | None, batch: int
+) -> dict[str, float | None]:
+    """Milliseconds per call and images per second; `latency_ratio` to the interleaved fp32 sibling."""
+    ms = np.concatenate([np.asarray(block, np.float64) for block in blocks]) / 1e6
+    p50, p90 = np.percentile(ms, (50, 90))
+    ratio = None
+    if reference is not None:
+        ratio = statistics.median(
+            statistics.median(ours) / statistics.median(theirs) for ours, theirs in zip(blocks, reference, strict=True)
+        )
+    return {
+        "latency_p50_ms": float(p50),
+        "latency_p90_ms": float(p90),
+        "latency_mean_ms": float(ms.mean()),
+        "latency_calls": len(ms),
+        "throughput_ips": float(batch * 1e3 / p50),
+        "latency_ratio": ratio,
+    }
+
+
+def peak_rss() -> int:
+    """Peak resident set of this process, bytes. Not getrusage on Linux: there it includes the parent before exec."""
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,0 +1,98 @@
+"""Kernel locks (`flock`), which a dying process releases: the machine's timed section, and one-builder-per-key.
+
+The machine lock is two files. `gate` is a turnstile: a timed section holds it from the moment it asks, so that heavy
+work sees it and lets go. `section` is shared by heavy work and exclusive for a timed section. Heavy work runs in
+children (`children.py`); the parent of each watches the turnstile, stops its child with SIGSTOP, and releases.
+Nothing has to be cleaned up after a crash, and no reader can starve a writer (FACTS.md, "Latency on a shared machine").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Exclusive section between processes; waits. The file stays, since removing it would race."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class MachineLock:
+    """Timed sections exclude heavy work, on the whole machine; one instance per process and purpose."""
+
+    def __init__(self, folder: Path | None = None, log: Path | None = None) -> None:
+        folder = folder or Path(tempfile.gettempdir())
+        self._gate = _open_shared(folder / "quantgate-gate.lock")
+        self._section = _open_shared(folder / "quantgate-section.lock")
+        self._log = log
+        self._since = 0.0
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """Nothing heavy runs anywhere on the machine while this is held."""
+        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._section, fcntl.LOCK_EX)
+            start = time.monotonic()
+            yield
+            self._record("timed", start)
+        finally:
+            fcntl.flock(self._section, fcntl.LOCK_UN)
+            fcntl.flock(self._gate, fcntl.LOCK_UN)
+
+    def enter_heavy(self) -> None:
+        """Wait for the turnstile, then share the section with other heavy work."""
+        fcntl.flock(self._gate, fcntl.LOCK_SH)
+        fcntl.flock(self._section, fcntl.LOCK_SH)
+        fcntl.flock(self._gate, fcntl.LOCK_UN)
+        self._since = time.monotonic()
+
+    def leave_heavy(self) -> None:
+        """Give the section back."""
+        self._record("heavy", self._since)
+        fcntl.flock(self._section, fcntl.LOCK_UN)
+
+    def timed_section_waits(self) -> bool:
+        """Whether somebody holds or wants the timed section; asked many times a second by heavy work."""
+        try:
+            fcntl.flock(self._gate, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._gate, fcntl.LOCK_UN)
+        return False
+
+    def close(self) -> None:
+        """Release everything."""
+        os.close(self._gate)
+        os.close(self._section)
+
+    def _record(self, kind: str, start: float) -> None:
+        """Append one line to the interval log; O_APPEND keeps lines of several processes whole."""
+        if self._log:
+            line = {"kind": kind, "pid": os.getpid(), "start": start, "end": time.monotonic()}
+            with self._log.open("a") as log:
+                log.write(json.dumps(line) + "\n")
+
+
+def _open_shared(path: Path) -> int:
+    """A lock file that every user of the machine may lock."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        with contextlib.suppress(PermissionError):
+            os.fchmod(descriptor, 0o666)  # despite the umask
+        return descriptor

@@ -1,0 +1,62 @@
+"""The names that gates, results and tables use, with their units and which way is better. COCO's names for accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["accuracy", "latency"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a number means."""
+
+    phase: Phase  # which test measures and judges it
+    higher_is_better: bool
+    unit: str  # "" for a share; limits of unitless metrics are absolute, of physical ones relative
+    title: str
+
+
+def _accuracy(title: str) -> Metric:
+    return Metric("accuracy", True, "", title)
+
+
+def _cost(phase: Phase, unit: str, title: str) -> Metric:
+    return Metric(phase, False, unit, title)
+
+
+METRICS: dict[str, Metric] = {
+    "map": _accuracy("average precision at IoU 0.50:0.95 (COCO's primary metric)"),
+    "map_50": _accuracy("average precision at IoU 0.50"),
+    "map_75": _accuracy("average precision at IoU 0.75"),
+    "map_small": _accuracy("average precision of objects below 32² pixels"),
+    "map_medium": _accuracy("average precision of objects between 32² and 96² pixels"),
+    "map_large": _accuracy("average precision of objects above 96² pixels"),
+    "mar_1": _accuracy("average recall with 1 detection per image"),
+    "mar_10": _accuracy("average recall with 10 detections per image"),
+    "mar_100": _accuracy("average recall with 100 detections per image"),
+    "mar_small": _accuracy("average recall of small objects"),
+    "mar_medium": _accuracy("average recall of medium objects"),
+    "mar_large": _accuracy("average recall of large objects"),
+    "size_bytes": _cost("accuracy", "B", "all files of the artifact"),
+    "latency": _cost("latency", "", "median ratio to the fp32 sibling, interleaved in one run"),
+    "latency_ratio": _cost("latency", "", "the same, as it is stored"),
+    "latency_p50_ms": _cost("latency", "ms", "median wall clock of a call"),
+    "latency_p90_ms": _cost("latency", "ms", "90th percentile of a call"),
+    "latency_mean_ms": _cost("latency", "ms", "mean wall clock of a call"),
+    "latency_calls": Metric("latency", True, "calls", "timed calls behind the percentiles"),
+    "throughput_ips": Metric("latency", True, "images/s", "images per second at the median"),
+    "preprocess_ms": _cost("latency", "ms", "letterbox and normalization of a decoded image"),
+    "postprocess_ms": _cost("latency", "ms", "decoding and NMS of one image"),
+    "load_ms": _cost("latency", "ms", "opening the artifact in a fresh process"),
+    "first_inference_ms": _cost("latency", "ms", "the first call"),
+    "peak_rss_bytes": _cost("latency", "B", "peak resident set of the process after the first call"),
+    "runtime_rss_bytes": _cost("latency", "B", "the same, above the process before the runtime was loaded"),
+}
+
+STORED = {
+    "accuracy": tuple(name for name, metric in METRICS.items() if metric.phase == "accuracy"),
+    "latency": ("latency_p50_ms", "latency_p90_ms", "latency_mean_ms", "latency_ratio", "peak_rss_bytes"),
+}
+"""What a baseline file keeps of each phase."""

@@ -1,0 +1,177 @@
+"""What a run found, cell by cell: merged from the workers' records, written as `results.json`, read by `compare`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError
+from harness.machine import environment
+from harness.records import Record, write_text
+from harness.types import Cell, Gate, Measurement, Status, Suite, Verdict, worst
+
+SCHEMA = 1
+SCHEMA_FILE = Path(__file__).parent / "assets" / "results.schema.json"
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell that was selected to run, and which of its tests."""
+
+    cell: Cell
+    phases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run set out to do with one suite; whatever of it has no record did not finish."""
+
+    suite: str
+    file: str  # the suite's file, relative to pytest's root
+    gates: tuple[Gate, ...]
+    cells: tuple[PlannedCell, ...]
+    stale: tuple[str, ...] = ()  # cells that the baselines have and the suite has not; filled on a full run
+    threads: int = 1
+
+    def publish(self, run: Path) -> None:
+        write_text(run / f"{self.suite}.plan.json", json.dumps(dataclasses.asdict(self)), "--qg-results-dir")
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        data = json.loads(path.read_text())
+        cells = tuple(PlannedCell(Cell(**c["cell"]), tuple(c["phases"])) for c in data["cells"])
+        gates = tuple(Gate(**gate) for gate in data["gates"])
+        return cls(**{**data, "cells": cells, "gates": gates, "stale": tuple(data["stale"])})
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One row of the table."""
+
+    suite: str
+    id: str
+    cell: Cell | None  # None for a missing cell, of which only the name is known
+    status: Status
+    reason: str | None
+    measured: Measurement | None
+    verdicts: tuple[Verdict, ...] = ()
+    baseline: dict[str, float | None] | None = None
+    file: str = ""
+
+    def metric(self, name: str) -> float | None:
+        return self.measured.metrics.get(name) if self.measured else None
+
+
+def gather(run: Path) -> tuple[list[Plan], list[CellResult]]:
+    """Everything that the processes of a run have published, in the order of the suites."""
+    plans = [Plan.read(path) for path in sorted(run.glob("*.plan.json"))]
+    return plans, [result for plan in plans for result in _of_suite(run, plan)]
+
+
+def _of_suite(run: Path, plan: Plan) -> list[CellResult]:
+    results = [_of_cell(run, plan, planned) for planned in plan.cells]
+    reason = "the baselines have this cell and the suite has not"
+    gone = [CellResult(plan.suite, cell, None, "missing", reason, None, file=plan.file) for cell in plan.stale]
+    return results + gone
+
+
+def _of_cell(run: Path, plan: Plan, planned: PlannedCell) -> CellResult:
+    cell = planned.cell
+    records = {phase: Record.read(Record.path(run, plan.suite, phase, cell)) for phase in planned.phases}
+    measured = Measurement(cell)
+    verdicts: tuple[Verdict, ...] = ()
+    baseline: dict[str, float | None] | None = None
+    for record in records.values():
+        if record:
+            measured = measured.merged(record.measured)
+            verdicts = (*verdicts, *record.verdicts)
+            baseline = {**(baseline or {}), **record.baseline} if record.baseline is not None else baseline
+    statuses: list[Status] = [verdict.status for verdict in verdicts]
+    reason = None
+    if unfinished := [phase for phase, record in records.items() if record is None]:
+        statuses.append("error")
+        reason = f"test_{' and test_'.join(unfinished)} did not finish (interrupted, or its worker died)"
+    if measured.failure:
+        statuses.append(measured.failure[0])
+        reason = measured.failure[1]
+    return CellResult(plan.suite, cell.id, cell, worst(statuses), reason, measured, verdicts, baseline, plan.file)
+
+
+def to_json(plans: Sequence[Plan], results: Sequence[CellResult], command: str) -> dict[str, Any]:
+    """The stable interface; `assets/results.schema.json` describes it."""
+    return {
+        "schema": SCHEMA,
+        "environment": {**environment(), "command": command},
+        "suites": [
+            {
+                "name": plan.suite,
+                "file": plan.file,
+                "threads": plan.threads,
+                "gates": [dataclasses.asdict(gate) for gate in plan.gates],
+            }
+            for plan in plans
+        ],
+        "cells": [_cell_to_json(result) for result in results],
+    }
+
+
+def _cell_to_json(result: CellResult) -> dict[str, Any]:
+    measured = result.measured
+    return {
+        "suite": result.suite,
+        "id": result.id,
+        "cell": dataclasses.asdict(result.cell) if result.cell else None,
+        "status": result.status,
+        "reason": result.reason,
+        "metrics": dict(measured.metrics) if measured else {},
+        "per_class": dict(measured.per_class) if measured else {},
+        "executed": dict(measured.executed) if measured else {},
+        "samples": {name: list(values) for name, values in measured.samples.items()} if measured else {},
+        "verdicts": [dataclasses.asdict(verdict) for verdict in result.verdicts],
+        "baseline": result.baseline,
+        "provenance": dict(measured.provenance) if measured else {},
+        "timings": dict(measured.timings) if measured else {},
+        "notes": list(measured.notes) if measured else [],
+    }
+
+
+def read(path: Path) -> list[CellResult]:
+    """The cells of a `results.json`.
+
+    Raises:
+        ConfigError: it is not one, or of a newer schema.
+    """
+    try:
+        data = json.loads(path.read_text())
+        if data["schema"] != SCHEMA:
+            raise ConfigError(f"{path} has schema {data['schema']}, this quantgate reads {SCHEMA}; upgrade quantgate")
+        return [_cell_from_json(entry) for entry in data["cells"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path} is not a results.json: {type(error).__name__} {error}") from None
+
+
+def _cell_from_json(entry: dict[str, Any]) -> CellResult:
+    cell = Cell(**entry["cell"]) if entry["cell"] else None
+    measured = None
+    if cell:
+        kept = {
+            name: entry[name]
+            for name in ("metrics", "per_class", "samples", "executed", "provenance", "timings", "notes")
+        }
+        measured = Measurement(cell, **kept)
+    verdicts = tuple(Verdict(**verdict) for verdict in entry["verdicts"])
+    return CellResult(
+        entry["suite"], entry["id"], cell, entry["status"], entry["reason"], measured, verdicts, entry["baseline"]
+    )
+
+
+def plan_of(suite: Suite, file: str, phases: dict[Cell, tuple[str, ...]], stale: Sequence[str]) -> Plan:
+    """The plan of a suite from its selected tests."""
+    cells = tuple(PlannedCell(cell, phases[cell]) for cell in suite.cells if cell in phases)
+    return Plan(suite.name, file, tuple(suite.gates), cells, tuple(stale), suite.threads)

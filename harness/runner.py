@@ -1,0 +1,199 @@
+"""Score a cell, time a group of siblings. Every result is kept on disk at once and shared by the workers of a run."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from harness import records
+from harness.accuracy import Scored, ScoreJob
+from harness.children import Child
+from harness.errors import CellError, ConfigError, Unavailable
+from harness.inputs import Finder, Inputs, Settings
+from harness.latency import IMAGES, Opened, Sides, TimeJob, summarize, take_turns
+from harness.locks import MachineLock, file_lock
+from harness.metrics import Phase
+from harness.precision import recipe
+from harness.types import Cell, Measurement, Suite
+from harness.worker import Job, Progress
+
+OnProgress = Callable[[str, Progress | None], None]
+
+
+class Runner:
+    """Measures cells. Several processes share one `Settings.run`: each cell is measured once, by whoever is first."""
+
+    def __init__(self, settings: Settings, on_progress: OnProgress = lambda label, progress: None) -> None:
+        self.settings = settings
+        self._say = on_progress
+        try:
+            settings.run.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"results folder {settings.run} cannot be written: {error.strerror}; name another with --qg-results-dir"
+            ) from None
+        self._lock = MachineLock(log=settings.run / "intervals.jsonl")
+        self._finder = Finder(settings, self._heavy)
+
+    def accuracy(self, suite: Suite, home: Path, cell: Cell) -> Measurement:
+        """mAP and size of a cell; a failure is a measurement too."""
+        return self._once(suite, cell, "accuracy", lambda: self._score(suite, home, cell))
+
+    def latency(self, suite: Suite, home: Path, cell: Cell, selected: Sequence[Cell]) -> Measurement:
+        """Timing of a cell, interleaved with its selected siblings on the same backend, fp32 always among them."""
+        group = [
+            other for other in suite.cells if siblings(cell, other) and (other in selected or other.precision == "fp32")
+        ]
+        name = f"{group[0].sibling('group').id}.lock"
+        with file_lock(self.settings.run / suite.name / name):
+            if not self._kept(suite, cell, "latency").exists():
+                self._time(suite, home, group)
+        return self._once(suite, cell, "latency", lambda: Measurement(cell))
+
+    # One measurement per cell and phase
+
+    def _kept(self, suite: Suite, cell: Cell, phase: Phase) -> Path:
+        return self.settings.run / suite.name / f"{cell.id}.{phase}.json"
+
+    def _once(self, suite: Suite, cell: Cell, phase: Phase, measure: Callable[[], Measurement]) -> Measurement:
+        path = self._kept(suite, cell, phase)
+        with file_lock(path.with_suffix(".lock")):
+            if not path.exists():
+                self._keep(suite, phase, self._caught(cell, measure))
+        return records.measurement_from_json(json.loads(path.read_text()))
+
+    def _keep(self, suite: Suite, phase: Phase, measured: Measurement) -> None:
+        text = json.dumps(records.measurement_to_json(measured))
+        records.write_text(self._kept(suite, measured.cell, phase), text, "--qg-results-dir")
+
+    @staticmethod
+    def _caught(cell: Cell, measure: Callable[[], Measurement]) -> Measurement:
+        """What goes wrong with a cell costs that cell only."""
+        try:
+            return measure()
+        except Unavailable as error:
+            return Measurement(cell, failure=("unavailable", str(error)))
+        except (ConfigError, CellError) as error:
+            return Measurement(cell, failure=("error", str(error)))
+
+    def _heavy(self, job: Job, label: str) -> Any:
+        """Run a job in a child of its own, out of the way of timed sections."""
+        with Child(job, self._log(label), self.settings.timeout_s) as child:
+            value = child.heavy_answer(self._lock, lambda progress: self._say(label, progress))
+        self._say(label, None)
+        return value
+
+    def _log(self, label: str) -> Path:
+        return self.settings.run / "logs" / f"{re.sub('[^A-Za-z0-9~.]+', '-', label)}-{os.getpid()}.log"
+
+    # Phases
+
+    def _score(self, suite: Suite, home: Path, cell: Cell) -> Measurement:
+        inputs = self._finder.inputs(suite, home, cell)
+        start = time.monotonic()
+        found = self.settings.run / suite.name / f"{cell.id}.detections.npz"
+        job = ScoreJob(cell, inputs.artifact, inputs.data, str(inputs.pixels), suite.decoding, str(found))
+        scored: Scored = self._heavy(job, f"score {cell}")
+        return Measurement(
+            cell,
+            metrics={**scored.metrics, "size_bytes": inputs.artifact.size_bytes},
+            per_class=scored.per_class,
+            executed=scored.executed,
+            provenance=inputs.provenance,
+            timings={"build_s": inputs.build_s, "accuracy_s": time.monotonic() - start, "infer_s": scored.infer_s},
+            notes=(*inputs.notes, *_contradiction(cell, scored.executed)),
+        )
+
+    def _time(self, suite: Suite, home: Path, group: Sequence[Cell]) -> None:
+        """Time a group of siblings in one exclusive section and keep a measurement of each."""
+        start = time.monotonic()
+        failed: dict[Cell, Measurement] = {}
+        with ExitStack() as stack:
+            children: dict[Cell, tuple[Child, Opened, Inputs]] = {}
+            for cell in group:
+                measured = self._caught(cell, lambda cell=cell: self._open(suite, home, cell, stack, children))  # type: ignore[misc]
+                if measured.failure:
+                    failed[cell] = measured
+            blocks, sides = self._section(suite, children, failed)
+        reference = next((blocks[cell] for cell in blocks if cell.precision == "fp32"), None)
+        share = (time.monotonic() - start) / max(1, len(blocks))
+        for cell in blocks:
+            _, opened, inputs = children[cell]
+            metrics = {
+                **summarize(blocks[cell], None if cell.precision == "fp32" else reference, cell.batch),
+                **sides[cell].__dict__,
+                "load_ms": opened.load_ms,
+                "first_inference_ms": opened.first_ms,
+                "peak_rss_bytes": opened.peak_rss_bytes,
+                "runtime_rss_bytes": opened.peak_rss_bytes - opened.bare_rss_bytes,
+            }
+            samples = {"latency_ms": [round(ns / 1e6, 4) for block in blocks[cell] for ns in block]}
+            provenance = {**inputs.provenance, "threads": suite.threads}
+            timings = {"build_s": inputs.build_s, "latency_s": share}
+            self._keep(
+                suite, "latency", Measurement(cell, metrics, samples=samples, provenance=provenance, timings=timings)
+            )
+        for measured in failed.values():
+            self._keep(suite, "latency", measured)
+
+    def _open(
+        self,
+        suite: Suite,
+        home: Path,
+        cell: Cell,
+        stack: ExitStack,
+        children: dict[Cell, tuple[Child, Opened, Inputs]],
+    ) -> Measurement:
+        inputs = self._finder.inputs(suite, home, cell)
+        images = inputs.data.images[:IMAGES]
+        job = TimeJob(cell, inputs.artifact, images, str(inputs.pixels), suite.decoding, suite.threads, suite.warmup)
+        child = stack.enter_context(Child(job, self._log(f"time {cell}"), self.settings.timeout_s))
+        children[cell] = (child, child.heavy_answer(self._lock), inputs)
+        self._say(f"open {cell}", None)
+        return Measurement(cell)
+
+    def _section(
+        self, suite: Suite, children: dict[Cell, tuple[Child, Opened, Inputs]], failed: dict[Cell, Measurement]
+    ) -> tuple[dict[Cell, list[list[int]]], dict[Cell, Sides]]:
+        """The timed section: nothing else heavy runs on the machine, and this process sleeps."""
+
+        def ask(cell: Cell, command: int | None) -> Any:
+            child = children[cell][0]
+            try:
+                if cell in failed:
+                    return []
+                child.send(command)
+                return child.answer()
+            except (CellError, ConfigError, Unavailable) as error:
+                failed[cell] = Measurement(cell, failure=("error", str(error)))
+                return []
+
+        with self._lock.timed():
+            turns = {cell: functools.partial(ask, cell) for cell in children}
+            blocks = take_turns(turns, suite.calls)
+            sides = {cell: ask(cell, None) for cell in children}
+        return {cell: blocks[cell] for cell in children if cell not in failed}, sides
+
+
+def siblings(one: Cell, other: Cell) -> bool:
+    """Same model, backend, device, image size and batch; only the precision differs."""
+    return one.sibling("") == other.sibling("")
+
+
+def _contradiction(cell: Cell, executed: dict[str, int]) -> tuple[str, ...]:
+    """A note where the runtime did not execute what the precision promises."""
+    expected = recipe(cell).executes
+    total = sum(executed.values())
+    if total and executed.get(expected, 0) < total / 2:
+        ran = ", ".join(f"{count} in {kind}" for kind, count in sorted(executed.items()))
+        return (
+            f"{cell.precision} should run in {expected}, but of {total} convolutions and matrix products ran {ran}",
+        )
+    return ()

@@ -1,0 +1,233 @@
+"""The frozen dataclasses that travel from a suite to its report. Nothing here computes or imports a runtime."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.errors import ConfigError, nearest
+from harness.metrics import METRICS
+
+Status = Literal[
+    "error",
+    "regressed",
+    "missed",
+    "missing",
+    "incomparable",
+    "no-baseline",
+    "inconclusive",
+    "unavailable",
+    "unchanged",
+    "met",
+    "improved",
+]
+
+SEVERITY: tuple[Status, ...] = Status.__args__  # type: ignore[attr-defined]
+"""Worst first; a cell's status is the worst of its verdicts."""
+
+FAILING: frozenset[Status] = frozenset({"error", "regressed", "missed", "missing"})
+"""What makes pytest fail without any option."""
+
+Against = Literal["baseline", "fp32", "limit"]
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One point of a suite's matrix."""
+
+    model: str  # stem of the weights; ":e2e" selects YOLO26's end-to-end head
+    precision: str  # fp32, bf16, fp16, int8, int8-dynamic; "int8:NAME" names another recipe
+    backend: str  # torch, onnxruntime, openvino, …
+    device: str = "cpu"
+    imgsz: int = 640  # side of the square network input, pixels
+    batch: int = 1  # images per inference call
+    tag: str = ""  # image size and batch where the suite has more than one of them
+    weights: str = ""  # path or name as declared; empty: the model's name
+
+    @property
+    def id(self) -> str:
+        """Test id, table key and file stem: `yolo26n-int8-onnxruntime-cpu`."""
+        parts = [self.model, self.precision, self.backend, self.device, self.tag]
+        return "-".join(part for part in parts if part).replace(":", "~")
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def family(self) -> str:
+        """The precision without its recipe: `int8:entropy` → `int8`."""
+        return self.precision.partition(":")[0]
+
+    def sibling(self, precision: str) -> Cell:
+        """The same cell at another precision."""
+        return dataclasses.replace(self, precision=precision)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A rule: how far a metric may be from its baseline, from the fp32 sibling, or from a fixed limit.
+
+    `max_drop` and `max_rise` are absolute for metrics without a unit (mAP, recall: 0.002 is 0.2 AP points) and
+    relative for physical ones (bytes, milliseconds: 0.05 is 5 %); `relative` overrides that. `max_ratio` and
+    `min_ratio` bound observed / reference. `min` and `max` are fixed limits and need no reference.
+    `Gate("latency", …)` judges the latency ratio to fp32 that is measured interleaved in the same run, never a
+    stored wall clock.
+    """
+
+    metric: str
+    max_drop: float | None = None
+    max_rise: float | None = None
+    min_ratio: float | None = None
+    max_ratio: float | None = None
+    min: float | None = None
+    max: float | None = None
+    against: Against = "baseline"
+    relative: bool | None = None  # None: by the metric's kind, see above
+    precisions: Sequence[str] = ()  # restrict to these precisions (families or with recipe); empty: all
+    backends: Sequence[str] = ()  # restrict to these backends; empty: all
+
+    def __post_init__(self) -> None:
+        limits = {name: getattr(self, name) for name in LIMITS if getattr(self, name) is not None}
+        where = f"Gate({self.metric!r})"
+        if self.metric not in METRICS:
+            raise ConfigError(f"{where}: unknown metric; {nearest(self.metric, METRICS)}")
+        if not limits:
+            raise ConfigError(f"{where} has no limit: give one of {', '.join(LIMITS)}")
+        if self.against not in ("baseline", "fp32", "limit"):
+            raise ConfigError(f"{where}: against={self.against!r} is not one of baseline, fp32, limit")
+        for name, value in limits.items():
+            if not isinstance(value, int | float) or value != value or (value < 0 and name not in ("min", "max")):
+                raise ConfigError(f"{where}: {name}={value!r} is not a number ≥ 0")
+        if {"min", "max"} & limits.keys():
+            if limits.keys() - {"min", "max"}:
+                raise ConfigError(
+                    f"{where}: min/max are fixed limits; put drops, rises and ratios in a gate of their own"
+                )
+            object.__setattr__(self, "against", "limit")
+        elif self.against == "limit":
+            raise ConfigError(f"{where}: against='limit' takes min= or max=")
+        if METRICS[self.metric].phase == "latency" and self.against == "baseline":
+            raise ConfigError(
+                f"{where}: stored latency and memory are shown, not gated; use against='fp32' with max_ratio="
+            )
+        if self.metric == "latency" and self.against == "fp32" and limits.keys() - {"max_ratio", "min_ratio"}:
+            raise ConfigError(f"{where}: it is a ratio already, measured in the same run; use max_ratio=")
+
+    def applies(self, cell: Cell) -> bool:
+        """Whether this gate judges `cell`; fp32 is never held against itself."""
+        if self.against == "fp32" and cell.precision == "fp32":
+            return False
+        named = not self.precisions or cell.precision in self.precisions or cell.family in self.precisions
+        return named and (not self.backends or cell.backend in self.backends)
+
+
+LIMITS = ("max_drop", "max_rise", "min_ratio", "max_ratio", "min", "max")
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Post-processing thresholds, the same for every backend."""
+
+    conf: float = 0.001  # keep candidates above this score
+    iou: float = 0.7  # NMS overlap, intersection over union
+    max_det: int = 300  # detections kept per image
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A matrix of cells, the data they are scored on, and the gates that judge them."""
+
+    name: str
+    dataset: str | Sequence[str]  # a path, or names tried in order (bundled, data dir, Ultralytics)
+    cells: Sequence[Cell]
+    gates: Sequence[Gate] = ()
+    decoding: Decoding = Decoding()
+    calibration: int = 64  # images for static int8, taken from the train split in id order
+    allow_calibration_overlap: bool = False
+    threads: int = 1  # intra-op threads of the timed section; accuracy always runs on one
+    calls: int = 100  # timed inferences per cell, at least 100
+    warmup: int = 10  # untimed inferences before them
+
+    def __post_init__(self) -> None:
+        where = f"suite {self.name!r}"
+        if not self.name or not all(c.isalnum() or c in "-_." for c in self.name) or self.name.startswith("."):
+            raise ConfigError(f"{where}: a name is made of letters, digits, '-', '_' and '.' (it becomes a folder)")
+        if not self.cells:
+            raise ConfigError(f"{where} has an empty matrix: give matrix() at least one model, precision and backend")
+        if self.calls < 100:
+            raise ConfigError(f"{where}: calls={self.calls}; percentiles need at least 100 timed calls")
+        if self.threads < 1 or self.warmup < 0 or self.calibration < 1:
+            raise ConfigError(f"{where}: threads and calibration must be ≥ 1 and warmup ≥ 0")
+        present = set(self.cells)
+        for gate in self.gates:
+            for cell in self.cells:
+                if gate.against == "fp32" and gate.applies(cell) and cell.sibling("fp32") not in present:
+                    raise ConfigError(
+                        f"{where}: Gate({gate.metric!r}, against='fp32') needs {cell.sibling('fp32')}; add fp32"
+                    )
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets to look for, first choice first."""
+        return (self.dataset,) if isinstance(self.dataset, str) else tuple(self.dataset)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The built file(s) of a cell in the cache."""
+
+    path: str  # the file or folder that the runtime opens
+    key: str  # hash of everything that shaped it
+    size_bytes: int  # what a deployment ships: all its files
+    meta: Mapping[str, Any] = field(default_factory=dict)  # names, layout, recipe, versions, weights hash
+    built: bool = False  # True when this run built it, False when it came from the cache
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was observed for a cell. A baseline is a committed measurement, not another type."""
+
+    cell: Cell
+    metrics: Mapping[str, float | None] = field(default_factory=dict)  # None: defined, but nothing to measure
+    per_class: Mapping[str, float | None] = field(default_factory=dict)  # AP by class name
+    samples: Mapping[str, Sequence[float]] = field(default_factory=dict)  # raw values, e.g. milliseconds per call
+    executed: Mapping[str, int] = field(default_factory=dict)  # conv/matmul operators by executed numeric type
+    provenance: Mapping[str, Any] = field(default_factory=dict)  # hashes, recipe, versions, data, decoding
+    timings: Mapping[str, float] = field(default_factory=dict)  # seconds per phase
+    notes: Sequence[str] = ()  # what a reader of the table must know
+    failure: tuple[Status, str] | None = None  # ("error" | "unavailable", reason) instead of metrics
+
+    def merged(self, other: Measurement) -> Measurement:
+        """The phases of one cell as one measurement; the worse failure wins."""
+        failures = sorted(filter(None, (self.failure, other.failure)), key=lambda f: SEVERITY.index(f[0]))
+        return Measurement(
+            cell=self.cell,
+            metrics={**self.metrics, **other.metrics},
+            per_class={**self.per_class, **other.per_class},
+            samples={**self.samples, **other.samples},
+            executed={**self.executed, **other.executed},
+            provenance={**self.provenance, **other.provenance},
+            timings={**self.timings, **other.timings},
+            notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
+            failure=failures[0] if failures else None,
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One gate applied to one cell."""
+
+    metric: str
+    against: Against
+    status: Status
+    observed: float | None
+    reference: float | None  # the baseline's or the fp32 sibling's value; None for a fixed limit
+    expected: str  # the limit in words: "≥ 0.4165"
+    detail: str = ""  # why, where the numbers alone do not say it
+
+
+def worst(statuses: Sequence[Status]) -> Status:
+    """The worst of `statuses`; a cell without gates has nothing to miss and is `met`."""
+    return min(statuses, key=SEVERITY.index, default="met")

@@ -1,0 +1,143 @@
+"""measurement + baseline + fp32 sibling + gates → verdicts. Pure; nothing absent is green."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.metrics import METRICS, STORED, Phase
+from harness.types import Against, Gate, Measurement, Status, Verdict
+
+EXACT = 1e-9  # two decimals that should be equal; far below any difference of interest
+
+
+@dataclass(frozen=True)
+class Incomparable:
+    """A baseline exists, but of something else; `why` names the component that differs."""
+
+    why: str
+
+
+Baseline = Measurement | Incomparable | None
+
+
+def judge(
+    measured: Measurement,
+    baseline: Baseline,
+    reference: Measurement | None,
+    gates: Sequence[Gate],
+    phase: Phase,
+) -> tuple[Verdict, ...]:
+    """Every gate of `phase` that applies to the cell, and every metric that the baseline had and the cell lost."""
+    verdicts = [
+        _verdict(gate, measured, baseline, reference)
+        for gate in gates
+        if METRICS[gate.metric].phase == phase and gate.applies(measured.cell)
+    ]
+    return (*verdicts, *_vanished(measured, baseline, phase, {v.metric for v in verdicts if v.status == "missing"}))
+
+
+def _verdict(gate: Gate, measured: Measurement, baseline: Baseline, reference: Measurement | None) -> Verdict:
+    observed = _value(measured, gate)
+    if gate.against == "limit":
+        return _fixed(gate, observed)
+    if gate.against == "fp32":
+        return _against_fp32(gate, observed, reference)
+    return _against_baseline(gate, observed, baseline)
+
+
+def _fixed(gate: Gate, observed: float | None) -> Verdict:
+    bounds = [f"≥ {gate.min:g}"] * (gate.min is not None) + [f"≤ {gate.max:g}"] * (gate.max is not None)
+    expected = " and ".join(bounds)
+    if observed is None:
+        return Verdict(gate.metric, "limit", "missing", None, None, expected, "nothing was measured")
+    low = gate.min is None or observed >= gate.min - EXACT
+    high = gate.max is None or observed <= gate.max + EXACT
+    return Verdict(gate.metric, "limit", "met" if low and high else "missed", observed, None, expected)
+
+
+def _against_fp32(gate: Gate, observed: float | None, reference: Measurement | None) -> Verdict:
+    if gate.metric in ("latency", "latency_ratio"):
+        value: float | None = 1.0  # the observed number is the ratio to the sibling already
+    else:
+        value = _value(reference, gate) if reference else None
+    if observed is None or value is None:
+        why = reference.failure[1] if reference and reference.failure else "nothing was measured to compare with"
+        return Verdict(
+            gate.metric, "fp32", "inconclusive", observed, value, _expected(gate, value), f"fp32 sibling: {why}"
+        )
+    inside = _inside(gate, observed, value)
+    return Verdict(gate.metric, "fp32", "met" if inside else "missed", observed, value, _expected(gate, value))
+
+
+def _against_baseline(gate: Gate, observed: float | None, baseline: Baseline) -> Verdict:
+    def verdict(status: Status, value: float | None, detail: str = "") -> Verdict:
+        return Verdict(gate.metric, "baseline", status, observed, value, _expected(gate, value), detail)
+
+    if isinstance(baseline, Incomparable):
+        return verdict("incomparable", None, baseline.why)
+    value = _value(baseline, gate) if baseline else None
+    if value is None:
+        if baseline and observed is None:
+            return verdict("unchanged", None, "no value, then and now")
+        return verdict("no-baseline", None, "accept this one with --qg-baseline-update")
+    if observed is None:
+        return verdict("missing", value, "the baseline has this metric and the run has not")
+    if not _inside(gate, observed, value):
+        return verdict("regressed", value)
+    gain = observed - value if METRICS[gate.metric].higher_is_better else value - observed
+    return verdict("improved" if gain > EXACT and not _inside(gate, value, observed) else "unchanged", value)
+
+
+def _inside(gate: Gate, observed: float, value: float) -> bool:
+    """Whether `observed` is within every limit of the gate around `value`."""
+    rise = observed - value
+    scale = abs(value) if relative(gate) else 1.0
+    slack = EXACT * max(1.0, abs(value))
+    return (
+        (gate.max_drop is None or -rise <= gate.max_drop * scale + slack)
+        and (gate.max_rise is None or rise <= gate.max_rise * scale + slack)
+        and (gate.max_ratio is None or observed <= gate.max_ratio * value + slack)
+        and (gate.min_ratio is None or observed >= gate.min_ratio * value - slack)
+    )
+
+
+def relative(gate: Gate) -> bool:
+    """Drops and rises of physical quantities are shares of the reference, of mAP they are points."""
+    return METRICS[gate.metric].unit != "" if gate.relative is None else gate.relative
+
+
+def _expected(gate: Gate, value: float | None) -> str:
+    """The limit in words, as numbers where the reference is known."""
+    parts = []
+    percent = relative(gate)
+    for sign, limit in ((-1, gate.max_drop), (1, gate.max_rise)):
+        if limit is not None:
+            name = "≥" if sign < 0 else "≤"
+            said = f"{limit:.3g}" if not percent else f"{limit:.3g} × it"
+            bound = None if value is None else value + sign * limit * (abs(value) if percent else 1)
+            parts.append(
+                f"{name} {gate.against} {'−' if sign < 0 else '+'} {said}" if bound is None else f"{name} {bound:.6g}"
+            )
+    for name, limit in (("≤", gate.max_ratio), ("≥", gate.min_ratio)):
+        if limit is not None:
+            parts.append(f"{name} {limit:g} × {gate.against}" if value is None else f"{name} {limit * value:.6g}")
+    return " and ".join(parts)
+
+
+def _vanished(measured: Measurement, baseline: Baseline, phase: Phase, known: Iterable[str]) -> list[Verdict]:
+    """The union of metrics is compared, not only those that the run happened to bring."""
+    if not isinstance(baseline, Measurement) or measured.failure:
+        return []
+    against: Against = "baseline"
+    lost = [
+        name
+        for name in STORED[phase]
+        if baseline.metrics.get(name) is not None and measured.metrics.get(name) is None and name not in set(known)
+    ]
+    detail = "the baseline has this metric and the run has not"
+    return [Verdict(name, against, "missing", None, baseline.metrics[name], "present", detail) for name in lost]
+
+
+def _value(measurement: Measurement, gate: Gate) -> float | None:
+    return measurement.metrics.get("latency_ratio" if gate.metric == "latency" else gate.metric)

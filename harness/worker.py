@@ -1,0 +1,103 @@
+"""The child process in which everything heavy happens. It imports what its job imports, and nothing else.
+
+A job is a picklable object with `run(channel)`; the worker does not know the kinds. Output of libraries goes to the
+log that the parent opened as stdout and stderr; answers go through the channel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from harness.errors import ConfigError, Unavailable
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` units; also the sign of life that restarts the parent's time limit."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer; a job may give several, one per command."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The job raised: `kind` is config, unavailable or error; `message` is one line."""
+
+    kind: str
+    message: str
+
+
+class Channel:
+    """The child's end of the pipe."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def progress(self, done: int, total: int) -> None:
+        self._connection.send(Progress(done, total))
+
+    def reply(self, value: Any) -> None:
+        self._connection.send(Reply(value))
+
+    def fail(self, kind: str, message: str) -> None:
+        self._connection.send(Failure(kind, message))
+
+    def receive(self) -> Any:
+        """The parent's next command; blocks. Raises EOFError when the parent is gone."""
+        return self._connection.recv()
+
+
+class Job(Protocol):
+    """What a parent sends first."""
+
+    def run(self, channel: Channel) -> Any:
+        """Do it; the returned value is the last reply."""
+        ...
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent dies, even while it is stopped (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, linux/prctl.h
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """`python -m harness.worker FD PARENT_PID`"""
+    die_with_parent(int(sys.argv[2]))
+    channel = Channel(Connection(int(sys.argv[1])))
+    try:
+        job: Job = channel.receive()
+        channel.reply(job.run(channel))
+    except EOFError:
+        return
+    except ConfigError as error:
+        channel.fail("config", str(error))
+    except Unavailable as error:
+        channel.fail("unavailable", str(error))
+    except BaseException as error:  # the boundary of the process: everything becomes one line for the parent
+        traceback.print_exc()
+        text = str(error).strip().splitlines()
+        channel.fail("error", f"{type(error).__name__}: {text[0][:300] if text else 'no message'}")
+
+
+if __name__ == "__main__":
+    # Through the import system, so that messages are pickled as harness.worker's and not as __main__'s.
+    from harness import worker
+
+    worker.main()

@@ -1,0 +1,26 @@
+"""yolo26n and yolo11n on real COCO images: the suite to copy for a detector of your own.
+
+Weights and images are found by name (`--qg-weights-dir`, `--qg-data-dir`, or Ultralytics' download).
+"""
+
+from harness import Gate, Suite, matrix
+
+SUITE = Suite(
+    name="coco",
+    dataset=["coco256", "coco128"],
+    cells=matrix(
+        models=["yolo26n.pt", "yolo11n.pt"],
+        precisions=["fp32", "bf16", "fp16", "int8", "int8-dynamic"],
+        backends=["torch", "onnxruntime", "openvino", "litert", "tensorrt"],
+        imgsz=640,
+    ),
+    gates=[
+        Gate("map", max_drop=0.002),
+        # 128 images cannot tell drops below about 0.01 from chance (FACTS.md): a gate is no place to hope.
+        Gate("map", max_drop=0.03, against="fp32", precisions=["int8", "fp16", "bf16"]),
+        Gate("map", max_drop=0.06, against="fp32", precisions=["int8-dynamic"]),
+        Gate("size_bytes", max_rise=0.01),
+        Gate("size_bytes", max_ratio=0.5, against="fp32", precisions=["int8"]),
+        Gate("latency", max_ratio=0.95, against="fp32", precisions=["int8"]),
+    ],
+)

@@ -1,0 +1,25 @@
+"""The bundled suite: a small YOLO26n on handwritten digits. It needs no network and no other file.
+
+`pytest suites/digits -n auto` quantizes it for every runtime that is installed, scores it and compares it with the
+committed baselines. How the task and the model were made: `README.md` beside this file.
+"""
+
+from harness import Gate, Suite, matrix
+
+SUITE = Suite(
+    name="digits",
+    dataset="digits",
+    cells=matrix(
+        models="yolo26n-digits",
+        precisions=["fp32", "bf16", "fp16", "int8", "int8-dynamic"],
+        backends=["torch", "onnxruntime", "openvino", "litert", "tensorrt"],
+        imgsz=256,
+    ),
+    gates=[
+        Gate("map", max_drop=0.005),
+        Gate("map", max_drop=0.02, against="fp32"),
+        Gate("size_bytes", max_rise=0.01),
+        Gate("size_bytes", max_ratio=0.5, against="fp32", precisions=["int8"]),
+        Gate("latency", max_ratio=0.95, against="fp32", precisions=["int8"]),
+    ],
+)
