@@ -70,15 +70,17 @@ def load(root: Path, suite: str, phase: Phase, cell: Cell) -> Measurement | None
 def read(file: Path, cell: Cell) -> Measurement:
     try:
         content = json.loads(file.read_text())
-        schema, owner, metrics = content["schema"], content["cell"], content["metrics"]
-        provenance = content["provenance"]
+        schema = content["schema"]
+        if schema != SCHEMA:
+            raise ConfigError(f"baseline {file} has schema {schema}, this quantgate reads {SCHEMA}; upgrade quantgate")
+        owner, metrics, provenance = content["cell"], dict(content["metrics"]), dict(content["provenance"])
+    except ConfigError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"baseline {file} is damaged ({type(error).__name__}: {error}); "
             f"restore it from git, or write it anew with --qg-baseline-update"
         ) from None
-    if schema != SCHEMA:
-        raise ConfigError(f"baseline {file} has schema {schema}, this quantgate reads {SCHEMA}; upgrade quantgate")
     if owner != cell.id:
         raise ConfigError(
             f"baseline {file} is of cell {owner}, not of {cell.id}; was the file renamed? restore it from git"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,18 +30,25 @@ class Child:
     """A worker process and its job. Leaving the context kills whatever is left of it."""
 
     def __init__(self, job: Job, log: Path, limit_s: float) -> None:
-        self._log, self._limit = log, limit_s
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self._connection, theirs = multiprocessing.Pipe()
+        self._job, self._log, self._limit, self._deadline = job, log, limit_s, math.inf
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection, self._theirs = multiprocessing.Pipe()
+
+    def start(self) -> None:
+        """Start the process, once. Not on construction: starting is heavy work, and a timed section may be running."""
+        if self._process:
+            return
+        self._log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "YOLO_AUTOINSTALL": "false", "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
-        with log.open("ab") as output:
+        with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.worker", str(theirs.fileno()), str(os.getpid())],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                [sys.executable, "-m", "harness.worker", str(self._theirs.fileno()), str(os.getpid())],
+                pass_fds=[self._theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 env=environment, start_new_session=True,
             )  # fmt: skip
-        theirs.close()
-        self.send(job)
+        self._theirs.close()
+        self._alive()
+        self.send(self._job)
 
     def __enter__(self) -> Child:
         return self
@@ -47,14 +56,16 @@ class Child:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._signal(signal.SIGKILL)
+        if self._process:
+            self._process.wait()
+        self._theirs.close()
         self._connection.close()
 
     @property
-    def pid(self) -> int:
-        return self._process.pid
+    def pid(self) -> int | None:
+        """Process id, None before the start."""
+        return self._process.pid if self._process else None
 
     def send(self, message: Any) -> None:
         """Pass the job or a command; a dead child is noticed when its answer is awaited."""
@@ -63,12 +74,12 @@ class Child:
 
     def answer(self) -> Any:
         """Wait for one reply while the caller holds the timed section: sleeps, never polls."""
-        deadline = time.monotonic() + self._limit
-        while self._connection.poll(max(0.0, deadline - time.monotonic())):
+        self.start()
+        self._alive()
+        while self._connection.poll(max(0.0, self._deadline - time.monotonic())):
             done, value = self._next(None)
             if done:
                 return value
-            deadline = time.monotonic() + self._limit
         raise self._hung()
 
     def heavy_answer(self, lock: MachineLock, on_progress: OnProgress | None = None) -> Any:
@@ -78,35 +89,20 @@ class Child:
             CellError: the child died, or said nothing for longer than its limit; stopped time does not count.
             ConfigError, Unavailable: what the job raised.
         """
-        lock.enter_heavy()
-        try:
-            deadline = time.monotonic() + self._limit
-            while time.monotonic() < deadline:
-                if self._connection.poll(POLL_S):
-                    done, value = self._next(on_progress)
-                    if done:
-                        return value
-                    deadline = time.monotonic() + self._limit
-                if lock.timed_section_waits():
-                    deadline += self._pause(lock)
-        finally:
-            lock.leave_heavy()
-        raise self._hung()
+        (answer,) = heavy_answers([self], lock, on_progress)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
-    def _pause(self, lock: MachineLock) -> float:
-        """Stop all threads of the child until the timed section is over; returns the seconds it took."""
-        start = time.monotonic()
-        self._signal(signal.SIGSTOP)
-        lock.leave_heavy()
-        try:
-            lock.enter_heavy()
-        finally:
-            self._signal(signal.SIGCONT)
-        return time.monotonic() - start
+    def _alive(self) -> None:
+        """A sign of life: the limit starts anew."""
+        self._deadline = time.monotonic() + self._limit
 
     def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+        """To the child and whatever it started: it leads a process group of its own."""
+        if self._process:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
 
     def _next(self, on_progress: OnProgress | None) -> tuple[bool, Any]:
         """One message: (True, value) for a reply, (False, None) for progress."""
@@ -114,6 +110,7 @@ class Child:
             message = self._connection.recv()
         except (EOFError, ConnectionResetError):
             raise self._died() from None
+        self._alive()
         if isinstance(message, Progress):
             if on_progress:
                 on_progress(message)
@@ -127,7 +124,7 @@ class Child:
         return True, message.value
 
     def _died(self) -> CellError:
-        code = self._process.wait()
+        code = self._process.wait() if self._process else 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
         return CellError(f"its process {how}; its last output: {self._tail()}")
 
@@ -137,3 +134,43 @@ class Child:
     def _tail(self) -> str:
         lines = [line.strip() for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
         return " ⏎ ".join(lines[-LOG_LINES:]) or "none"
+
+
+def heavy_answers(children: Sequence[Child], lock: MachineLock, on_progress: OnProgress | None = None) -> list[Any]:
+    """One reply of each child, in their order; what a child raised stands in the place of its reply."""
+    answers: dict[Child, Any] = {}
+    lock.enter_heavy()
+    try:
+        for child in children:
+            child.start()
+            child._alive()
+        while waiting := [child for child in children if child not in answers]:
+            ready = wait([child._connection for child in waiting], POLL_S)
+            for child in waiting:
+                try:
+                    done, value = child._next(on_progress) if child._connection in ready else (False, None)
+                except (CellError, ConfigError, Unavailable) as error:
+                    done, value = True, error
+                if done:
+                    answers[child] = value
+                elif time.monotonic() > child._deadline:
+                    answers[child] = child._hung()
+            if lock.timed_section_waits():
+                _pause([child for child in waiting if child not in answers], lock)
+    finally:
+        lock.leave_heavy()
+    return [answers[child] for child in children]
+
+
+def _pause(children: Sequence[Child], lock: MachineLock) -> None:
+    """Stop all threads of the children until the timed section is over; their limits are paused too."""
+    start = time.monotonic()
+    for child in children:
+        child._signal(signal.SIGSTOP)
+    lock.leave_heavy()
+    try:
+        lock.enter_heavy()
+    finally:
+        for child in children:
+            child._signal(signal.SIGCONT)
+            child._deadline += time.monotonic() - start

@@ -32,6 +32,7 @@ class Session:
     update: bool
     require_baseline: bool
     require_backends: tuple[str, ...]
+    options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
     terminal: Any  # pytest's terminal reporter, None in an xdist worker
     suites: dict[str, Path] = field(default_factory=dict)  # name → file
     selected: Sequence[CellTest] = ()

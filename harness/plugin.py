@@ -77,8 +77,20 @@ def pytest_configure(config: pytest.Config) -> None:
         update=config.getoption("--qg-baseline-update"),
         require_baseline=config.getoption("--qg-require-baseline"),
         require_backends=required,
+        options=_repeated(config),
         terminal=live,
     )
+
+
+def _repeated(config: pytest.Config) -> tuple[str, ...]:
+    """The options that the command which repeats a cell of this run needs too."""
+    given = {name: config.getoption(name) for name, *_ in FOLDERS}
+    given |= {name: config.getoption(name) for name in ("--qg-require-baseline", "--qg-require-backends")}
+    words = []
+    for name, value in given.items():
+        values = value if isinstance(value, list) else [value] * bool(value)
+        words += [name if one is True else f"{name}={one}" for one in values]
+    return tuple(words)
 
 
 def _option(config: pytest.Config, name: str, variable: str) -> Any:

@@ -9,12 +9,13 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import records
 from harness.accuracy import Scored, ScoreJob
-from harness.children import Child
+from harness.children import Child, heavy_answers
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.inputs import Finder, Inputs, Settings
 from harness.latency import IMAGES, Opened, Sides, TimeJob, summarize, take_turns
@@ -66,22 +67,16 @@ class Runner:
         path = self._kept(suite, cell, phase)
         with file_lock(path.with_suffix(".lock")):
             if not path.exists():
-                self._keep(suite, phase, self._caught(cell, measure))
+                try:
+                    measured = measure()
+                except (Unavailable, ConfigError, CellError) as error:  # what goes wrong costs this cell only
+                    measured = failure(cell, error)
+                self._keep(suite, phase, measured)
         return records.measurement_from_json(json.loads(path.read_text()))
 
     def _keep(self, suite: Suite, phase: Phase, measured: Measurement) -> None:
         text = json.dumps(records.measurement_to_json(measured))
         records.write_text(self._kept(suite, measured.cell, phase), text, "--qg-results-dir")
-
-    @staticmethod
-    def _caught(cell: Cell, measure: Callable[[], Measurement]) -> Measurement:
-        """What goes wrong with a cell costs that cell only."""
-        try:
-            return measure()
-        except Unavailable as error:
-            return Measurement(cell, failure=("unavailable", str(error)))
-        except (ConfigError, CellError) as error:
-            return Measurement(cell, failure=("error", str(error)))
 
     def _heavy(self, job: Job, label: str) -> Any:
         """Run a job in a child of its own, out of the way of timed sections."""
@@ -116,16 +111,12 @@ class Runner:
         start = time.monotonic()
         failed: dict[Cell, Measurement] = {}
         with ExitStack() as stack:
-            children: dict[Cell, tuple[Child, Opened, Inputs]] = {}
-            for cell in group:
-                measured = self._caught(cell, lambda cell=cell: self._open(suite, home, cell, stack, children))  # type: ignore[misc]
-                if measured.failure:
-                    failed[cell] = measured
-            blocks, sides = self._section(suite, children, failed)
+            ready = self._open(suite, home, group, stack, failed)
+            blocks, sides = self._section(suite, {cell: timing.child for cell, timing in ready.items()}, failed)
         reference = next((blocks[cell] for cell in blocks if cell.precision == "fp32"), None)
         share = (time.monotonic() - start) / max(1, len(blocks))
         for cell in blocks:
-            _, opened, inputs = children[cell]
+            opened, inputs = ready[cell].opened, ready[cell].inputs
             metrics = {
                 **summarize(blocks[cell], None if cell.precision == "fp32" else reference, cell.batch),
                 **sides[cell].__dict__,
@@ -137,49 +128,68 @@ class Runner:
             samples = {"latency_ms": [round(ns / 1e6, 4) for block in blocks[cell] for ns in block]}
             provenance = {**inputs.provenance, "threads": suite.threads}
             timings = {"build_s": inputs.build_s, "latency_s": share}
-            self._keep(
-                suite, "latency", Measurement(cell, metrics, samples=samples, provenance=provenance, timings=timings)
-            )
+            measured = Measurement(cell, metrics, samples=samples, provenance=provenance, timings=timings)
+            self._keep(suite, "latency", measured)
         for measured in failed.values():
             self._keep(suite, "latency", measured)
 
     def _open(
-        self,
-        suite: Suite,
-        home: Path,
-        cell: Cell,
-        stack: ExitStack,
-        children: dict[Cell, tuple[Child, Opened, Inputs]],
-    ) -> Measurement:
-        inputs = self._finder.inputs(suite, home, cell)
-        images = inputs.data.images[:IMAGES]
-        job = TimeJob(cell, inputs.artifact, images, str(inputs.pixels), suite.decoding, suite.threads, suite.warmup)
-        child = stack.enter_context(Child(job, self._log(f"time {cell}"), self.settings.timeout_s))
-        children[cell] = (child, child.heavy_answer(self._lock), inputs)
-        self._say(f"open {cell}", None)
-        return Measurement(cell)
+        self, suite: Suite, home: Path, group: Sequence[Cell], stack: ExitStack, failed: dict[Cell, Measurement]
+    ) -> dict[Cell, Timing]:
+        """A child with an open, warm session for each cell that has one; they load side by side."""
+        found: dict[Cell, tuple[Child, Inputs]] = {}
+        for cell in group:
+            try:
+                inputs = self._finder.inputs(suite, home, cell)
+            except (Unavailable, ConfigError, CellError) as error:
+                failed[cell] = failure(cell, error)
+                continue
+            images = inputs.data.images[:IMAGES]
+            pixels = str(inputs.pixels)
+            job = TimeJob(cell, inputs.artifact, images, pixels, suite.decoding, suite.threads, suite.warmup)
+            found[cell] = stack.enter_context(Child(job, self._log(f"time {cell}"), self.settings.timeout_s)), inputs
+        answers = heavy_answers([child for child, _ in found.values()], self._lock)
+        ready: dict[Cell, Timing] = {}
+        for (cell, (child, inputs)), answer in zip(found.items(), answers, strict=True):
+            if isinstance(answer, Opened):
+                ready[cell] = Timing(child, answer, inputs)
+            else:
+                failed[cell] = failure(cell, answer)
+        return ready
 
     def _section(
-        self, suite: Suite, children: dict[Cell, tuple[Child, Opened, Inputs]], failed: dict[Cell, Measurement]
+        self, suite: Suite, children: dict[Cell, Child], failed: dict[Cell, Measurement]
     ) -> tuple[dict[Cell, list[list[int]]], dict[Cell, Sides]]:
         """The timed section: nothing else heavy runs on the machine, and this process sleeps."""
 
         def ask(cell: Cell, command: int | None) -> Any:
-            child = children[cell][0]
+            if cell in failed:
+                return []
             try:
-                if cell in failed:
-                    return []
-                child.send(command)
-                return child.answer()
+                children[cell].send(command)
+                return children[cell].answer()
             except (CellError, ConfigError, Unavailable) as error:
-                failed[cell] = Measurement(cell, failure=("error", str(error)))
+                failed[cell] = failure(cell, error)
                 return []
 
         with self._lock.timed():
-            turns = {cell: functools.partial(ask, cell) for cell in children}
-            blocks = take_turns(turns, suite.calls)
+            blocks = take_turns({cell: functools.partial(ask, cell) for cell in children}, suite.calls)
             sides = {cell: ask(cell, None) for cell in children}
         return {cell: blocks[cell] for cell in children if cell not in failed}, sides
+
+
+@dataclass(frozen=True)
+class Timing:
+    """An open session, ready to be timed."""
+
+    child: Child
+    opened: Opened
+    inputs: Inputs
+
+
+def failure(cell: Cell, error: BaseException) -> Measurement:
+    """What a cell that could not be measured leaves behind."""
+    return Measurement(cell, failure=("unavailable" if isinstance(error, Unavailable) else "error", str(error)))
 
 
 def siblings(one: Cell, other: Cell) -> bool:

@@ -38,7 +38,7 @@ def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Pat
     ):
         if candidate.is_file():
             return candidate.resolve()
-    if os.sep in declared or not declared.endswith((".pt", name)) or Path(declared).suffix not in ("", ".pt"):
+    if os.sep in declared or Path(declared).suffix not in ("", ".pt"):
         raise ConfigError(
             f"weights {declared} do not exist (looked beside the suite in {suite_dir} and in {_said(folders)})"
         )

@@ -89,6 +89,9 @@ class Gate:
     backends: Sequence[str] = ()  # restrict to these backends; empty: all
 
     def __post_init__(self) -> None:
+        for name in ("precisions", "backends"):
+            names = getattr(self, name)
+            object.__setattr__(self, name, (names,) if isinstance(names, str) else tuple(names))
         limits = {name: getattr(self, name) for name in LIMITS if getattr(self, name) is not None}
         where = f"Gate({self.metric!r})"
         if self.metric not in METRICS:
@@ -209,7 +212,7 @@ class Measurement:
             samples={**self.samples, **other.samples},
             executed={**self.executed, **other.executed},
             provenance={**self.provenance, **other.provenance},
-            timings={**self.timings, **other.timings},
+            timings={k: self.timings.get(k, 0) + other.timings.get(k, 0) for k in {**self.timings, **other.timings}},
             notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
             failure=failures[0] if failures else None,
         )

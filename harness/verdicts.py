@@ -47,8 +47,8 @@ def _verdict(gate: Gate, measured: Measurement, baseline: Baseline, reference: M
 
 
 def _fixed(gate: Gate, observed: float | None) -> Verdict:
-    bounds = [f"≥ {gate.min:g}"] * (gate.min is not None) + [f"≤ {gate.max:g}"] * (gate.max is not None)
-    expected = " and ".join(bounds)
+    bounds = [(sign, bound) for sign, bound in (("≥", gate.min), ("≤", gate.max)) if bound is not None]
+    expected = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds)
     if observed is None:
         return Verdict(gate.metric, "limit", "missing", None, None, expected, "nothing was measured")
     low = gate.min is None or observed >= gate.min - EXACT

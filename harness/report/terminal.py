@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -14,13 +16,14 @@ from rich.text import Text
 
 from harness.metrics import METRICS
 from harness.results import CellResult, Plan
-from harness.types import FAILING, Cell, Status, Verdict
+from harness.types import FAILING, Status
 
 if TYPE_CHECKING:
     from harness.items import Session
 
 WIDTH = 100  # columns where the terminal does not tell
 NONE = "–"
+WALL_CLOCK_SHOWN = 0.05  # smaller changes of a stored p50 are not worth a line
 STYLES: dict[Status, str] = {
     "error": "bold red",
     "regressed": "bold red",
@@ -59,7 +62,7 @@ def table(plan: Plan, results: Sequence[CellResult]) -> Table:
     drawn = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0))
     for name in ("model", "backend", "precision"):
         drawn.add_column(name, no_wrap=True, overflow="ellipsis")
-    for name in ("MB", "×fp32", "p50 ms", "speed-up", "mAP", "Δ base", "Δ fp32"):
+    for name in ("MB", "×fp32", "p50 ms", "speed", "mAP", "Δ base", "Δ fp32"):
         drawn.add_column(name, justify="right", no_wrap=True)
     drawn.add_column("verdict", no_wrap=True)
     siblings = {result.cell: result for result in results if result.cell}
@@ -81,9 +84,9 @@ def _row(result: CellResult, fp32: CellResult | None) -> list[Text | str]:
     ratio = result.metric("latency_ratio")
     return [
         _precision(result),
-        _number(size and size / 1e6, "{:.2f}"),
+        _number(size and size / 1e6, "{:.1f}" if size and size >= 1e8 else "{:.2f}"),
         _number(_divided(size, fp32.metric("size_bytes") if fp32 else None), "{:.2f}"),
-        _number(p50, "{:.3g}" if p50 and p50 >= 100 else "{:.2f}"),
+        _number(p50, "{:.1f}" if p50 and p50 >= 100 else "{:.2f}"),
         _number(_divided(1.0, ratio), "{:.2f}×"),
         _number(score, "{:.4f}"),
         _change(score, before),
@@ -124,10 +127,11 @@ def _change(now: float | None, before: float | None) -> Text:
 
 
 def _lines(session: Session) -> Iterable[Text]:
+    yield from _wall_clocks(session.results)
     yield from _reasons(session.results)
     yield from _notes(session.results)
     yield from _loud(session.results)
-    yield from _failures(session.results)
+    yield from _failures(session)
     yield Text(_tally(session))
     if session.updated is not None:
         written, same = session.updated["written"], session.updated["unchanged"]
@@ -148,6 +152,19 @@ def _reasons(results: Sequence[CellResult]) -> Iterable[Text]:
         grouped.setdefault(reason, []).append(f"{backend} {precision}")
     for reason, cells in grouped.items():
         yield Text(f"unavailable: {', '.join(cells)}: {reason}", "dim")
+
+
+def _wall_clocks(results: Sequence[CellResult]) -> Iterable[Text]:
+    """What moved most against the stored wall clock; another day's machine is no basis for a gate."""
+    moved = []
+    for result in results:
+        now, before = result.metric("latency_p50_ms"), (result.baseline or {}).get("latency_p50_ms")
+        if now and before and abs(now / before - 1) >= WALL_CLOCK_SHOWN:
+            moved.append((abs(math.log(now / before)), f"{result.id} {before:.2f} → {now:.2f} ms"))
+    if moved:
+        shown = [text for _, text in sorted(moved, reverse=True)]
+        rest = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+        yield Text(f"p50 against the stored wall clock (shown, not gated): {', '.join(shown[:3])}{rest}", "dim")
 
 
 def _notes(results: Sequence[CellResult]) -> Iterable[Text]:
@@ -172,31 +189,31 @@ def _loud(results: Sequence[CellResult]) -> Iterable[Text]:
             yield Text(f"{status.upper()}: {len(cells)} cell{'s' * (len(cells) > 1)} ({named}): {detail}", "yellow")
 
 
-def _failures(results: Sequence[CellResult]) -> Iterable[Text]:
+def _failures(session: Session) -> Iterable[Text]:
     """One line per failing gate or distinct error: observed, expected, and how to repeat that cell alone."""
     from harness.items import say
 
     errors: dict[str, list[CellResult]] = {}
-    for result in results:
+    for result in session.results:
         if result.status in ("error", "missing") and result.reason:
             errors.setdefault(result.reason, []).append(result)
         for verdict in result.verdicts:
             if verdict.status in FAILING:
-                phase = METRICS[verdict.metric].phase
+                again = repeat(result, [METRICS[verdict.metric].phase], session.options)
                 yield Text(
-                    f"{result.suite}: {result.id}: {say(verdict)}; repeat: {repeat(result, phase)}",
+                    f"{result.suite}: {result.id}: {say(verdict)}; repeat: {again}",
                     STYLES[verdict.status],
                 )
     for reason, cells in errors.items():
         first = cells[0]
         named = f"{first.suite}: {first.id}" + (f" and {len(cells) - 1} more" if len(cells) > 1 else "")
-        again = f"; repeat: {repeat(first, '')}" if first.cell else ""
+        again = f"; repeat: {repeat(first, ('accuracy', 'latency'), session.options)}" if first.cell else ""
         yield Text(f"{named}: {first.status}: {reason}{again}", STYLES[first.status])
 
 
-def repeat(result: CellResult, phase: str) -> str:
-    """The command that runs this cell alone."""
-    return f"pytest '{result.file}::test_{phase}[{result.id}]'" if phase else f"pytest {result.file} -k '{result.id}'"
+def repeat(result: CellResult, phases: Sequence[str], options: Sequence[str]) -> str:
+    """The command that runs this cell alone, in pytest's root. By test id, since `-k` knows no `~`."""
+    return shlex.join(["pytest", *options, *(f"{result.file}::test_{phase}[{result.id}]" for phase in phases)])
 
 
 def _tally(session: Session) -> str:
@@ -210,6 +227,3 @@ def _tally(session: Session) -> str:
     built = sum(timing["build_s"] > 0 for timing in timings)
     statuses = ", ".join(f"{count} {status}" for status, count in counts.items())
     return f"cells: {statuses}; artifacts: {built} built, {len(timings) - built} from the cache"
-
-
-__all__ = ["Cell", "Verdict", "repeat", "summary", "table"]

@@ -1,0 +1,80 @@
+"""YOLO YAML or COCO JSON → images and ground truth with content hashes. Nothing is decoded here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.datasets.base import Dataset, Image, images_in, numbered
+from harness.datasets.coco import read_coco
+from harness.datasets.yolo import parse_yaml, read_yolo, same_splits
+from harness.errors import ConfigError
+
+__all__ = ["Dataset", "Image", "load_calibration", "load_scored", "overlap"]
+
+VAL, TRAIN = ("val", "test"), ("calib", "train")  # what an annotation file's name says about its split
+
+
+def load_scored(source: Path) -> Dataset:
+    """The split to score, from a YOLO YAML, a COCO JSON, or a folder that holds one.
+
+    Raises:
+        ConfigError: the file, its split, an image, a label or a category is missing or malformed.
+    """
+    source = _declaration(source, VAL)
+    dataset = read_coco(source) if source.suffix == ".json" else read_yolo(source, "val")
+    return _half(dataset, 0) if source.suffix != ".json" and same_splits(source) else dataset
+
+
+def load_calibration(source: Path) -> Dataset | None:
+    """The images to calibrate on: the train split, or any folder of images; None where the source has none."""
+    if source.is_dir() and not _declarations(source):
+        images = images_in([source])
+        return Dataset(source.name, numbered(images)) if images else None
+    found = _declarations(source) if source.is_dir() else [source]
+    named = [path for path in found if any(word in path.stem for word in TRAIN)]
+    if source.is_dir() and not named and all(path.suffix == ".json" for path in found):
+        return None
+    source = named[0] if named else found[0]
+    if source.suffix == ".json":
+        return read_coco(source)
+    if not parse_yaml(source).get("train"):
+        return None
+    dataset = read_yolo(source, "train")
+    return _half(dataset, 1) if same_splits(source) else dataset
+
+
+def overlap(calibration: Dataset, scored: Dataset) -> list[str]:
+    """Files of `calibration` whose bytes are also scored."""
+    known = {image.digest for image in scored.images}
+    return [image.path for image in calibration.images if image.digest in known]
+
+
+def _half(dataset: Dataset, part: int) -> Dataset:
+    """One half of a data set whose train and val are the same images (coco128), chosen by content."""
+    images = tuple(image for image in dataset.images if int(image.digest[:8], 16) % 2 == part)
+    kept = {image.id for image in images}
+    return replace(dataset, images=images, annotations=[a for a in dataset.annotations if a["image_id"] in kept])
+
+
+def _declarations(folder: Path) -> list[Path]:
+    """The YAML or COCO JSON files that a folder holds, YAML first."""
+    return sorted(folder.glob("*.y*ml")) or sorted(
+        {*folder.glob("annotations/instances*.json"), *folder.glob("instances*.json"), *folder.glob("*.json")}
+    )
+
+
+def _declaration(source: Path, words: Sequence[str]) -> Path:
+    if not source.exists():
+        raise ConfigError(f"dataset {source} does not exist; give a YOLO YAML, a COCO JSON, or a folder that holds one")
+    if source.is_file():
+        if source.suffix not in (".yaml", ".yml", ".json"):
+            raise ConfigError(f"dataset {source} is neither a YOLO .yaml nor a COCO .json")
+        return source
+    found = _declarations(source)
+    chosen = [path for path in found if any(word in path.stem for word in words)] if len(found) > 1 else found
+    if len(chosen) != 1:
+        what = "no YOLO YAML and no COCO JSON" if not found else f"{len(found)} declarations, name one of them"
+        raise ConfigError(f"dataset folder {source} holds {what}: {', '.join(p.name for p in found) or 'empty'}")
+    return chosen[0]

@@ -1,0 +1,99 @@
+"""YOLO YAML: `images/…` and `labels/…`, one row per object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.datasets.base import Dataset, Image, existing, images_in, numbered
+from harness.errors import ConfigError
+
+
+def parse_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"dataset {path} cannot be read: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"dataset {path} is not a YOLO YAML: it has no 'train', 'val' and 'names'")
+    return content
+
+
+def _splits(path: Path, split: str) -> list[Path]:
+    content = parse_yaml(path)
+    if not content.get(split):
+        raise ConfigError(f"dataset {path} has no {split!r} split; it has {', '.join(map(str, content)) or 'nothing'}")
+    bases = [path.parent / str(content.get("path") or "."), path.parent]
+    entries = content[split] if isinstance(content[split], list) else [content[split]]
+    return [existing(path, split, [base / str(entry) for base in bases]) for entry in entries]
+
+
+def same_splits(path: Path) -> bool:
+    content = parse_yaml(path)
+    return bool(content.get("train")) and content.get("train") == content.get("val")
+
+
+def read_yolo(path: Path, split: str) -> Dataset:
+    content = parse_yaml(path)
+    names = content.get("names")
+    if not isinstance(names, dict | list) or not names:
+        raise ConfigError(f"dataset {path} has no 'names': a list of class names, or a mapping from index to name")
+    categories = dict(names.items() if isinstance(names, dict) else enumerate(names))
+    if not all(isinstance(index, int) for index in categories):
+        raise ConfigError(f"dataset {path}: 'names' must map class indices to names, not {next(iter(categories))!r}")
+    files = images_in(_splits(path, split))
+    if not files:
+        raise ConfigError(f"dataset {path}: the {split!r} split holds no images")
+    images = numbered(files)
+    annotations = [row for image in images for row in _labels(image, categories)]
+    for number, row in enumerate(annotations, 1):
+        row["id"] = number
+    return Dataset(path.stem, images, {k: str(v) for k, v in categories.items()}, annotations)
+
+
+def _labels(image: Image, categories: Mapping[int, Any]) -> list[dict[str, Any]]:
+    """Rows `class x y w h` (or a polygon) in fractions of the image; no file means no objects."""
+    path = Path(image.path)
+    parts = list(path.parts)
+    if "images" in parts:
+        parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
+    file = Path(*parts).with_suffix(".txt")
+    rows = []
+    try:
+        lines = file.read_text().splitlines() if file.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            label, *values = (float(word) for word in line.split())
+        except ValueError:
+            raise ConfigError(f"{file}:{number}: not a row of numbers: {line[:60]!r}") from None
+        if label not in categories:
+            raise ConfigError(
+                f"{file}:{number}: class {label:g} is outside the {len(categories)} classes of the data set"
+            )
+        if len(values) != 4 and (len(values) < 6 or len(values) % 2):
+            raise ConfigError(f"{file}:{number}: expected class x y w h or a polygon, got {len(values) + 1} numbers")
+        if not all(-1e-3 <= value <= 1 + 1e-3 for value in values):
+            raise ConfigError(f"{file}:{number}: coordinates must be fractions of the image, between 0 and 1")
+        x, y, w, h = _box(values, image)
+        rows.append(
+            {"image_id": image.id, "category_id": int(label), "bbox": [x, y, w, h], "area": w * h, "iscrowd": 0}
+        )
+    return rows
+
+
+def _box(values: list[float], image: Image) -> tuple[float, float, float, float]:
+    """Fractions → x, y, width, height in pixels."""
+    if len(values) == 4:
+        x, y, w, h = values
+        x, y = x - w / 2, y - h / 2
+    else:
+        x, y = min(values[::2]), min(values[1::2])
+        w, h = max(values[::2]) - x, max(values[1::2]) - y
+    return x * image.width, y * image.height, w * image.width, h * image.height

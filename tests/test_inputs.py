@@ -1,0 +1,64 @@
+"""What is checked before a cell runs: calibration images, and where they come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders import picture, yolo
+
+from harness import ConfigError, Suite, matrix
+from harness.datasets import load_scored
+from harness.inputs import Finder, Settings
+
+
+def finder(tmp_path: Path, **changes: object) -> Finder:
+    return Finder(Settings(tmp_path / "run", tmp_path / "cache", **changes), lambda job, label: None)  # type: ignore[arg-type]
+
+
+def suite(data: Path, **changes: object) -> Suite:
+    return Suite("demo", str(data), matrix("m.json", "fp32", "null", imgsz=64), **changes)  # type: ignore[arg-type]
+
+
+def calibrate(found: Finder, wanted: Suite, home: Path):
+    return found._calibration(wanted, home, load_scored(Path(wanted.datasets[0])))
+
+
+def test_calibration_takes_the_first_images_of_the_train_split(tmp_path: Path) -> None:
+    data = yolo(tmp_path, {f"train/{n}": None for n in range(5)} | {"val/9": None})
+    chosen, notes = calibrate(finder(tmp_path), suite(data, calibration=3), tmp_path)
+    assert [Path(image.path).stem for image in chosen.images] == ["0", "1", "2"]
+    assert not notes
+
+
+def test_fewer_images_than_asked_for_are_said_in_the_table(tmp_path: Path) -> None:
+    data = yolo(tmp_path, {"train/0": None, "val/9": None})
+    _, notes = calibrate(finder(tmp_path), suite(data), tmp_path)
+    assert notes == ("calibrated on 1 images, 64 were asked for",)
+
+
+def test_a_scored_image_among_the_calibration_images_is_an_error(tmp_path: Path) -> None:
+    data = yolo(tmp_path, {"train/0": None, "val/9": None})
+    (tmp_path / "images" / "train" / "renamed.png").write_bytes((tmp_path / "images" / "val" / "9.png").read_bytes())
+    with pytest.raises(ConfigError, match=r"1 of 2 calibration images are also scored .*--qg-calibration"):
+        calibrate(finder(tmp_path), suite(data), tmp_path)
+
+
+def test_overlap_that_the_suite_allows_is_said_in_the_table(tmp_path: Path) -> None:
+    data = yolo(tmp_path, {"train/0": None, "val/9": None})
+    (tmp_path / "images" / "train" / "copy.png").write_bytes((tmp_path / "images" / "val" / "9.png").read_bytes())
+    _, notes = calibrate(finder(tmp_path), suite(data, allow_calibration_overlap=True), tmp_path)
+    assert notes[0] == "calibrated on 1 of the scored images"
+
+
+def test_a_folder_of_images_replaces_the_train_split(tmp_path: Path) -> None:
+    data = yolo(tmp_path / "data", {"train/0": None, "val/9": None})
+    picture(tmp_path / "mine" / "a.png", 77)
+    chosen, _ = calibrate(finder(tmp_path, calibration=tmp_path / "mine"), suite(data), tmp_path)
+    assert [Path(image.path).name for image in chosen.images] == ["a.png"]
+
+
+def test_no_train_split_says_which_option_helps(tmp_path: Path) -> None:
+    data = yolo(tmp_path, {"val/9": None}, val="images/val")
+    with pytest.raises(ConfigError, match=r"no train split.*--qg-calibration PATH"):
+        calibrate(finder(tmp_path), suite(data), tmp_path)
