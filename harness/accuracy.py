@@ -33,6 +33,7 @@ class Scored:
     metrics: dict[str, float | None]
     per_class: dict[str, float | None]
     executed: dict[str, int]
+    unknown: tuple[str, ...]  # classes of the data set that the model does not know; they score 0
     infer_s: float  # seconds inside the runtime, for the whole data set
 
 
@@ -72,7 +73,9 @@ class ScoreJob:
         session.close()
         save_detections(Path(self.detections), self.dataset, found)
         metrics, per_class = evaluate(self.dataset, found, names)
-        return Scored(metrics, per_class, executed, infer_s)
+        known = set(_categories(self.dataset, names).values())
+        unknown = tuple(name for number, name in self.dataset.categories.items() if number not in known)
+        return Scored(metrics, per_class, executed, unknown, infer_s)
 
 
 def _padded(batch: NDArray[np.float32], size: int) -> NDArray[np.float32]:

@@ -28,6 +28,10 @@ RunJob = Callable[[Job, str], Any]
 """Run a heavy job in a child; the text is what a progress line calls it."""
 
 
+OPENCV = ("python", "python-headless", "contrib-python", "contrib-python-headless")
+"""Distributions that bring cv2, whose resizing and JPEG decoder shape the pixels."""
+
+
 @dataclass(frozen=True)
 class BuildJob:
     """Build one artifact into an empty folder."""
@@ -49,17 +53,36 @@ class LetterboxJob:
     target: str
 
     def run(self, channel: Channel) -> None:
-        import cv2
-
         shape = (len(self.images), 3, self.size, self.size)
-        pixels = np.lib.format.open_memmap(self.target, mode="w+", dtype=np.uint8, shape=shape)
-        for row, image in enumerate(self.images):
-            picture: Any = cv2.imread(image.path)
-            if picture is None:
-                raise ConfigError(f"image {image.path} cannot be decoded")
-            pixels[row] = letterbox(picture, self.size)
-            channel.progress(row + 1, len(self.images))
-        pixels.flush()
+        with open(self.target, "wb") as file:  # written and not mapped: a full disk is an error, not a signal
+            np.lib.format.write_array_header_1_0(
+                file,
+                {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape},
+            )
+            for done, image in enumerate(self.images, 1):
+                file.write(letterbox(read_image(image), self.size).tobytes())
+                channel.progress(done, len(self.images))
+
+
+def read_image(image: Image) -> Any:
+    """Decode to BGR in the orientation that the ground truth was drawn in.
+
+    OpenCV turns an image by its EXIF orientation; a COCO JSON usually has the size before that. The size tells.
+    """
+    import cv2
+
+    flags = (cv2.IMREAD_COLOR, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    pictures = (cv2.imread(image.path, flag) for flag in flags)
+    sizes = []
+    for picture in pictures:
+        if picture is None:
+            raise ConfigError(f"image {image.path} cannot be decoded")
+        sizes.append((picture.shape[1], picture.shape[0]))
+        if sizes[-1] == (image.width, image.height):
+            return picture
+    raise ConfigError(
+        f"image {image.path} has {sizes[0][0]}×{sizes[0][1]} pixels, its data set says {image.width}×{image.height}"
+    )
 
 
 class Cache:
@@ -67,13 +90,9 @@ class Cache:
 
     def __init__(self, root: Path, run_job: RunJob) -> None:
         self.root, self._run_job = root, run_job
-        try:
+        with _writing(root):
             for part in ("artifacts", "pixels", "weights", "data", "locks"):
                 (root / part).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"cache folder {root} cannot be written: {error.strerror}; name another with --qg-cache-dir"
-            ) from None
 
     def artifact(self, cell: Cell, weights: Path, calibration: Dataset | None) -> Artifact:
         """The artifact of a cell, built where it is not in the cache or where it is damaged."""
@@ -102,8 +121,11 @@ class Cache:
             "tools": {tool: version(tool) for tool in made_by.tools},
         }
         key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:24]
+        return self._read_or_build(made_by, cell, inputs, key, {**source.meta, "shaped_by": shaped_by})
+
+    def _read_or_build(self, made_by: Recipe, cell: Cell, inputs: Inputs, key: str, meta: dict[str, Any]) -> Artifact:
         folder = self.root / "artifacts" / key
-        with file_lock(self.root / "locks" / key):
+        with _writing(self.root), file_lock(self.root / "locks" / key):
             found = _read(folder, made_by.entry, key)
             if found:
                 return found
@@ -111,8 +133,7 @@ class Cache:
             start = time.monotonic()
             with self._scratch(folder) as scratch:
                 added = self._run_job(BuildJob(made_by, inputs, str(scratch)), f"build {cell}")
-                meta = {**source.meta, **added, "shaped_by": shaped_by, "build_s": round(time.monotonic() - start, 3)}
-                _describe(scratch, meta)
+                _describe(scratch, {**meta, **added, "build_s": round(time.monotonic() - start, 3)})
             built = _read(folder, made_by.entry, key)
         if built is None:
             raise ConfigError(f"{cell}: {made_by.build} wrote no {made_by.entry}")
@@ -120,11 +141,15 @@ class Cache:
 
     def pixels(self, images: Sequence[Image], size: int) -> Path:
         """Letterboxed bytes of `images`, decoded once per (images, size)."""
-        text = json.dumps([size, DECODING_VERSION, version("opencv-python"), [image.digest for image in images]])
+        shown = [(image.digest, image.width, image.height) for image in images]
+        opencv = [version(f"opencv-{name}") for name in OPENCV]
+        text = json.dumps([size, DECODING_VERSION, opencv, shown])
         key = hashlib.sha256(text.encode()).hexdigest()[:24]
         path = self.root / "pixels" / f"{key}.npy"
-        with file_lock(self.root / "locks" / key):
+        with _writing(self.root), file_lock(self.root / "locks" / key):
             if not _intact(path, (len(images), 3, size, size)):
+                for left in path.parent.glob(f".*-{path.name}"):
+                    left.unlink(missing_ok=True)
                 scratch = path.with_name(f".{os.getpid()}-{path.name}")
                 try:
                     self._run_job(LetterboxJob(images, size, str(scratch)), f"decode {len(images)} images at {size} px")
@@ -136,14 +161,26 @@ class Cache:
     @contextmanager
     def _scratch(self, target: Path) -> Iterator[Path]:
         """A folder that becomes `target` in one step, or disappears."""
+        for left in target.parent.glob(f".*-{target.name}"):  # by a killed process: its lock is ours now
+            shutil.rmtree(left, ignore_errors=True)
         scratch = target.with_name(f".{os.getpid()}-{target.name}")
-        shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         try:
             yield scratch
             os.replace(scratch, target)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    """A full or read-only cache is one line."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"cache folder {root} cannot be written: {error.strerror}; name another with --qg-cache-dir"
+        ) from None
 
 
 def digest(path: Path) -> str:
@@ -173,7 +210,7 @@ def _read(folder: Path, entry: str, key: str) -> Artifact | None:
         card = json.loads((folder / "artifact.json").read_text())
         files: dict[str, str] = card["files"]
         intact = entry in files and all(digest(folder / name) == value for name, value in files.items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     if not intact:
         return None
@@ -184,5 +221,5 @@ def _read(folder: Path, entry: str, key: str) -> Artifact | None:
 def _intact(path: Path, shape: tuple[int, ...]) -> bool:
     try:
         return bool(np.load(path, mmap_mode="r").shape == shape)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return False

@@ -74,6 +74,8 @@ def read(file: Path, cell: Cell) -> Measurement:
         if schema != SCHEMA:
             raise ConfigError(f"baseline {file} has schema {schema}, this quantgate reads {SCHEMA}; upgrade quantgate")
         owner, metrics, provenance = content["cell"], dict(content["metrics"]), dict(content["provenance"])
+        if words := [name for name, value in metrics.items() if not isinstance(value, int | float | None)]:
+            raise TypeError(f"{words[0]} is not a number")
     except ConfigError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:

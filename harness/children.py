@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.locks import MachineLock
@@ -38,9 +38,8 @@ class Child:
         """Start the process, once. Not on construction: starting is heavy work, and a timed section may be running."""
         if self._process:
             return
-        self._log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "YOLO_AUTOINSTALL": "false", "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
-        with self._log.open("ab") as output:
+        with self._opened_log() as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "harness.worker", str(self._theirs.fileno()), str(os.getpid())],
                 pass_fds=[self._theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -49,6 +48,15 @@ class Child:
         self._theirs.close()
         self._alive()
         self.send(self._job)
+
+    def _opened_log(self) -> BinaryIO:
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            return self._log.open("ab")
+        except OSError as error:
+            raise ConfigError(
+                f"log {self._log} cannot be written: {error.strerror}; name another folder with --qg-results-dir"
+            ) from None
 
     def __enter__(self) -> Child:
         return self
@@ -104,6 +112,13 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
 
+    def _stop(self) -> None:
+        """Stop every thread of the child and wait until the kernel has done so, or the child is gone."""
+        self._signal(signal.SIGSTOP)
+        if self._process and hasattr(os, "waitid"):
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def _next(self, on_progress: OnProgress | None) -> tuple[bool, Any]:
         """One message: (True, value) for a reply, (False, None) for progress."""
         try:
@@ -129,6 +144,8 @@ class Child:
         return CellError(f"its process {how}; its last output: {self._tail()}")
 
     def _hung(self) -> CellError:
+        """It must not go on spinning through its siblings' timed section."""
+        self._signal(signal.SIGKILL)
         return CellError(f"no sign of life for {self._limit:g} s (--qg-timeout); its last output: {self._tail()}")
 
     def _tail(self) -> str:
@@ -166,7 +183,7 @@ def _pause(children: Sequence[Child], lock: MachineLock) -> None:
     """Stop all threads of the children until the timed section is over; their limits are paused too."""
     start = time.monotonic()
     for child in children:
-        child._signal(signal.SIGSTOP)
+        child._stop()
     lock.leave_heavy()
     try:
         lock.enter_heavy()

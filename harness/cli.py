@@ -58,7 +58,7 @@ def run_compare(a: Path, b: Path) -> int:
     console.print(compare.table(rows))
     for row in rows:
         if row.detail:
-            console.print(f"{'/'.join(row.key)}: {row.status}: {row.detail}", soft_wrap=True)
+            console.print(f"{'/'.join(row.key)}: {row.detail}", soft_wrap=True)
     return 1 if any(row.status in FAILING for row in rows) else 0
 
 

@@ -15,7 +15,7 @@ from harness import baselines, results
 from harness.errors import ConfigError
 from harness.report.terminal import NONE, STYLES
 from harness.types import Cell, Gate, Measurement, Status, worst
-from harness.verdicts import judge
+from harness.verdicts import judge, say
 
 GATES = (Gate("map", max_drop=0.002), Gate("size_bytes", max_rise=0.01))
 """What counts as a regression where no suite says so: 0.2 AP points, 1 % of the size."""
@@ -44,50 +44,56 @@ def load(source: Path) -> dict[Key, Measurement]:
         source = source / "results.json"
     if source.is_file():
         return {(r.suite, r.id): r.measured for r in results.read(source) if r.measured and r.measured.metrics}
-    files = sorted(source.glob(f"*/accuracy/{baselines.kind_key('accuracy')}/*.json")) or sorted(
-        source.glob("*/accuracy/*/*.json")
-    )
-    if not files:
+    return _folder(source)
+
+
+def _folder(source: Path) -> dict[Key, Measurement]:
+    """The baselines of one kind of machine: of this one, or of the only one there is; two kinds are never mixed."""
+    kinds = sorted({file.parent.name for file in source.glob("*/accuracy/*/*.json")})
+    own = baselines.kind_key("accuracy")
+    if not kinds:
         raise ConfigError(
             f"{source} holds neither a results.json nor baselines; give a file or folder that a run wrote"
         )
-    return {(file.parts[-4], file.stem): _baseline(file) for file in files}
+    if own not in kinds and len(kinds) > 1:
+        raise ConfigError(f"{source} has baselines of {', '.join(kinds)} and none of this machine's {own}")
+    chosen = own if own in kinds else kinds[0]
+    files = sorted(source.glob(f"*/accuracy/{chosen}/*.json"))
+    return {(file.parts[-4], file.stem): baselines.read(file, Cell(file.stem, "", "", "")) for file in files}
 
 
-def _baseline(file: Path) -> Measurement:
-    return baselines.read(file, Cell(file.stem, "", "", ""))
-
-
-def gates(source: Path) -> tuple[Gate, ...]:
-    """The baseline gates that the suites of a `results.json` declared, else the defaults."""
+def gates(source: Path) -> dict[str, tuple[Gate, ...]]:
+    """The baseline gates that each suite of a `results.json` declared; empty for a folder of baselines."""
     file = source / "results.json" if source.is_dir() else source
     if not file.exists():
-        return GATES
-    declared = [Gate(**gate) for suite in json.loads(file.read_text())["suites"] for gate in suite["gates"]]
-    return tuple(dict.fromkeys(gate for gate in map(_hashable, declared) if gate.against == "baseline")) or GATES
+        return {}
+    try:
+        declared = {
+            suite["name"]: [Gate(**gate) for gate in suite["gates"]] for suite in json.loads(file.read_text())["suites"]
+        }
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{file} is not a results.json: {type(error).__name__} {error}") from None
+    return {name: tuple(gate for gate in rules if gate.against == "baseline") for name, rules in declared.items()}
 
 
-def _hashable(gate: Gate) -> Gate:
-    return Gate(**{**gate.__dict__, "precisions": tuple(gate.precisions), "backends": tuple(gate.backends)})
+def compare(
+    old: Mapping[Key, Measurement], new: Mapping[Key, Measurement], rules: Mapping[str, tuple[Gate, ...]]
+) -> list[Compared]:
+    """The union of cells; one that only the old side has is `missing`, one that only the new side has `no-baseline`.
 
-
-def compare(old: Mapping[Key, Measurement], new: Mapping[Key, Measurement], rules: tuple[Gate, ...]) -> list[Compared]:
-    """The union of cells; one that only the old side has is `missing`, one that only the new side has `no-baseline`."""
+    `rules` are the gates by suite; a suite without any is judged by `GATES`.
+    """
     rows = []
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
         if after is None:
-            rows.append(Compared(key, before, None, "missing", "only in A"))
+            rows.append(Compared(key, before, None, "missing", "missing: only in A"))
         elif before is None:
-            rows.append(Compared(key, None, after, "no-baseline", "only in B"))
+            rows.append(Compared(key, None, after, "no-baseline", "no-baseline: only in B"))
         else:
             known = baselines.comparable(before, after, "accuracy")
-            verdicts = judge(after, known, None, [gate for gate in rules if gate.applies(after.cell)], "accuracy")
-            detail = "; ".join(
-                v.detail or f"{v.metric} {v.observed:.6g}, expected {v.expected}"
-                for v in verdicts
-                if v.status not in ("unchanged", "met")
-            )
+            verdicts = judge(after, known, None, rules.get(key[0]) or GATES, "accuracy")
+            detail = "; ".join(say(verdict) for verdict in verdicts if verdict.status not in ("unchanged", "met"))
             rows.append(Compared(key, before, after, worst([v.status for v in verdicts]), detail))
     return rows
 

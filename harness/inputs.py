@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+import pickle
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness import records, sources
 from harness.artifacts import Cache, RunJob, digest, version
@@ -17,7 +19,7 @@ from harness.errors import CellError, ConfigError, Unavailable
 from harness.locks import file_lock
 from harness.precision import recipe
 from harness.types import Artifact, Cell, Suite
-from harness.worker import Job
+from harness.worker import Channel, Job
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,23 @@ class Inputs:
     build_s: float
 
 
+@dataclass(frozen=True)
+class LoadJob:
+    """Read and hash a data set."""
+
+    source: Path
+    purpose: Literal["scored", "calibration", "train split"]
+
+    def run(self, channel: Channel) -> Dataset | None:
+        if self.purpose == "scored":
+            data: Dataset | None = load_scored(self.source)
+        else:
+            data = load_calibration(self.source, explicit=self.purpose == "calibration")
+        if data:
+            _ = data.digest  # computed here, and carried along
+        return data
+
+
 class Finder:
     """Finds the inputs of cells; everything that takes time happens in children, once per run or once per cache."""
 
@@ -52,8 +71,8 @@ class Finder:
         self.settings = settings
         self._run_job = run_job
         self._cache = Cache(settings.cache, run_job)
-        self._load_scored = functools.cache(load_scored)
-        self._load_calibration = functools.cache(load_calibration)
+        self._load = functools.cache(self._load_once)
+        self._digest = functools.cache(digest)
 
     def inputs(self, suite: Suite, home: Path, cell: Cell) -> Inputs:
         """Everything a session needs; raises Unavailable or ConfigError with one line."""
@@ -69,7 +88,7 @@ class Finder:
         artifact = self._cache.artifact(cell, weights, calibration)
         built = time.monotonic() - start if artifact.built else 0.0
         provenance = {
-            "weights": digest(weights)[:16],
+            "weights": self._digest(weights)[:16],
             "dataset": data.digest,
             "images": len(data.images),
             "imgsz": cell.imgsz,
@@ -81,13 +100,26 @@ class Finder:
         return Inputs(data, artifact, self._cache.pixels(data.images, cell.imgsz), provenance, notes, built)
 
     def _data(self, suite: Suite, home: Path) -> Dataset:
-        return self._load_scored(self.settings.dataset or self._data_source(suite, home))
+        data = self._load(LoadJob(self.settings.dataset or self._data_source(suite, home), "scored"))
+        assert data is not None
+        return data
+
+    def _load_once(self, job: LoadJob) -> Dataset | None:
+        """Load a data set once per run; the other processes of the run read what the first has kept."""
+        name = hashlib.sha256(repr(job).encode()).hexdigest()[:16]
+        kept = self.settings.run / f"data-{name}.pickle"
+        with file_lock(kept.with_suffix(".lock")):
+            if not kept.exists():
+                data = self._run_job(job, f"read {job.source.name}")
+                records.write_bytes(kept, pickle.dumps(data), "--qg-results-dir")
+        found: Dataset | None = pickle.loads(kept.read_bytes())
+        return found
 
     def _data_source(self, suite: Suite, home: Path) -> Path:
         found = sources.find_data(suite.datasets, home, self.settings.data)
         if found:
             return found
-        names = [name for name in suite.datasets if name in sources.ULTRALYTICS_DATA]
+        names = sources.downloadable(suite.datasets)
         return Path(self._download(sources.DownloadData(names, str(self.settings.cache / "data")), "-".join(names)))
 
     def _weights(self, cell: Cell, home: Path) -> Path:
@@ -116,8 +148,11 @@ class Finder:
 
     def _calibration(self, suite: Suite, home: Path, scored: Dataset) -> tuple[Dataset, tuple[str, ...]]:
         """The first images of the train split; scored images among them are an error unless the suite allows it."""
-        source = self.settings.calibration or self._data_source(suite, home)
-        everything = self._load_calibration(source)
+        named = self.settings.calibration
+        if named is None and suite.calibration_data:
+            named = sources.find_data([suite.calibration_data], home, self.settings.data)
+        source = named or self._data_source(suite, home)
+        everything = self._load(LoadJob(source, "calibration" if named else "train split"))
         if everything is None or not everything.images:
             raise ConfigError(f"{source} has no images to calibrate on (no train split); give --qg-calibration PATH")
         chosen = Dataset(everything.name, everything.images[: suite.calibration])

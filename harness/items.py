@@ -18,8 +18,8 @@ from harness.metrics import METRICS, STORED, Phase
 from harness.records import Record
 from harness.results import CellResult, Plan
 from harness.runner import Runner
-from harness.types import FAILING, Cell, Measurement, Suite, Verdict
-from harness.verdicts import Baseline, judge
+from harness.types import FAILING, Cell, Measurement, Status, Suite, Verdict
+from harness.verdicts import Baseline, absent, judge, say
 from harness.worker import Progress
 
 
@@ -40,6 +40,12 @@ class Session:
     results: Sequence[CellResult] = ()
     updated: dict[str, list[str]] | None = None
     problem: str = ""  # why the results could not be written
+
+    @property
+    def failing(self) -> frozenset[Status]:
+        """The statuses that fail in this run."""
+        absent: frozenset[Status] = frozenset({"no-baseline", "incomparable"})
+        return FAILING | absent if self.require_baseline else FAILING
 
     @cached_property
     def runner(self) -> Runner:
@@ -108,6 +114,11 @@ class CellTest(SuiteItem):
             if measured.failure
             else judge(measured, baseline, self._reference(runner, home), self.suite.gates, self.phase)
         )
+        asked = any(verdict.against == "baseline" for verdict in verdicts)
+        if self.state.require_baseline and self.phase == "accuracy" and not (asked or measured.failure):
+            verdicts = (*verdicts, *absent(measured, baseline))
+        if baseline is None and not measured.failure:
+            verdicts = self._pointed(verdicts)
         Record(self.suite.name, self.phase, measured, verdicts, accepted).publish(self.state.settings.run)
         self.user_properties += [
             (name, value) for name, value in measured.metrics.items() if name in STORED[self.phase]
@@ -122,6 +133,17 @@ class CellTest(SuiteItem):
             return measured
         accepted = baselines.load(self.state.baselines, self.suite.name, self.phase, self.cell)
         return baselines.comparable(accepted, measured, self.phase)
+
+    def _pointed(self, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+        """Where this kind of machine has no baseline, name those that have one."""
+        kinds = baselines.elsewhere(self.state.baselines, self.suite.name, self.phase, self.cell)
+        if not kinds:
+            return tuple(verdicts)
+        known = f" ({baselines.kind_key(self.phase)} has none, {', '.join(kinds)} has)"
+        return tuple(
+            dataclasses.replace(one, detail=one.detail + known) if one.status == "no-baseline" else one
+            for one in verdicts
+        )
 
     def _reference(self, runner: Runner, home: Path) -> Measurement | None:
         """The fp32 sibling, where a gate asks for it."""
@@ -143,8 +165,7 @@ class CellTest(SuiteItem):
             if status == "unavailable" and not required:
                 pytest.skip(reason)
             raise CellFailure(f"{self.cell}: {status}{' but required' if status == 'unavailable' else ''}: {reason}")
-        failing = FAILING | ({"no-baseline", "incomparable"} if self.state.require_baseline else set())
-        lines = [say(verdict) for verdict in verdicts if verdict.status in failing]
+        lines = [say(verdict) for verdict in verdicts if verdict.status in self.state.failing]
         if lines:
             raise CellFailure("\n".join(f"{self.cell}: {line}" for line in lines))
 
@@ -169,13 +190,3 @@ class BaselineTest(SuiteItem):
                 f"{self.suite.name}: missing: {names}: in {self.state.baselines / self.suite.name}, not in the suite; "
                 f"restore the cells, or drop their baselines with --qg-baseline-update"
             )
-
-
-def say(verdict: Verdict) -> str:
-    """A verdict in one line: metric, status, observed, expected."""
-    observed = "nothing" if verdict.observed is None else f"{verdict.observed:.6g}"
-    against = {"baseline": " (baseline {:.6g})", "fp32": " (fp32 {:.6g})", "limit": ""}[verdict.against]
-    known = against.format(verdict.reference) if verdict.reference is not None else ""
-    detail = f": {verdict.detail}" if verdict.detail else ""
-    expected = verdict.expected or "a comparable baseline"
-    return f"{verdict.metric} {verdict.status}: observed {observed}, expected {expected}{known}{detail}"

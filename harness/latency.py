@@ -26,6 +26,7 @@ from harness.worker import Channel
 
 IMAGES = 8  # distinct images that the timed loop cycles through
 BLOCK = 10  # counted calls per block
+READY = "ready"
 
 Clock = Callable[[], int]
 
@@ -34,7 +35,7 @@ Clock = Callable[[], int]
 class Opened:
     """A session's start, seen from its process."""
 
-    load_ms: float  # open the artifact, runtime already imported or not: a cold process
+    load_ms: float  # open the artifact in a fresh process, the runtime's modules imported
     first_ms: float  # the first inference
     peak_rss_bytes: int  # peak resident set of the process after it
     bare_rss_bytes: int  # the same before the runtime was loaded
@@ -50,7 +51,10 @@ class Sides:
 
 @dataclass(frozen=True)
 class TimeJob:
-    """Open a session, then answer commands: a number times a block of that many calls, None ends."""
+    """Import the runtime and say READY; then, in the timed section: open and warm up, time blocks of calls, end.
+
+    Commands: anything opens, a number times a block of that many calls, None ends.
+    """
 
     cell: Cell
     artifact: Artifact
@@ -61,15 +65,19 @@ class TimeJob:
     warmup: int
 
     def run(self, channel: Channel) -> Sides:
+        runtime = backend(self.cell.backend)
         pixels = np.load(self.pixels, mmap_mode="r")
         batch = self.cell.batch
-        first = normalize(np.resize(pixels[:batch], (batch, *pixels.shape[1:])))
+        first = normalize(np.take(pixels, range(batch), axis=0, mode="wrap"))
         bare = peak_rss()
+        runtime.load()
+        channel.reply(READY)
+        channel.receive()
         start = time.perf_counter()
-        session = backend(self.cell.backend).open(self.artifact, self.cell, self.threads)
+        session = runtime.open(self.artifact, self.cell, self.threads)
         opened = time.perf_counter()
         session.infer(first)
-        ready = time.perf_counter()
+        done = time.perf_counter()
         peak = peak_rss()
         batches = [
             normalize(np.take(pixels, range(i, i + batch), axis=0, mode="wrap")) for i in range(len(self.images))
@@ -77,7 +85,7 @@ class TimeJob:
         turn = itertools.cycle(batches)
         for _ in range(self.warmup):
             session.infer(next(turn))
-        channel.reply(Opened((opened - start) * 1e3, (ready - opened) * 1e3, peak, bare))
+        channel.reply(Opened((opened - start) * 1e3, (done - opened) * 1e3, peak, bare))
         while (calls := channel.receive()) is not None:
             channel.reply(timed(session.infer, turn, calls))
         sides = self._sides(session)
@@ -88,6 +96,7 @@ class TimeJob:
         """Timed after everything else, since OpenCV's memory is not the runtime's."""
         import cv2
 
+        cv2.setNumThreads(self.threads)
         pre, post = [], []
         names = self.artifact.meta["names"]
         for image in self.images:

@@ -17,12 +17,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.errors import ConfigError
+
 
 @contextlib.contextmanager
 def file_lock(path: Path) -> Iterator[None]:
     """Exclusive section between processes; waits. The file stays, since removing it would race."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = _opened(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -34,7 +35,7 @@ class MachineLock:
     """Timed sections exclude heavy work, on the whole machine; one instance per process and purpose."""
 
     def __init__(self, folder: Path | None = None, log: Path | None = None) -> None:
-        folder = folder or Path(tempfile.gettempdir())
+        folder = folder or (Path("/tmp") if os.access("/tmp", os.W_OK) else Path(tempfile.gettempdir()))
         self._gate = _open_shared(folder / "quantgate-gate.lock")
         self._section = _open_shared(folder / "quantgate-section.lock")
         self._log = log
@@ -43,27 +44,32 @@ class MachineLock:
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
         """Nothing heavy runs anywhere on the machine while this is held."""
+        start = None
         fcntl.flock(self._gate, fcntl.LOCK_EX)
         try:
             fcntl.flock(self._section, fcntl.LOCK_EX)
             start = time.monotonic()
             yield
-            self._record("timed", start)
         finally:
+            end = time.monotonic()
             fcntl.flock(self._section, fcntl.LOCK_UN)
             fcntl.flock(self._gate, fcntl.LOCK_UN)
+            self._record("timed", start, end)
 
     def enter_heavy(self) -> None:
         """Wait for the turnstile, then share the section with other heavy work."""
         fcntl.flock(self._gate, fcntl.LOCK_SH)
-        fcntl.flock(self._section, fcntl.LOCK_SH)
-        fcntl.flock(self._gate, fcntl.LOCK_UN)
-        self._since = time.monotonic()
+        try:
+            fcntl.flock(self._section, fcntl.LOCK_SH)
+            self._since = time.monotonic()
+        finally:
+            fcntl.flock(self._gate, fcntl.LOCK_UN)
 
     def leave_heavy(self) -> None:
         """Give the section back."""
-        self._record("heavy", self._since)
+        end = time.monotonic()
         fcntl.flock(self._section, fcntl.LOCK_UN)
+        self._record("heavy", self._since, end)
 
     def timed_section_waits(self) -> bool:
         """Whether somebody holds or wants the timed section; asked many times a second by heavy work."""
@@ -79,11 +85,14 @@ class MachineLock:
         os.close(self._gate)
         os.close(self._section)
 
-    def _record(self, kind: str, start: float) -> None:
-        """Append one line to the interval log; O_APPEND keeps lines of several processes whole."""
-        if self._log:
-            line = {"kind": kind, "pid": os.getpid(), "start": start, "end": time.monotonic()}
-            with self._log.open("a") as log:
+    def _record(self, kind: str, start: float | None, end: float) -> None:
+        """Append one line to the interval log; O_APPEND keeps lines of several processes whole.
+
+        Called with all locks released: a full disk costs the log, not the machine.
+        """
+        if self._log and start is not None:
+            line = {"kind": kind, "pid": os.getpid(), "start": start, "end": end}
+            with contextlib.suppress(OSError), self._log.open("a") as log:
                 log.write(json.dumps(line) + "\n")
 
 
@@ -92,7 +101,17 @@ def _open_shared(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = _opened(path)
         with contextlib.suppress(PermissionError):
             os.fchmod(descriptor, 0o666)  # despite the umask
         return descriptor
+    except OSError as error:
+        raise ConfigError(f"the machine's lock {path} cannot be opened: {error.strerror}; remove the file") from None
+
+
+def _opened(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise ConfigError(f"lock file {path} cannot be written: {error.strerror}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from os import PathLike, fspath
 from pathlib import PurePath
 
 from harness.backends import BACKENDS
@@ -15,7 +16,7 @@ HEADS = ("", "e2e")
 
 
 def matrix(
-    models: str | Sequence[str],
+    models: str | PathLike[str] | Sequence[str | PathLike[str]],
     precisions: str | Sequence[str],
     backends: str | Sequence[str],
     imgsz: int | Sequence[int] = 640,
@@ -33,7 +34,7 @@ def matrix(
     for size in sizes:
         if size % 32:
             raise ConfigError(f"matrix: imgsz={size} is not a multiple of 32, the stride of the detectors")
-    named = [_model(name) for name in _names("models", models)]
+    named = [_model(name) for name in _names("models", _texts(models))]
     makes = [_precision(name) for name in _names("precisions", precisions)]
     runs = [_backend(name) for name in _names("backends", backends)]
     cells = [
@@ -43,6 +44,10 @@ def matrix(
     ]
     order = {precision: rank for rank, precision in enumerate(PRECISIONS)}
     return tuple(sorted(dict.fromkeys(cells), key=lambda c: (c.model, c.backend, order[c.family], c)))
+
+
+def _texts(values: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[str]:
+    return [fspath(value) for value in ([values] if isinstance(values, str | PathLike) else values)]
 
 
 def _tag(sizes: Sequence[int], batches: Sequence[int], size: int, batch: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import time
@@ -12,99 +13,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import pytest
 
-from harness import baselines, results
+from harness import baselines, options, results
 from harness.errors import ConfigError
-from harness.inputs import Settings
 from harness.items import BaselineTest, CellTest, Session
 from harness.records import Record, write_text
 from harness.report import terminal
 from harness.types import Suite
 
-FOLDERS = (
-    ("--qg-weights-dir", "append", "folder of checkpoints, repeatable (also QUANTGATE_WEIGHTS)"),
-    ("--qg-data-dir", "append", "folder of data sets, repeatable (also QUANTGATE_DATA)"),
-    ("--qg-dataset", "store", "score on this instead: a YOLO YAML, a COCO JSON, or a folder with one"),
-    ("--qg-calibration", "store", "calibrate int8 on the images of this data set or folder"),
-    ("--qg-cache-dir", "store", "artifact cache (also QUANTGATE_CACHE; default: the user's cache folder)"),
-    ("--qg-results-dir", "store", "where results.json goes (default: .quantgate in pytest's root)"),
-    ("--qg-baseline-dir", "store", "committed baselines (default: baselines in pytest's root)"),
-)
-SWITCHES = (
-    ("--qg-baseline-update", "accept what this run measures as the baseline"),
-    ("--qg-require-baseline", "fail where there is no comparable baseline"),
-)
 KEPT_RUNS = 10  # folders of earlier runs in the results folder
+RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # their names
 SESSION = pytest.StashKey[Session]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("quantgate", "quantgate: accuracy and latency gates of quantized detectors")
-    for name, action, text in FOLDERS:
-        group.addoption(name, action=action, metavar="PATH", help=text)
-    for name, text in SWITCHES:
-        group.addoption(name, action="store_true", help=text)
-    group.addoption(
-        "--qg-require-backends", metavar="A,B", default="", help="fail where one of these backends is unavailable"
-    )
-    group.addoption(
-        "--qg-timeout", metavar="S", type=float, default=600.0, help="seconds without a sign of life that end a cell"
-    )
+    options.add(parser)
 
 
+@pytest.hookimpl(trylast=True)  # after pytest's own, which registers the terminal reporter
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "accuracy: quantgate's scored tests")
     config.addinivalue_line("markers", "latency: quantgate's timed tests")
-    folder = Path(config.rootpath, config.getoption("--qg-results-dir") or ".quantgate")
     inherited = getattr(config, "workerinput", {}).get("quantgate_run")
     run = inherited or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
-    settings = Settings(
-        run=folder / "runs" / run,
-        cache=Path(_option(config, "--qg-cache-dir", "QUANTGATE_CACHE") or platformdirs.user_cache_dir("quantgate")),
-        weights=_folders(config, "--qg-weights-dir", "QUANTGATE_WEIGHTS"),
-        data=_folders(config, "--qg-data-dir", "QUANTGATE_DATA"),
-        dataset=_path(config, "--qg-dataset"),
-        calibration=_path(config, "--qg-calibration"),
-        timeout_s=config.getoption("--qg-timeout"),
-    )
-    required = tuple(name for name in config.getoption("--qg-require-backends").split(",") if name)
-    live = None if hasattr(config, "workerinput") else config.pluginmanager.getplugin("terminalreporter")
-    config.stash[SESSION] = Session(
-        settings,
-        baselines=Path(config.rootpath, config.getoption("--qg-baseline-dir") or "baselines"),
-        update=config.getoption("--qg-baseline-update"),
-        require_baseline=config.getoption("--qg-require-baseline"),
-        require_backends=required,
-        options=_repeated(config),
-        terminal=live,
-    )
-
-
-def _repeated(config: pytest.Config) -> tuple[str, ...]:
-    """The options that the command which repeats a cell of this run needs too."""
-    given = {name: config.getoption(name) for name, *_ in FOLDERS}
-    given |= {name: config.getoption(name) for name in ("--qg-require-baseline", "--qg-require-backends")}
-    words = []
-    for name, value in given.items():
-        values = value if isinstance(value, list) else [value] * bool(value)
-        words += [name if one is True else f"{name}={one}" for one in values]
-    return tuple(words)
-
-
-def _option(config: pytest.Config, name: str, variable: str) -> Any:
-    return config.getoption(name) or os.environ.get(variable)
-
-
-def _folders(config: pytest.Config, name: str, variable: str) -> tuple[Path, ...]:
-    named = [*(config.getoption(name) or ()), *filter(None, os.environ.get(variable, "").split(os.pathsep))]
-    return tuple(Path(config.invocation_params.dir, folder) for folder in named)
-
-
-def _path(config: pytest.Config, name: str) -> Path | None:
-    value = config.getoption(name)
-    return Path(config.invocation_params.dir, value).resolve() if value else None
+    config.stash[SESSION] = options.session(config, run)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -179,27 +112,53 @@ def _stale(state: Session, suite: Suite) -> Sequence[str]:
 # The end of a run
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Merge what was published, also after an interruption; xdist has shut its workers down by now."""
-    config = session.config
-    state = config.stash[SESSION]
-    if hasattr(config, "workerinput") or not state.settings.run.exists():
-        return
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Any:
+    """Merge what was published, also after an interruption.
+
+    Twice: xdist waits up to ten seconds for its workers to end, and an impatient second signal may not let it.
+    """
+    ours = _controls(session.config)
+    if ours:
+        _merge(session)
+    outcome = yield
+    if ours:
+        _merge(session)
+        _finish(session)
+    return outcome
+
+
+def _controls(config: pytest.Config) -> bool:
+    """Whether this process is the one that reports, and there is something to report."""
+    return not hasattr(config, "workerinput") and config.stash[SESSION].settings.run.exists()
+
+
+def _merge(session: pytest.Session) -> None:
+    state = session.config.stash[SESSION]
     try:
         state.plans, state.results = results.gather(state.settings.run)
-        if not state.plans:
-            return
-        command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
-        text = json.dumps(results.to_json(state.plans, state.results, command), indent=1) + "\n"
-        for folder in (state.settings.run, state.settings.run.parent.parent):
-            write_text(folder / "results.json", text, "--qg-results-dir")
-        if state.update:
+        if state.plans:
+            command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
+            text = json.dumps(results.to_json(state.plans, state.results, command), indent=1) + "\n"
+            for folder in (state.settings.run, state.settings.run.parent.parent):
+                write_text(folder / "results.json", text, "--qg-results-dir")
+    except ConfigError as error:
+        _fail(session, str(error))
+
+
+def _finish(session: pytest.Session) -> None:
+    state = session.config.stash[SESSION]
+    try:
+        if state.update and state.results:
             state.updated = _update(state)
     except ConfigError as error:
-        state.problem = str(error)
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        _fail(session, str(error))
     _forget(state.settings.run.parent)
+
+
+def _fail(session: pytest.Session, problem: str) -> None:
+    session.config.stash[SESSION].problem = problem
+    session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _update(state: Session) -> dict[str, list[str]]:
@@ -222,7 +181,10 @@ def _update(state: Session) -> dict[str, list[str]]:
 
 def _forget(runs: Path) -> None:
     """Keep the folders of the last runs only."""
-    for folder in sorted(runs.iterdir())[:-KEPT_RUNS]:
+    finished = [
+        folder for folder in runs.iterdir() if RUN.fullmatch(folder.name) and (folder / "results.json").exists()
+    ]
+    for folder in sorted(finished)[:-KEPT_RUNS]:
         shutil.rmtree(folder, ignore_errors=True)
 
 

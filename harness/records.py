@@ -18,10 +18,15 @@ def write_text(path: Path, text: str, option: str) -> None:
     Raises:
         ConfigError: the folder cannot be written; names the `option` that points elsewhere.
     """
+    write_bytes(path, text.encode(), option)
+
+
+def write_bytes(path: Path, content: bytes, option: str) -> None:
+    """The same for bytes."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text)
+        scratch.write_bytes(content)
         os.replace(scratch, path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}; name another folder with {option}") from None

@@ -18,7 +18,7 @@ from harness.accuracy import Scored, ScoreJob
 from harness.children import Child, heavy_answers
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.inputs import Finder, Inputs, Settings
-from harness.latency import IMAGES, Opened, Sides, TimeJob, summarize, take_turns
+from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
 from harness.locks import MachineLock, file_lock
 from harness.metrics import Phase
 from harness.precision import recipe
@@ -56,7 +56,7 @@ class Runner:
         with file_lock(self.settings.run / suite.name / name):
             if not self._kept(suite, cell, "latency").exists():
                 self._time(suite, home, group)
-        return self._once(suite, cell, "latency", lambda: Measurement(cell))
+        return self._once(suite, cell, "latency", lambda: _not_timed(cell))
 
     # One measurement per cell and phase
 
@@ -103,7 +103,7 @@ class Runner:
             executed=scored.executed,
             provenance=inputs.provenance,
             timings={"build_s": inputs.build_s, "accuracy_s": time.monotonic() - start, "infer_s": scored.infer_s},
-            notes=(*inputs.notes, *_contradiction(cell, scored.executed)),
+            notes=(*inputs.notes, *_contradiction(cell, scored.executed), *_unknown(scored.unknown)),
         )
 
     def _time(self, suite: Suite, home: Path, group: Sequence[Cell]) -> None:
@@ -111,21 +111,21 @@ class Runner:
         start = time.monotonic()
         failed: dict[Cell, Measurement] = {}
         with ExitStack() as stack:
-            ready = self._open(suite, home, group, stack, failed)
-            blocks, sides = self._section(suite, {cell: timing.child for cell, timing in ready.items()}, failed)
-        reference = next((blocks[cell] for cell in blocks if cell.precision == "fp32"), None)
-        share = (time.monotonic() - start) / max(1, len(blocks))
-        for cell in blocks:
-            opened, inputs = ready[cell].opened, ready[cell].inputs
+            ready = self._ready(suite, home, group, stack, failed)
+            timed = self._section(suite, {cell: child for cell, (child, _) in ready.items()}, failed)
+        reference = next((timing.blocks for cell, timing in timed.items() if cell.precision == "fp32"), None)
+        share = (time.monotonic() - start) / max(1, len(timed))
+        for cell, timing in timed.items():
+            inputs = ready[cell][1]
             metrics = {
-                **summarize(blocks[cell], None if cell.precision == "fp32" else reference, cell.batch),
-                **sides[cell].__dict__,
-                "load_ms": opened.load_ms,
-                "first_inference_ms": opened.first_ms,
-                "peak_rss_bytes": opened.peak_rss_bytes,
-                "runtime_rss_bytes": opened.peak_rss_bytes - opened.bare_rss_bytes,
+                **summarize(timing.blocks, None if cell.precision == "fp32" else reference, cell.batch),
+                **timing.sides.__dict__,
+                "load_ms": timing.opened.load_ms,
+                "first_inference_ms": timing.opened.first_ms,
+                "peak_rss_bytes": timing.opened.peak_rss_bytes,
+                "runtime_rss_bytes": timing.opened.peak_rss_bytes - timing.opened.bare_rss_bytes,
             }
-            samples = {"latency_ms": [round(ns / 1e6, 4) for block in blocks[cell] for ns in block]}
+            samples = {"latency_ms": [round(ns / 1e6, 4) for block in timing.blocks for ns in block]}
             provenance = {**inputs.provenance, "threads": suite.threads}
             timings = {"build_s": inputs.build_s, "latency_s": share}
             measured = Measurement(cell, metrics, samples=samples, provenance=provenance, timings=timings)
@@ -133,10 +133,10 @@ class Runner:
         for measured in failed.values():
             self._keep(suite, "latency", measured)
 
-    def _open(
+    def _ready(
         self, suite: Suite, home: Path, group: Sequence[Cell], stack: ExitStack, failed: dict[Cell, Measurement]
-    ) -> dict[Cell, Timing]:
-        """A child with an open, warm session for each cell that has one; they load side by side."""
+    ) -> dict[Cell, tuple[Child, Inputs]]:
+        """A child for each cell that can run, its runtime imported; they start side by side."""
         found: dict[Cell, tuple[Child, Inputs]] = {}
         for cell in group:
             try:
@@ -149,20 +149,18 @@ class Runner:
             job = TimeJob(cell, inputs.artifact, images, pixels, suite.decoding, suite.threads, suite.warmup)
             found[cell] = stack.enter_context(Child(job, self._log(f"time {cell}"), self.settings.timeout_s)), inputs
         answers = heavy_answers([child for child, _ in found.values()], self._lock)
-        ready: dict[Cell, Timing] = {}
-        for (cell, (child, inputs)), answer in zip(found.items(), answers, strict=True):
-            if isinstance(answer, Opened):
-                ready[cell] = Timing(child, answer, inputs)
-            else:
+        for cell, answer in zip(list(found), answers, strict=True):
+            if answer != READY:
                 failed[cell] = failure(cell, answer)
-        return ready
+                del found[cell]
+        return found
 
     def _section(
         self, suite: Suite, children: dict[Cell, Child], failed: dict[Cell, Measurement]
-    ) -> tuple[dict[Cell, list[list[int]]], dict[Cell, Sides]]:
+    ) -> dict[Cell, Timing]:
         """The timed section: nothing else heavy runs on the machine, and this process sleeps."""
 
-        def ask(cell: Cell, command: int | None) -> Any:
+        def ask(cell: Cell, command: Any) -> Any:
             if cell in failed:
                 return []
             try:
@@ -173,18 +171,19 @@ class Runner:
                 return []
 
         with self._lock.timed():
+            opened = {cell: ask(cell, READY) for cell in children}
             blocks = take_turns({cell: functools.partial(ask, cell) for cell in children}, suite.calls)
             sides = {cell: ask(cell, None) for cell in children}
-        return {cell: blocks[cell] for cell in children if cell not in failed}, sides
+        return {cell: Timing(opened[cell], blocks[cell], sides[cell]) for cell in children if cell not in failed}
 
 
 @dataclass(frozen=True)
 class Timing:
-    """An open session, ready to be timed."""
+    """What a timed section observed of one cell."""
 
-    child: Child
     opened: Opened
-    inputs: Inputs
+    blocks: list[list[int]]  # nanoseconds by round and call
+    sides: Sides
 
 
 def failure(cell: Cell, error: BaseException) -> Measurement:
@@ -192,9 +191,19 @@ def failure(cell: Cell, error: BaseException) -> Measurement:
     return Measurement(cell, failure=("unavailable" if isinstance(error, Unavailable) else "error", str(error)))
 
 
+def _not_timed(cell: Cell) -> Measurement:
+    raise CellError(f"{cell} was not timed with its group")
+
+
 def siblings(one: Cell, other: Cell) -> bool:
     """Same model, backend, device, image size and batch; only the precision differs."""
     return one.sibling("") == other.sibling("")
+
+
+def _unknown(classes: Sequence[str]) -> tuple[str, ...]:
+    """A note about classes that nothing can be found of; a spelling is the usual reason."""
+    shown = ", ".join(classes[:4]) + (f" and {len(classes) - 4} more" if len(classes) > 4 else "")
+    return (f"the model does not know these classes of the data set, they score 0: {shown}",) if classes else ()
 
 
 def _contradiction(cell: Cell, executed: dict[str, int]) -> tuple[str, ...]:

@@ -31,10 +31,10 @@ def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Pat
     if name in BUNDLED_WEIGHTS:
         return BUNDLED_WEIGHTS[name]
     for candidate in (
-        Path(declared),
         suite_dir / declared,
         *(folder / f"{name}.pt" for folder in folders),
         *(folder / declared for folder in folders),
+        Path(declared),
     ):
         if candidate.is_file():
             return candidate.resolve()
@@ -53,21 +53,23 @@ def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) ->
     for name in names:
         if name in BUNDLED_DATA:
             return BUNDLED_DATA[name]
-        if Path(name).suffix or os.sep in name:
-            for candidate in (suite_dir / name, Path(name), *(folder / name for folder in folders)):
-                if candidate.exists():
-                    return candidate.resolve()
-            continue
+        stem = name.removesuffix(".yaml")
+        places = [suite_dir / name, Path(name)] if Path(name).suffix or os.sep in name else []
         for folder in folders:
-            for candidate in (folder / name, folder / f"{name}.yaml", folder / f"{name}.json"):
-                if candidate.exists():
-                    return candidate.resolve()
-    wanted = [name for name in names if name in ULTRALYTICS_DATA]
-    if not wanted:
+            places += [folder / name, folder / stem, folder / f"{stem}.yaml", folder / f"{stem}.json"]
+        for place in places:
+            if place.exists():
+                return place.resolve()
+    if not downloadable(names):
         raise ConfigError(
             f"dataset {', '.join(names)} not found beside the suite in {suite_dir} nor in {_said(folders)}"
         )
     return None
+
+
+def downloadable(names: Sequence[str]) -> list[str]:
+    """Those of `names` that Ultralytics downloads."""
+    return [stem for stem in (name.removesuffix(".yaml") for name in names) if stem in ULTRALYTICS_DATA]
 
 
 def _said(folders: Sequence[Path]) -> str:

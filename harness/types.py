@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any, Literal
 
 from harness.errors import ConfigError, nearest
@@ -143,11 +144,12 @@ class Suite:
     """A matrix of cells, the data they are scored on, and the gates that judge them."""
 
     name: str
-    dataset: str | Sequence[str]  # a path, or names tried in order (bundled, data dir, Ultralytics)
+    dataset: str | PathLike[str] | Sequence[str]  # a path, or names tried in order (bundled, data dir, Ultralytics)
     cells: Sequence[Cell]
     gates: Sequence[Gate] = ()
     decoding: Decoding = Decoding()
-    calibration: int = 64  # images for static int8, taken from the train split in id order
+    calibration: int = 64  # images for static int8, the first in id order
+    calibration_data: str = ""  # where they come from: a data set, a folder or a .txt list; empty: the train split
     allow_calibration_overlap: bool = False
     threads: int = 1  # intra-op threads of the timed section; accuracy always runs on one
     calls: int = 100  # timed inferences per cell, at least 100
@@ -163,8 +165,12 @@ class Suite:
             raise ConfigError(f"{where}: calls={self.calls}; percentiles need at least 100 timed calls")
         if self.threads < 1 or self.warmup < 0 or self.calibration < 1:
             raise ConfigError(f"{where}: threads and calibration must be ≥ 1 and warmup ≥ 0")
+        ids = [cell.id for cell in self.cells]
+        if twins := [name for name in ids if ids.count(name) > 1]:
+            raise ConfigError(f"{where}: two cells are named {twins[0]}; give their weights different file names")
         present = set(self.cells)
         for gate in self.gates:
+            _check_names(f"{where}: Gate({gate.metric!r})", gate, self.cells)
             for cell in self.cells:
                 if gate.against == "fp32" and gate.applies(cell) and cell.sibling("fp32") not in present:
                     raise ConfigError(
@@ -174,7 +180,17 @@ class Suite:
     @property
     def datasets(self) -> tuple[str, ...]:
         """The data sets to look for, first choice first."""
-        return (self.dataset,) if isinstance(self.dataset, str) else tuple(self.dataset)
+        return (str(self.dataset),) if isinstance(self.dataset, str | PathLike) else tuple(map(str, self.dataset))
+
+
+def _check_names(where: str, gate: Gate, cells: Sequence[Cell]) -> None:
+    """A gate for a precision or backend that no cell has would judge nothing, in silence."""
+    precisions = {cell.precision for cell in cells} | {cell.family for cell in cells}
+    backends = {cell.backend for cell in cells}
+    for axis, wanted, known in (("precision", gate.precisions, precisions), ("backend", gate.backends, backends)):
+        for name in wanted:
+            if name not in known:
+                raise ConfigError(f"{where}: no cell of the suite has {axis} {name!r}; {nearest(name, known)}")
 
 
 @dataclass(frozen=True)

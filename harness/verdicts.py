@@ -37,6 +37,12 @@ def judge(
     return (*verdicts, *_vanished(measured, baseline, phase, {v.metric for v in verdicts if v.status == "missing"}))
 
 
+def absent(measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:
+    """That there is no comparable baseline, for a suite whose gates do not ask for one and a user who does."""
+    verdict = _against_baseline(Gate("map", max_drop=1.0), measured.metrics.get("map"), baseline)
+    return (verdict,) if verdict.status in ("no-baseline", "incomparable") else ()
+
+
 def _verdict(gate: Gate, measured: Measurement, baseline: Baseline, reference: Measurement | None) -> Verdict:
     observed = _value(measured, gate)
     if gate.against == "limit":
@@ -57,10 +63,11 @@ def _fixed(gate: Gate, observed: float | None) -> Verdict:
 
 
 def _against_fp32(gate: Gate, observed: float | None, reference: Measurement | None) -> Verdict:
-    if gate.metric in ("latency", "latency_ratio"):
-        value: float | None = 1.0  # the observed number is the ratio to the sibling already
-    else:
-        value = _value(reference, gate) if reference else None
+    value = _value(reference, gate) if reference else None
+    if gate.metric in ("latency", "latency_ratio") and observed is not None:
+        value = 1.0  # the observed number is the ratio to the sibling already
+    if observed is None and value is not None:
+        return Verdict(gate.metric, "fp32", "missing", None, value, _expected(gate, value), "nothing was measured")
     if observed is None or value is None:
         why = reference.failure[1] if reference and reference.failure else "nothing was measured to compare with"
         return Verdict(
@@ -141,3 +148,13 @@ def _vanished(measured: Measurement, baseline: Baseline, phase: Phase, known: It
 
 def _value(measurement: Measurement, gate: Gate) -> float | None:
     return measurement.metrics.get("latency_ratio" if gate.metric == "latency" else gate.metric)
+
+
+def say(verdict: Verdict) -> str:
+    """A verdict in one line: metric, status, observed, expected."""
+    observed = "nothing" if verdict.observed is None else f"{verdict.observed:.6g}"
+    against = {"baseline": " (baseline {:.6g})", "fp32": " (fp32 {:.6g})", "limit": ""}[verdict.against]
+    known = against.format(verdict.reference) if verdict.reference is not None else ""
+    detail = f": {verdict.detail}" if verdict.detail else ""
+    expected = verdict.expected or "a comparable baseline"
+    return f"{verdict.metric} {verdict.status}: observed {observed}, expected {expected}{known}{detail}"

@@ -82,10 +82,11 @@ def main() -> None:
     die_with_parent(int(sys.argv[2]))
     channel = Channel(Connection(int(sys.argv[1])))
     try:
-        job: Job = channel.receive()
+        try:
+            job: Job = channel.receive()
+        except EOFError:  # the parent is gone
+            return
         channel.reply(job.run(channel))
-    except EOFError:
-        return
     except ConfigError as error:
         channel.fail("config", str(error))
     except Unavailable as error:

@@ -13,7 +13,7 @@ from harness.inputs import Finder, Settings
 
 
 def finder(tmp_path: Path, **changes: object) -> Finder:
-    return Finder(Settings(tmp_path / "run", tmp_path / "cache", **changes), lambda job, label: None)  # type: ignore[arg-type]
+    return Finder(Settings(tmp_path / "run", tmp_path / "cache", **changes), lambda job, label: job.run(None))  # type: ignore[arg-type]
 
 
 def suite(data: Path, **changes: object) -> Suite:

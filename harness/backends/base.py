@@ -38,6 +38,10 @@ class Backend(Protocol):
         """Version of the installed runtime; raises Unavailable with the reason. Imports nothing heavy."""
         ...
 
+    def load(self) -> None:
+        """Import the runtime, so that `open` afterwards is the loading of the artifact alone."""
+        ...
+
     def open(self, artifact: Artifact, cell: Cell, threads: int) -> Session:
         """Load `artifact` for inference on `threads` threads; raises Unavailable where the device is absent."""
         ...

@@ -1,4 +1,4 @@
-"""Scripted detections from a JSON file, no runtime: the mock that ships, for tests and for `selfcheck`.
+"""Scripted detections from a JSON file, no runtime: the mock that ships.
 
 The weights are a `.json` file: {"names": […], "detections": [[x1, y1, x2, y2, score, class], …], "delay_ms": 0,
 "fault": null}. Coordinates are pixels of the network input; the same detections come for every image.
@@ -24,6 +24,10 @@ from harness.types import Artifact, Cell
 def probe(cell: Cell) -> str:
     require_cpu(cell)
     return __version__
+
+
+def load() -> None:
+    """Nothing to import."""
 
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> NullSession:

@@ -24,6 +24,10 @@ def probe(cell: Cell) -> str:
     return require("onnxruntime")
 
 
+def load() -> None:
+    import onnxruntime  # noqa: F401
+
+
 def open(artifact: Artifact, cell: Cell, threads: int) -> OrtSession:
     return OrtSession(artifact.path, PROVIDERS[cell.device], threads)
 

@@ -22,6 +22,10 @@ def probe(cell: Cell) -> str:
     return require("openvino", extra="openvino")
 
 
+def load() -> None:
+    import openvino  # noqa: F401
+
+
 def open(artifact: Artifact, cell: Cell, threads: int) -> OpenVinoSession:
     import openvino
 

@@ -19,12 +19,28 @@ def probe(cell: Cell) -> str:
     return require("torch")
 
 
+def load() -> None:
+    import torch  # noqa: F401
+    import ultralytics  # noqa: F401  (the classes of the pickled module)
+
+
 def open(artifact: Artifact, cell: Cell, threads: int) -> TorchSession:
     import torch
 
     torch.set_num_threads(threads)
     # The checkpoint is our own, built from weights the user chose to run: unpickling it is loading it.
-    return TorchSession(torch.load(artifact.path, map_location="cpu", weights_only=False))
+    module = torch.load(artifact.path, map_location="cpu", weights_only=False)
+    _decode_in_float(module.model[-1])
+    return TorchSession(module)
+
+
+def _decode_in_float(head: Any) -> None:
+    """Boxes are pixels up to the image size, which bfloat16 rounds to steps of 4; no other recipe does that to them."""
+    decode = head._inference
+    head._inference = lambda predictions: decode(
+        {name: [part.float() for part in value] if isinstance(value, list) else value.float()
+         for name, value in predictions.items()}
+    )  # fmt: skip
 
 
 class TorchSession:

@@ -27,9 +27,14 @@ def load_scored(source: Path) -> Dataset:
     return _half(dataset, 0) if source.suffix != ".json" and same_splits(source) else dataset
 
 
-def load_calibration(source: Path) -> Dataset | None:
-    """The images to calibrate on: the train split, or any folder of images; None where the source has none."""
-    if source.is_dir() and not _declarations(source):
+def load_calibration(source: Path, explicit: bool = True) -> Dataset | None:
+    """The images to calibrate on: the train split, a folder of images or a .txt that lists them; None without any.
+
+    `explicit`: the source was named for calibration. Otherwise it is the suite's data set, whose COCO JSON is scored.
+    """
+    if source.suffix == ".json" and not explicit:
+        source = source.parent  # a COCO JSON is one split; the training images are in another file beside it
+    if source.suffix == ".txt" or (source.is_dir() and not _declarations(source)):
         images = images_in([source])
         return Dataset(source.name, numbered(images)) if images else None
     found = _declarations(source) if source.is_dir() else [source]

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class Dataset:
     categories: Mapping[int, str] = field(default_factory=dict)  # category id → name
     annotations: Sequence[Mapping[str, Any]] = ()  # COCO annotations: image_id, category_id, bbox xywh, area, iscrowd
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash of the pixels and of the ground truth, independent of where they lie."""
         images = [(image.id, image.digest) for image in self.images]
@@ -46,7 +47,7 @@ class Dataset:
 def existing(declared_in: Path, what: str, candidates: Sequence[Path]) -> Path:
     for candidate in candidates:
         if candidate.exists():
-            return candidate.resolve()
+            return candidate
     raise ConfigError(f"dataset {declared_in}: {what} {candidates[0]} does not exist")
 
 

@@ -37,7 +37,9 @@ def read_coco(path: Path) -> Dataset:
             kept = {k: row[k] for k in ("id", "image_id", "category_id", "bbox")}
             area = row.get("area", row["bbox"][2] * row["bbox"][3])
             annotations.append({**kept, "area": area, "iscrowd": row.get("iscrowd", 0)})
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(f"dataset {path}: malformed entry: {type(error).__name__} {error}") from None
     images = tuple(load_image(i, existing(path, "image", files[i]), *sizes[i]) for i in sorted(files))
     if not images:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.backends import PLANNED
+from harness.backends.base import require
 from harness.errors import Unavailable
 from harness.types import Cell
 
@@ -96,7 +97,7 @@ def recipe(cell: Cell) -> Recipe:
     """The recipe of a cell.
 
     Raises:
-        Unavailable: the backend cannot do it, or this version cannot; says which.
+        Unavailable: the backend cannot do it, this version cannot, or a tool that builds it is not installed.
     """
     if cell.backend in PLANNED:
         raise Unavailable(PLANNED[cell.backend])
@@ -104,6 +105,8 @@ def recipe(cell: Cell) -> Recipe:
     if found is None:
         reason = REASONS.get((cell.backend, cell.precision))
         raise Unavailable(reason or f"this version of quantgate has no {cell.precision} recipe for {cell.backend}")
+    for tool in found.tools:
+        require(tool, extra="openvino" if tool in ("openvino", "nncf") else "")
     return found
 
 

@@ -12,7 +12,7 @@ from harness.precision import Inputs
 
 def to_onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
     """Export with Ultralytics' own exporter, static shape, simplified, without NMS in the graph."""
-    model = _load(inputs.weights)
+    model, meta = _load(inputs)
     # The exporter writes beside the checkpoint it was loaded from, and that place is not ours to write to.
     model.ckpt_path = str(folder / "model.pt")
     model.model.pt_path = model.ckpt_path
@@ -24,44 +24,42 @@ def to_onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
     )  # fmt: skip
     if written != folder / "model.onnx":
         shutil.move(written, folder / "model.onnx")
-    return _meta(model, inputs)
+    return meta
 
 
 def to_module(inputs: Inputs, folder: Path, dtype: str) -> dict[str, Any]:
     """Fuse BatchNorm, choose the head as the exporter does, store the weights as `dtype`."""
     import torch
 
-    model = _load(inputs.weights)
+    model, meta = _load(inputs)
     module = model.model.float().eval()
     if hasattr(module, "end2end"):
         module.end2end = inputs.end_to_end
     module = module.fuse(verbose=False)
     module.model[-1].export = True  # plain tensor output, as in the exported graph
     module.model[-1].format = "torchscript"
+    module.pt_path, module.args = "", {}  # where the weights lay is no part of the artifact, nor of its size
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     torch.save(module.to(getattr(torch, dtype)), folder / "model.pt")
-    return _meta(model, inputs)
+    return meta
 
 
-def _load(weights: Path) -> Any:
+def _load(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
+    """The checkpoint, and what every artifact made from it says about itself."""
     from ultralytics import YOLO
 
+    weights = inputs.weights
     try:
         model = YOLO(str(weights), verbose=False)
     except Exception as error:  # a damaged file fails in as many ways as there are pickles; all mean the same
         raise ConfigError(f"weights {weights} cannot be loaded as an Ultralytics checkpoint: {_line(error)}") from None
     if model.task != "detect":
         raise ConfigError(f"weights {weights} are for the task {model.task!r}; quantgate scores 'detect' models")
-    return model
-
-
-def _meta(model: Any, inputs: Inputs) -> dict[str, Any]:
-    end_to_end = inputs.end_to_end
-    if end_to_end and not hasattr(model.model.model[-1], "one2one_cv2"):
-        raise ConfigError(f"weights {inputs.weights} have no end-to-end head; drop ':e2e' from the model's name")
+    if inputs.end_to_end and not hasattr(model.model.model[-1], "one2one_cv2"):
+        raise ConfigError(f"weights {weights} have no end-to-end head; drop ':e2e' from the model's name")
     names = [str(model.names[index]) for index in sorted(model.names)]
-    return {"names": names, "layout": "e2e" if end_to_end else "raw", "task": model.task}
+    return model, {"names": names}
 
 
 def _line(error: BaseException) -> str:

@@ -19,4 +19,4 @@ def copy(inputs: Inputs, folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"weights {inputs.weights} are not a null script: {type(error).__name__} {error}") from None
     shutil.copyfile(inputs.weights, folder / "model.json")
-    return {"names": names, "layout": "e2e", "task": "detect"}
+    return {"names": names}

@@ -1,6 +1,6 @@
 """ONNX graph → what ONNX Runtime runs: float16 storage, static int8, dynamic int8.
 
-The default static recipe, chosen on measurements in ../shared/FACTS.md and repeated in the README: unsigned activations
+The default static recipe, whose measurements are in the README ("The int8 recipes"): unsigned activations
 and signed per-channel weights (U8S8, for CPUs with VNNI or at least without saturation trouble), QDQ format, and not
 only convolutions but the element-wise operators between them, so that tensors stay in int8 from one convolution to the
 next. The detection head stays in float: one scale over box pixels (0–640) and class scores (0–1) rounds every score

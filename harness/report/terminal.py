@@ -16,7 +16,8 @@ from rich.text import Text
 
 from harness.metrics import METRICS
 from harness.results import CellResult, Plan
-from harness.types import FAILING, Status
+from harness.types import Status
+from harness.verdicts import say
 
 if TYPE_CHECKING:
     from harness.items import Session
@@ -191,14 +192,12 @@ def _loud(results: Sequence[CellResult]) -> Iterable[Text]:
 
 def _failures(session: Session) -> Iterable[Text]:
     """One line per failing gate or distinct error: observed, expected, and how to repeat that cell alone."""
-    from harness.items import say
-
     errors: dict[str, list[CellResult]] = {}
     for result in session.results:
         if result.status in ("error", "missing") and result.reason:
             errors.setdefault(result.reason, []).append(result)
         for verdict in result.verdicts:
-            if verdict.status in FAILING:
+            if verdict.status in session.failing:
                 again = repeat(result, [METRICS[verdict.metric].phase], session.options)
                 yield Text(
                     f"{result.suite}: {result.id}: {say(verdict)}; repeat: {again}",

@@ -50,7 +50,7 @@ def test_the_widest_row_is_whole_in_100_columns_and_needs_no_colour() -> None:
         "0.7123",
         "+0.0123",
         "−0.0377",
-        "no-baseline",
+        "inconclusive",
     ]
 
 

@@ -1,0 +1,127 @@
+"""The options of the plugin: their names, what they mean, and the state of a session that they make."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+
+from harness.backends import BACKENDS
+from harness.errors import nearest
+from harness.inputs import Settings
+from harness.items import Session
+
+FOLDERS = (
+    ("--qg-weights-dir", "append", "folder of checkpoints, repeatable (also QUANTGATE_WEIGHTS)"),
+    ("--qg-data-dir", "append", "folder of data sets, repeatable (also QUANTGATE_DATA)"),
+    ("--qg-dataset", "store", "score on this instead: a YOLO YAML, a COCO JSON, or a folder with one"),
+    ("--qg-calibration", "store", "calibrate int8 on the images of this data set or folder"),
+    ("--qg-cache-dir", "store", "artifact cache (also QUANTGATE_CACHE; default: the user's cache folder)"),
+    ("--qg-results-dir", "store", "where results.json goes (default: .quantgate in pytest's root)"),
+    ("--qg-baseline-dir", "store", "committed baselines (default: baselines in pytest's root)"),
+)
+SWITCHES = (
+    ("--qg-baseline-update", "accept what this run measures as the baseline"),
+    ("--qg-require-baseline", "fail where there is no comparable baseline"),
+)
+
+
+def add(parser: pytest.Parser) -> None:
+    """All carry the prefix --qg-, since other plugins own the plain names."""
+    group = parser.getgroup("quantgate", "quantgate: accuracy and latency gates of quantized detectors")
+    for name, action, text in FOLDERS:
+        group.addoption(name, action=action, metavar="PATH", help=text)
+    for name, text in SWITCHES:
+        group.addoption(name, action="store_true", help=text)
+    group.addoption(
+        "--qg-require-backends", metavar="A,B", default="", help="fail where one of these backends is unavailable"
+    )
+    group.addoption(
+        "--qg-timeout", metavar="S", type=float, default=600.0, help="seconds without a sign of life that end a cell"
+    )
+
+
+def session(config: pytest.Config, run: str) -> Session:
+    """The state of this pytest process.
+
+    Raises:
+        pytest.UsageError: options that make no sense, alone or together.
+    """
+    settings = Settings(
+        run=_place(config, "--qg-results-dir", ".quantgate") / "runs" / run,
+        cache=_cache(config),
+        weights=_folders(config, "--qg-weights-dir", "QUANTGATE_WEIGHTS"),
+        data=_folders(config, "--qg-data-dir", "QUANTGATE_DATA"),
+        dataset=_named(config, "--qg-dataset"),
+        calibration=_named(config, "--qg-calibration"),
+        timeout_s=config.getoption("--qg-timeout"),
+    )
+    _check(config, settings)
+    worker = hasattr(config, "workerinput")
+    return Session(
+        settings,
+        baselines=_place(config, "--qg-baseline-dir", "baselines"),
+        update=config.getoption("--qg-baseline-update"),
+        require_baseline=config.getoption("--qg-require-baseline"),
+        require_backends=_required(config),
+        options=_repeated(config),
+        terminal=None if worker else config.pluginmanager.getplugin("terminalreporter"),
+    )
+
+
+def _check(config: pytest.Config, settings: Settings) -> None:
+    for name in _required(config):
+        if name not in BACKENDS:
+            raise pytest.UsageError(f"--qg-require-backends: unknown backend {name!r}; {nearest(name, BACKENDS)}")
+    if settings.timeout_s <= 0:
+        raise pytest.UsageError(f"--qg-timeout: {settings.timeout_s:g} is not a number of seconds above 0")
+    update = config.getoption("--qg-baseline-update")
+    if settings.dataset and update and not config.getoption("--qg-baseline-dir"):
+        raise pytest.UsageError(
+            "--qg-baseline-update with --qg-dataset would replace the suite's baselines by those of other data; "
+            "name a folder of their own with --qg-baseline-dir"
+        )
+
+
+def _required(config: pytest.Config) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, config.getoption("--qg-require-backends").split(","))))
+
+
+def _repeated(config: pytest.Config) -> tuple[str, ...]:
+    """The options that the command which repeats a cell of this run needs too, as absolute paths."""
+    words = []
+    for name, *_ in FOLDERS:
+        value = config.getoption(name)
+        values = value if isinstance(value, list) else [value] * bool(value)
+        words += [f"{name}={_absolute(config, one)}" for one in values]
+    words += ["--qg-require-baseline"] * config.getoption("--qg-require-baseline")
+    words += [f"--qg-require-backends={','.join(_required(config))}"] * bool(_required(config))
+    return tuple(words)
+
+
+def _absolute(config: pytest.Config, named: str) -> Path:
+    """What the user named, seen from where the user is."""
+    return Path(os.path.abspath(config.invocation_params.dir / Path(named).expanduser()))
+
+
+def _named(config: pytest.Config, name: str) -> Path | None:
+    value = config.getoption(name)
+    return _absolute(config, value) if value else None
+
+
+def _place(config: pytest.Config, name: str, default: str) -> Path:
+    """A folder that belongs to the project where the user names no other."""
+    return _named(config, name) or config.rootpath / default
+
+
+def _cache(config: pytest.Config) -> Path:
+    named = config.getoption("--qg-cache-dir") or os.environ.get("QUANTGATE_CACHE")
+    return _absolute(config, named) if named else Path(platformdirs.user_cache_dir("quantgate"))
+
+
+def _folders(config: pytest.Config, name: str, variable: str) -> tuple[Path, ...]:
+    named: list[Any] = [*(config.getoption(name) or ()), *os.environ.get(variable, "").split(os.pathsep)]
+    return tuple(_absolute(config, folder) for folder in named if folder)

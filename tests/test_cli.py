@@ -1,0 +1,70 @@
+"""The console script, and what importing the package costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness import __version__
+from harness.backends import BACKENDS
+from harness.cli import main
+
+HEAVY = ("torch", "onnxruntime", "openvino", "ultralytics", "cv2", "onnx", "nncf", "pycocotools", "rich", "pytest")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--help"], "doctor"),
+        (["--help"], "exit 1 on a regression"),
+        (["--version"], f"quantgate {__version__}"),
+        (["compare", "--help"], "B is judged against A"),
+    ],
+)
+def test_help_and_version_end_well(capsys, monkeypatch, arguments, said):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["unknown"], ["compare", "only-one"]])
+def test_wrong_usage_is_2(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: quantgate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", [100, 200])
+def test_doctor_tells_every_backend_the_machine_and_its_folders(capsys, monkeypatch, tmp_path, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("QUANTGATE_DATA", str(tmp_path))
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    starts = {line.split()[0] for line in lines if line.strip()}
+    assert starts >= set(BACKENDS) - {"null"} | {"cpu", "isa", "devices", "QUANTGATE_DATA", "QUANTGATE_CACHE"}
+    assert "null" not in starts
+    assert max(map(len, lines)) <= columns
+
+
+def test_the_console_script_is_installed():
+    shown = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == f"quantgate {__version__}\n"
+
+
+def test_importing_the_package_is_quick_and_imports_no_runtime():
+    program = f"import sys, harness; print([name for name in {HEAVY} if name in sys.modules])"
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        seconds.append(time.perf_counter() - start)
+        assert shown.stdout == "[]\n"
+    assert min(seconds) <= 0.3

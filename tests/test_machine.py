@@ -1,0 +1,68 @@
+"""What the machine is called, and what a report says about it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import socket
+
+import pytest
+
+from harness import machine
+
+
+@pytest.fixture
+def cpu(monkeypatch):
+    """Pretend another processor."""
+
+    def pretend(flags, model="Some(R) Core(TM) i9-1 CPU @ 3.00GHz"):
+        machine.cpu_flags.cache_clear()
+        monkeypatch.setattr(machine, "_cpuinfo", lambda: f"processor\t: 0\nmodel name\t: {model}\nflags\t\t: {flags}\n")
+
+    yield pretend
+    machine.cpu_flags.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("flags", "tier"),
+    [
+        ("sse2 avx2", "avx2"),
+        ("avx2 avx512f", "avx512"),
+        ("avx2 avx_vnni", "avx-vnni"),
+        ("avx2 avx512f avx512_vnni", "avx512-vnni"),
+        ("avx2 avx512f avx512_vnni avx_vnni amx_int8", "amx"),
+        ("fp asimd asimddp", "neon-dotprod"),
+        ("fp asimd", "neon"),
+    ],
+)
+def test_the_instruction_set_is_the_best_one_that_int8_kernels_use(cpu, flags, tier):
+    cpu(flags)
+    assert machine.isa() == tier
+
+
+def test_a_processor_without_known_flags_goes_by_its_architecture(cpu):
+    cpu("")
+    assert machine.isa() == machine.platform.machine().lower()
+
+
+def test_a_machine_class_is_processor_instruction_set_and_cores(cpu):
+    cpu("avx2")
+    assert machine.machine_class() == f"some-core-i9-1-avx2-{machine.cores()}c"
+
+
+def test_a_machine_class_is_a_folder_name():
+    assert re.fullmatch(r"[a-z0-9_-]+", machine.machine_class())
+
+
+def test_an_affinity_mask_makes_the_machine_smaller(monkeypatch):
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: {3})
+    assert machine.cores() == 1
+
+
+def test_the_environment_names_neither_host_nor_user():
+    text = json.dumps(machine.environment())
+    assert machine.environment()["cores"] >= 1
+    assert socket.gethostname() not in text
+    if getpass.getuser() != "root":
+        assert getpass.getuser() not in text

@@ -1,0 +1,164 @@
+"""Every status of a gate, each limit, and nothing absent is green."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from builders import FP32, INT8, measurement
+
+from harness import Gate, Measurement
+from harness.verdicts import Incomparable, judge
+
+
+def status(gate, observed, value=None, baseline=None):
+    """The status of one gate on one metric; `value` is the baseline's or the fp32 sibling's."""
+    measured, other = measurement(INT8, **{gate.metric: observed}), measurement(FP32, **{gate.metric: value})
+    (verdict,) = judge(measured, baseline or dataclasses.replace(other, cell=INT8), other, [gate], "accuracy")
+    return verdict.status
+
+
+@pytest.mark.parametrize(
+    ("gate", "observed", "expected"),
+    [
+        (Gate("map", max_drop=0.002), 0.400, "unchanged"),
+        (Gate("map", max_drop=0.002), 0.398, "unchanged"),
+        (Gate("map", max_drop=0.002), 0.39799, "regressed"),
+        (Gate("map", max_drop=0.002), 0.402, "unchanged"),
+        (Gate("map", max_drop=0.002), 0.40201, "improved"),
+        (Gate("map", max_drop=0.0), 0.4, "unchanged"),
+        (Gate("map", max_drop=0.0), 0.4000001, "improved"),
+        (Gate("map", max_drop=0.002, relative=True), 0.3992, "unchanged"),
+        (Gate("map", max_drop=0.002, relative=True), 0.3991, "regressed"),
+        (Gate("map", max_rise=0.01), 0.42, "regressed"),
+        (Gate("map", min_ratio=0.99), 0.396, "unchanged"),
+        (Gate("map", min_ratio=0.99), 0.3959, "regressed"),
+        (Gate("map", max_drop=0.002), float("nan"), "regressed"),
+    ],
+)
+def test_accuracy_against_its_baseline_of_04(gate, observed, expected):
+    assert status(gate, observed, 0.4) == expected
+
+
+@pytest.mark.parametrize(
+    ("gate", "observed", "expected"),
+    [
+        (Gate("size_bytes", max_rise=0.01), 1010, "unchanged"),
+        (Gate("size_bytes", max_rise=0.01), 1011, "regressed"),
+        (Gate("size_bytes", max_rise=0.01), 980, "improved"),
+        (Gate("size_bytes", max_rise=10, relative=False), 1010, "unchanged"),
+        (Gate("size_bytes", max_rise=10, relative=False), 1011, "regressed"),
+        (Gate("size_bytes", max_ratio=1.5), 1500, "unchanged"),
+        (Gate("size_bytes", max_ratio=1.5), 1501, "regressed"),
+    ],
+)
+def test_a_physical_quantity_of_1000_is_limited_in_shares_unless_told_otherwise(gate, observed, expected):
+    assert status(gate, observed, 1000) == expected
+
+
+def test_a_limit_that_equals_the_difference_passes_despite_binary_fractions():
+    assert status(Gate("map", max_drop=0.1), 0.3 - 0.1, 0.3) == "unchanged"
+    assert status(Gate("map", max_drop=0.02, against="fp32"), 0.4185 - 0.02, 0.4185) == "met"
+    assert status(Gate("map", min=0.3), 0.1 + 0.2) == "met"
+    assert status(Gate("map", max=0.3), 0.1 + 0.2) == "met"
+
+
+def test_a_metric_that_was_none_and_is_none_is_unchanged():
+    assert status(Gate("map_small", max_drop=0.1), None, None) == "unchanged"
+
+
+def test_a_vanished_metric_is_missing_and_a_new_one_has_no_baseline():
+    assert status(Gate("map_small", max_drop=0.1), None, 0.4) == "missing"
+    assert status(Gate("map_small", max_drop=0.1), 0.4, None) == "no-baseline"
+
+
+def test_a_metric_that_vanished_without_any_gate_is_missing_too():
+    before, after = measurement(map_small=0.2), measurement()
+    (verdict,) = judge(after, before, None, [], "accuracy")
+    assert (verdict.metric, verdict.status, verdict.reference) == ("map_small", "missing", 0.2)
+    assert judge(after, before, None, [], "latency") == ()
+
+
+def test_a_vanished_metric_is_reported_once():
+    gates = [Gate("map_small", max_drop=0.1)]
+    assert [v.status for v in judge(measurement(), measurement(map_small=0.2), None, gates, "accuracy")] == ["missing"]
+
+
+def test_a_cell_without_baseline_says_how_to_accept_it():
+    (verdict,) = judge(measurement(), None, None, [Gate("map", max_drop=0.1)], "accuracy")
+    assert verdict.status == "no-baseline"
+    assert verdict.detail == "accept this one with --qg-baseline-update"
+    assert verdict.expected == "≥ baseline − 0.1"
+
+
+def test_a_baseline_of_something_else_is_incomparable():
+    gate = Gate("map", max_drop=0.1)
+    assert status(gate, 0.4, baseline=Incomparable("dataset differs")) == "incomparable"
+    (verdict,) = judge(measurement(), Incomparable("dataset differs"), None, [gate], "accuracy")
+    assert verdict.detail == "dataset differs"
+
+
+@pytest.mark.parametrize(
+    ("gate", "observed", "expected"),
+    [
+        (Gate("map", max_drop=0.02, against="fp32"), 0.38, "met"),
+        (Gate("map", max_drop=0.02, against="fp32"), 0.3799, "missed"),
+        (Gate("map", max_drop=0.02, against="fp32"), 0.5, "met"),
+        (Gate("map", min_ratio=0.99, against="fp32"), 0.395, "missed"),
+        (Gate("map", max_drop=0.05, relative=True, against="fp32"), 0.38, "met"),
+    ],
+)
+def test_accuracy_against_fp32_of_04(gate, observed, expected):
+    assert status(gate, observed, 0.4) == expected
+
+
+@pytest.mark.parametrize(
+    ("reference", "why"),
+    [
+        (None, "nothing was measured to compare with"),
+        (Measurement(FP32, failure=("error", "its process was killed")), "its process was killed"),
+    ],
+)
+def test_without_an_fp32_sibling_the_answer_is_inconclusive(reference, why):
+    (verdict,) = judge(measurement(), None, reference, [Gate("map", max_drop=0.02, against="fp32")], "accuracy")
+    assert verdict.status == "inconclusive"
+    assert why in verdict.detail
+
+
+def test_latency_is_judged_by_the_ratio_of_the_same_run():
+    gate = Gate("latency", max_ratio=0.9, against="fp32")
+
+    def verdict(ratio):
+        (only,) = judge(Measurement(INT8, {"latency_ratio": ratio}), None, None, [gate], "latency")
+        return only.status, only.expected
+
+    assert verdict(0.9) == ("met", "≤ 0.9")
+    assert verdict(0.91) == ("missed", "≤ 0.9")
+    assert verdict(None)[0] == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("gate", "observed", "expected"),
+    [
+        (Gate("map", min=0.4), 0.4, "met"),
+        (Gate("map", min=0.4), 0.399, "missed"),
+        (Gate("size_bytes", max=1000), 1001, "missed"),
+        (Gate("map", min=0.3, max=0.5), 0.6, "missed"),
+        (Gate("map", min=0.4), float("nan"), "missed"),
+        (Gate("map", min=0.4), None, "missing"),
+    ],
+)
+def test_a_fixed_limit_needs_no_reference(gate, observed, expected):
+    (verdict,) = judge(measurement(**{gate.metric: observed}), None, None, [gate], "accuracy")
+    assert (verdict.status, verdict.against, verdict.reference) == (expected, "limit", None)
+
+
+def test_limits_are_said_as_numbers():
+    gates = [Gate("map", max_drop=0.002), Gate("size_bytes", max_rise=0.01, max_ratio=2), Gate("map", min=0.3, max=0.5)]
+    verdicts = judge(measurement(), measurement(), None, gates, "accuracy")
+    assert [v.expected for v in verdicts] == ["≥ 0.4165", "≤ 1010 and ≤ 2000", "≥ 0.3 and ≤ 0.5"]
+
+
+def test_only_gates_of_the_phase_and_of_the_cell_are_judged():
+    gates = [Gate("latency_p50_ms", max=9), Gate("map", max_drop=0, precisions=["fp16"]), Gate("map", max_drop=0)]
+    assert [v.metric for v in judge(measurement(), measurement(), None, gates, "accuracy")] == ["map"]
