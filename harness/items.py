@@ -95,35 +95,40 @@ class CellTest(SuiteItem):
         return item
 
     def runtest(self) -> None:
-        runner, home = self.state.runner, self.path.parent
-        if self.phase == "accuracy":
-            measured = runner.accuracy(self.suite, home, self.cell)
-        else:
-            selected = [
-                item.cell for item in self.state.selected if item.suite is self.suite and item.phase == "latency"
-            ]
-            measured = runner.latency(self.suite, home, self.cell, selected)
+        measured = self._measured()
         baseline: Baseline = None
         try:
             baseline = self._baseline(measured)
         except ConfigError as error:  # a damaged baseline costs its cell the verdict, not the measurement
             measured = dataclasses.replace(measured, failure=("error", str(error)))
+        verdicts = () if measured.failure else self._judged(measured, baseline)
         accepted = dict(baseline.metrics) if isinstance(baseline, Measurement) else None
-        verdicts = (
-            ()
-            if measured.failure
-            else judge(measured, baseline, self._reference(runner, home), self.suite.gates, self.phase)
-        )
-        asked = any(verdict.against == "baseline" for verdict in verdicts)
-        if self.state.require_baseline and self.phase == "accuracy" and not (asked or measured.failure):
-            verdicts = (*verdicts, *absent(measured, baseline))
-        if baseline is None and not measured.failure:
-            verdicts = self._pointed(verdicts)
         Record(self.suite.name, self.phase, measured, verdicts, accepted).publish(self.state.settings.run)
-        self.user_properties += [
-            (name, value) for name, value in measured.metrics.items() if name in STORED[self.phase]
-        ]
+        stored = STORED[self.phase]
+        self.user_properties += [(name, value) for name, value in measured.metrics.items() if name in stored]
         self._conclude(measured, verdicts)
+
+    def _measured(self) -> Measurement:
+        runner, home = self.state.runner, self.path.parent
+        if self.phase == "accuracy":
+            return runner.accuracy(self.suite, home, self.cell)
+        self._heavy_work_first(runner)
+        timed = [item for item in self.state.selected if item.suite is self.suite and item.phase == "latency"]
+        return runner.latency(self.suite, home, self.cell, [item.cell for item in timed])
+
+    def _heavy_work_first(self, runner: Runner) -> None:
+        """Timed tests come last, however they were dealt: take over what nobody is scoring, wait for the rest."""
+        scored = [item for item in self.state.selected if item.phase == "accuracy"]
+        for measure in (runner.help_with_accuracy, runner.accuracy):
+            for item in scored:
+                measure(item.suite, item.path.parent, item.cell)
+
+    def _judged(self, measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:
+        verdicts = judge(measured, baseline, self._reference(), self.suite.gates, self.phase)
+        asked = any(verdict.against == "baseline" for verdict in verdicts)
+        if self.state.require_baseline and self.phase == "accuracy" and not asked:
+            verdicts = (*verdicts, *absent(measured, baseline))
+        return self._pointed(verdicts) if baseline is None else verdicts
 
     def _baseline(self, measured: Measurement) -> Baseline:
         """The accepted measurement; with --qg-baseline-update that is what was just measured."""
@@ -145,8 +150,9 @@ class CellTest(SuiteItem):
             for one in verdicts
         )
 
-    def _reference(self, runner: Runner, home: Path) -> Measurement | None:
+    def _reference(self) -> Measurement | None:
         """The fp32 sibling, where a gate asks for it."""
+        runner, home = self.state.runner, self.path.parent
         gates = [
             gate for gate in self.suite.gates if gate.against == "fp32" and METRICS[gate.metric].phase == self.phase
         ]

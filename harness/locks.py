@@ -21,12 +21,19 @@ from harness.errors import ConfigError
 
 
 @contextlib.contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Exclusive section between processes; waits. The file stays, since removing it would race."""
+def file_lock(path: Path, wait: bool = True) -> Iterator[bool]:
+    """Exclusive section between processes. The file stays, since removing it would race.
+
+    Without `wait` the value is False, and the section is not exclusive, where another process holds it.
+    """
     descriptor = _opened(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            held = True
+        except BlockingIOError:
+            held = False
+        yield held
     finally:
         os.close(descriptor)
 

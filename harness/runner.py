@@ -47,6 +47,12 @@ class Runner:
         """mAP and size of a cell; a failure is a measurement too."""
         return self._once(suite, cell, "accuracy", lambda: self._score(suite, home, cell))
 
+    def help_with_accuracy(self, suite: Suite, home: Path, cell: Cell) -> None:
+        """Measure a cell that no process is measuring yet; otherwise do nothing."""
+        with file_lock(self._kept(suite, cell, "accuracy").with_suffix(".lock"), wait=False) as ours:
+            if ours:
+                self._measure(suite, cell, "accuracy", lambda: self._score(suite, home, cell))
+
     def latency(self, suite: Suite, home: Path, cell: Cell, selected: Sequence[Cell]) -> Measurement:
         """Timing of a cell, interleaved with its selected siblings on the same backend, fp32 always among them."""
         group = [
@@ -66,13 +72,18 @@ class Runner:
     def _once(self, suite: Suite, cell: Cell, phase: Phase, measure: Callable[[], Measurement]) -> Measurement:
         path = self._kept(suite, cell, phase)
         with file_lock(path.with_suffix(".lock")):
-            if not path.exists():
-                try:
-                    measured = measure()
-                except (Unavailable, ConfigError, CellError) as error:  # what goes wrong costs this cell only
-                    measured = failure(cell, error)
-                self._keep(suite, phase, measured)
+            self._measure(suite, cell, phase, measure)
         return records.measurement_from_json(json.loads(path.read_text()))
+
+    def _measure(self, suite: Suite, cell: Cell, phase: Phase, measure: Callable[[], Measurement]) -> None:
+        """Measure and keep, unless it is kept already; the caller holds the lock."""
+        if self._kept(suite, cell, phase).exists():
+            return
+        try:
+            measured = measure()
+        except (Unavailable, ConfigError, CellError) as error:  # what goes wrong costs this cell only
+            measured = failure(cell, error)
+        self._keep(suite, phase, measured)
 
     def _keep(self, suite: Suite, phase: Phase, measured: Measurement) -> None:
         text = json.dumps(records.measurement_to_json(measured))
