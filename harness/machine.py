@@ -55,6 +55,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads(declared: int) -> int:
+    """Intra-op threads of a timed section: as declared, 0 for every core."""
+    return declared or cores()
+
+
 def machine_class() -> str:
     """Key of latency baselines: machines of one class are expected to be equally fast."""
     model = re.sub(r"\((r|tm)\)|\bcpu\b|\bprocessor\b|@.*", "", cpu_model().lower())

@@ -20,8 +20,8 @@ FOLDERS = (
     ("--qg-dataset", "store", "score on this instead: a YOLO YAML, a COCO JSON, or a folder with one"),
     ("--qg-calibration", "store", "calibrate int8 on the images of this data set or folder"),
     ("--qg-cache-dir", "store", "artifact cache (also QUANTGATE_CACHE; default: the user's cache folder)"),
-    ("--qg-results-dir", "store", "where results.json goes (default: .quantgate in pytest's root)"),
-    ("--qg-baseline-dir", "store", "committed baselines (default: baselines in pytest's root)"),
+    ("--qg-results-dir", "store", "where results.json goes (default: .quantgate beside pytest's configuration)"),
+    ("--qg-baseline-dir", "store", "committed baselines (default: baselines beside it)"),
 )
 SWITCHES = (
     ("--qg-baseline-update", "accept what this run measures as the baseline"),
@@ -113,8 +113,13 @@ def _named(config: pytest.Config, name: str) -> Path | None:
 
 
 def _place(config: pytest.Config, name: str, default: str) -> Path:
-    """A folder that belongs to the project where the user names no other."""
-    return _named(config, name) or config.rootpath / default
+    """A folder that belongs to the project where the user names no other.
+
+    Not in `config.rootpath`: without a configuration file pytest derives that from all arguments that are paths, the
+    values of our own options among them.
+    """
+    project = config.inipath.parent if config.inipath else config.invocation_params.dir
+    return _named(config, name) or project / default
 
 
 def _cache(config: pytest.Config) -> Path:

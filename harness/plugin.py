@@ -103,7 +103,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 phases[test.cell] = (*phases.get(test.cell, ()), test.phase)
         complete = any(isinstance(test, BaselineTest) for test in tests)
         stale = _stale(state, tests[0].suite) if complete and not state.update else ()
-        file = os.path.relpath(tests[0].path, session.config.rootpath)
+        file = os.path.relpath(tests[0].path, session.config.invocation_params.dir)
         try:
             results.plan_of(tests[0].suite, file, phases, stale).publish(state.settings.run)
         except ConfigError:  # every test will say so by itself
@@ -118,7 +118,7 @@ def _stale(state: Session, suite: Suite) -> Sequence[str]:
 # The end of a run
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True, trylast=True)  # within the terminal reporter's, which prints our summary
 def pytest_sessionfinish(session: pytest.Session) -> Any:
     """Merge what was published, also after an interruption.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.machine import environment
+from harness.machine import environment, threads
 from harness.records import Record, write_text
 from harness.types import Cell, Gate, Measurement, Status, Suite, Verdict, worst
 
@@ -31,7 +31,7 @@ class Plan:
     """What a run set out to do with one suite; whatever of it has no record did not finish."""
 
     suite: str
-    file: str  # the suite's file, relative to pytest's root
+    file: str  # the suite's file, relative to where pytest was started
     gates: tuple[Gate, ...]
     cells: tuple[PlannedCell, ...]
     stale: tuple[str, ...] = ()  # cells that the baselines have and the suite has not; filled on a full run
@@ -174,4 +174,4 @@ def _cell_from_json(entry: dict[str, Any]) -> CellResult:
 def plan_of(suite: Suite, file: str, phases: dict[Cell, tuple[str, ...]], stale: Sequence[str]) -> Plan:
     """The plan of a suite from its selected tests."""
     cells = tuple(PlannedCell(cell, phases[cell]) for cell in suite.cells if cell in phases)
-    return Plan(suite.name, file, tuple(suite.gates), cells, tuple(stale), suite.threads)
+    return Plan(suite.name, file, tuple(suite.gates), cells, tuple(stale), threads(suite.threads))

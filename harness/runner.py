@@ -20,6 +20,7 @@ from harness.errors import CellError, ConfigError, Unavailable
 from harness.inputs import Finder, Inputs, Settings
 from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
 from harness.locks import MachineLock, file_lock
+from harness.machine import threads
 from harness.metrics import Phase
 from harness.precision import recipe
 from harness.types import Cell, Measurement, Suite
@@ -137,7 +138,7 @@ class Runner:
                 "runtime_rss_bytes": timing.opened.peak_rss_bytes - timing.opened.bare_rss_bytes,
             }
             samples = {"latency_ms": [round(ns / 1e6, 4) for block in timing.blocks for ns in block]}
-            provenance = {**inputs.provenance, "threads": suite.threads}
+            provenance = {**inputs.provenance, "threads": threads(suite.threads)}
             timings = {"build_s": inputs.build_s, "latency_s": share}
             measured = Measurement(cell, metrics, samples=samples, provenance=provenance, timings=timings)
             self._keep(suite, "latency", measured)
@@ -157,7 +158,7 @@ class Runner:
                 continue
             images = inputs.data.images[:IMAGES]
             pixels = str(inputs.pixels)
-            job = TimeJob(cell, inputs.artifact, images, pixels, suite.decoding, suite.threads, suite.warmup)
+            job = TimeJob(cell, inputs.artifact, images, pixels, suite.decoding, threads(suite.threads), suite.warmup)
             found[cell] = stack.enter_context(Child(job, self._log(f"time {cell}"), self.settings.timeout_s)), inputs
         answers = heavy_answers([child for child, _ in found.values()], self._lock)
         for cell, answer in zip(list(found), answers, strict=True):

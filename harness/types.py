@@ -151,9 +151,9 @@ class Suite:
     calibration: int = 64  # images for static int8, the first in id order
     calibration_data: str = ""  # where they come from: a data set, a folder or a .txt list; empty: the train split
     allow_calibration_overlap: bool = False
-    threads: int = 1  # intra-op threads of the timed section; accuracy always runs on one
+    threads: int = 0  # intra-op threads of the timed section, 0 for all cores; accuracy always runs on one
     calls: int = 100  # timed inferences per cell, at least 100
-    warmup: int = 10  # untimed inferences before them
+    warmup: int = 5  # untimed inferences before them
 
     def __post_init__(self) -> None:
         where = f"suite {self.name!r}"
@@ -163,8 +163,8 @@ class Suite:
             raise ConfigError(f"{where} has an empty matrix: give matrix() at least one model, precision and backend")
         if self.calls < 100:
             raise ConfigError(f"{where}: calls={self.calls}; percentiles need at least 100 timed calls")
-        if self.threads < 1 or self.warmup < 0 or self.calibration < 1:
-            raise ConfigError(f"{where}: threads and calibration must be ≥ 1 and warmup ≥ 0")
+        if self.threads < 0 or self.warmup < 0 or self.calibration < 1:
+            raise ConfigError(f"{where}: calibration must be ≥ 1, threads and warmup ≥ 0")
         ids = [cell.id for cell in self.cells]
         if twins := [name for name in ids if ids.count(name) > 1]:
             raise ConfigError(f"{where}: two cells are named {twins[0]}; give their weights different file names")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -67,7 +69,9 @@ class Background:
     log: Path
 
     def descendants(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
+        while True:
+            with contextlib.suppress(psutil.NoSuchProcess):  # one ended while they were listed
+                return psutil.Process(self.process.pid).children(recursive=True)
 
     def measuring(self, log: Path) -> psutil.Process:
         """The child process that writes `log`."""
@@ -96,7 +100,7 @@ def start(slow: Demo) -> Iterator[Callable[..., Background]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*args: str) -> Background:
-        log = slow.path / "output.txt"
+        log = slow.path / f"output-{len(started)}.txt"
         with log.open("wb") as stream:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pytest", *args], stdout=stream, stderr=stream, start_new_session=True
@@ -119,12 +123,12 @@ def slow(demo: Demo, own_lock: Path) -> Demo:
     return demo
 
 
-def slow_log(demo: Demo) -> Path:
+def slow_log(demo: Demo, results: str = ".quantgate") -> Path:
     """What the child that scores the slow cell prints; appears when it starts."""
     found: list[Path] = []
 
     def look() -> bool:
-        found.extend(demo.path.glob(".quantgate/runs/*/logs/score-slow-*.log"))
+        found.extend(demo.path.glob(f"{results}/runs/*/logs/score-slow-*.log"))
         return bool(found)
 
     wait_for(look)
@@ -208,23 +212,42 @@ def test_a_killed_worker_costs_the_cell_that_it_was_measuring(
     assert locks_are_free(own_lock)
 
 
-def test_a_timed_section_never_overlaps_heavy_work_of_another_worker(
+def test_a_timed_section_never_overlaps_heavy_work_of_another_run(
     slow: Demo, own_lock: Path, start: Callable[..., Background]
 ) -> None:
     slow.model("slow", delay_ms=800)  # 4 images: heavy for three seconds, in one child
     slow.model("timed", delay_ms=2)
     slow.suite(models=["slow.json", "timed.json"], precisions=["fp32", "int8"])
-    run = start("-n2", "-k", "(accuracy and slow-fp32) or (latency and timed)")
-    child = run.measuring(slow_log(slow))
+    heavy_run = start("-k", "accuracy and slow-fp32", "--qg-results-dir=heavy")
+    child = heavy_run.measuring(slow_log(slow, "heavy"))
+    timed_run = start("-n2", "-k", "latency and timed", "--qg-results-dir=timed")
     wait_for(lambda: child.status() == psutil.STATUS_STOPPED)
-    run.finished().assert_outcomes(passed=3)
+    timed_run.finished().assert_outcomes(passed=2)
+    heavy_run.finished().assert_outcomes(passed=1)
 
-    (log,) = slow.path.glob(".quantgate/runs/*/intervals.jsonl")
-    intervals = [json.loads(line) for line in log.read_text().splitlines()]
-    (section,) = [interval for interval in intervals if interval["kind"] == "timed"]  # siblings share one
+    (section,) = intervals(slow, "timed", "timed")  # siblings share one
     assert section["end"] - section["start"] > 0.4, "two siblings, 100 calls of 2 ms each"
-    heavy = [interval for interval in intervals if interval["kind"] == "heavy"]
+    heavy = intervals(slow, "heavy", "heavy") + intervals(slow, "timed", "heavy")
     assert all(work["end"] <= section["start"] or work["start"] >= section["end"] for work in heavy)
     others = [work for work in heavy if work["pid"] != section["pid"]]
     assert max(work["start"] for work in others) >= section["end"], "the stopped child went on"
     assert locks_are_free(own_lock)
+
+
+def test_a_timed_test_waits_for_the_accuracy_that_other_workers_measure(
+    slow: Demo, own_lock: Path, start: Callable[..., Background]
+) -> None:
+    slow.model("slow", delay_ms=300)
+    slow.suite(models=["slow.json", "model.json"])
+    start("-n2", "--qg-results-dir=all").finished().assert_outcomes(passed=5)
+    sections, heavy = intervals(slow, "all", "timed"), intervals(slow, "all", "heavy")
+    scored = [work["end"] for work in heavy if work["end"] - work["start"] > 1]
+    assert len(sections) == 2, "one per model"
+    assert scored
+    assert min(section["start"] for section in sections) > max(scored)
+
+
+def intervals(demo: Demo, results: str, kind: str) -> list[dict[str, Any]]:
+    """What a run's interval log says of its timed or heavy work."""
+    (log,) = demo.path.glob(f"{results}/runs/*/intervals.jsonl")
+    return [line for line in map(json.loads, log.read_text().splitlines()) if line["kind"] == kind]

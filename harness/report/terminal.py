@@ -211,7 +211,7 @@ def _failures(session: Session) -> Iterable[Text]:
 
 
 def repeat(result: CellResult, phases: Sequence[str], options: Sequence[str]) -> str:
-    """The command that runs this cell alone, in pytest's root. By test id, since `-k` knows no `~`."""
+    """The command that runs this cell alone, from the same folder. By test id, since `-k` knows no `~`."""
     return shlex.join(["pytest", *options, *(f"{result.file}::test_{phase}[{result.id}]" for phase in phases)])
 
 

@@ -15,6 +15,7 @@ SUITE = Suite(
         backends=["torch", "onnxruntime", "openvino", "litert", "tensorrt"],
         imgsz=256,
     ),
+    threads=1,
     gates=[
         Gate("map", max_drop=0.005),
         Gate("map", max_drop=0.02, against="fp32"),

@@ -93,7 +93,7 @@ def test_int8_is_timed_against_its_fp32_sibling_in_the_same_run(run) -> None:
 
 
 def test_recording_unchanged_accuracy_again_leaves_the_baseline_bytes_alone(run, pytester: pytest.Pytester) -> None:
-    chosen = ("-m", "accuracy", "-k", "fp32 and onnxruntime", "--qg-baseline-update")
+    chosen = ("-m", "accuracy", "-k", "fp32 and onnxruntime", "--qg-baseline-update", "--qg-baseline-dir", "baselines")
     run(*chosen)
     folder = pytester.path / "baselines" / "digits" / "accuracy" / baselines.kind_key("accuracy")
     before = {file: file.read_bytes() for file in folder.iterdir()}
