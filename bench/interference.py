@@ -19,7 +19,18 @@ from pathlib import Path
 
 def p50(suite: str, workers: str, folder: Path) -> dict[str, float]:
     """Milliseconds by cell of one run."""
-    command = [sys.executable, "-m", "pytest", suite, "-q", "-n", workers, "--qg-results-dir", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        suite,
+        "-q",
+        "--qg-fresh",
+        "-n",
+        workers,
+        "--qg-results-dir",
+        str(folder),
+    ]
     subprocess.run(command, stdout=subprocess.DEVNULL)
     cells = json.loads((folder / "results.json").read_text())["cells"]
     return {cell["id"]: cell["metrics"]["latency_p50_ms"] for cell in cells if "latency_p50_ms" in cell["metrics"]}

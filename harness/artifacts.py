@@ -91,7 +91,7 @@ class Cache:
     def __init__(self, root: Path, run_job: RunJob) -> None:
         self.root, self._run_job = root, run_job
         with _writing(root):
-            for part in ("artifacts", "pixels", "weights", "data", "locks"):
+            for part in ("artifacts", "pixels", "scores", "weights", "data", "locks"):
                 (root / part).mkdir(parents=True, exist_ok=True)
 
     def artifact(self, cell: Cell, weights: Path, calibration: Dataset | None) -> Artifact:

@@ -95,6 +95,8 @@ def _raw(prediction: NDArray[np.float32], decoding: Decoding) -> Candidates:
     """[4 + C, A] → boxes, scores, classes after class-wise NMS; a box may carry several classes, as in COCO scoring."""
     import cv2
 
+    possible = np.flatnonzero(prediction[4:].max(axis=0) > decoding.conf)  # few anchors see anything
+    prediction = prediction[:, possible]
     classes, anchors = np.nonzero(prediction[4:] > decoding.conf)
     scores = prediction[4:][classes, anchors]
     order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]

@@ -33,6 +33,7 @@ class Settings:
     dataset: Path | None = None  # replaces the scored images of every suite
     calibration: Path | None = None  # replaces the calibration images of every suite
     timeout_s: float = 600  # without a sign of life from a child
+    fresh: bool = False  # score again what an earlier run has scored
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from harness.types import Artifact, Cell, Decoding
 from harness.worker import Channel
 
 IMAGES = 8  # distinct images that the timed loop cycles through
-SIDES = 4  # of them, to time pre- and post-processing on
-BLOCK = 10  # counted calls per block
+SIDES = 3  # of them, to time pre- and post-processing on
+BLOCK = 20  # counted calls per block
 READY = "ready"
 
 Clock = Callable[[], int]

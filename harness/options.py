@@ -25,6 +25,7 @@ FOLDERS = (
 )
 SWITCHES = (
     ("--qg-baseline-update", "accept what this run measures as the baseline"),
+    ("--qg-fresh", "score again what an earlier run has scored of the same artifact, data and runtime"),
     ("--qg-require-baseline", "fail where there is no comparable baseline"),
 )
 
@@ -58,6 +59,7 @@ def session(config: pytest.Config, run: str) -> Session:
         dataset=_named(config, "--qg-dataset"),
         calibration=_named(config, "--qg-calibration"),
         timeout_s=config.getoption("--qg-timeout"),
+        fresh=config.getoption("--qg-fresh"),
     )
     _check(config, settings)
     worker = hasattr(config, "workerinput")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import records
-from harness.accuracy import Scored, ScoreJob
+from harness.accuracy import ScoreJob
 from harness.children import Child, heavy_answers
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.inputs import Finder, Inputs, Settings
@@ -23,6 +23,7 @@ from harness.locks import MachineLock, file_lock
 from harness.machine import threads
 from harness.metrics import Phase
 from harness.precision import recipe
+from harness.scores import REUSED, Scores
 from harness.types import Cell, Measurement, Suite
 from harness.worker import Job, Progress
 
@@ -106,8 +107,13 @@ class Runner:
         inputs = self._finder.inputs(suite, home, cell)
         start = time.monotonic()
         found = self.settings.run / suite.name / f"{cell.id}.detections.npz"
-        job = ScoreJob(cell, inputs.artifact, inputs.data, str(inputs.pixels), suite.decoding, str(found))
-        scored: Scored = self._heavy(job, f"score {cell}")
+        scores = Scores(self.settings.cache / "scores", cell, inputs.artifact, inputs.provenance)
+        scored = None if self.settings.fresh else scores.reuse(found)
+        reused = (REUSED,) * bool(scored)
+        if scored is None:
+            job = ScoreJob(cell, inputs.artifact, inputs.data, str(inputs.pixels), suite.decoding, str(found))
+            scored = self._heavy(job, f"score {cell}")
+            scores.keep(scored, found)
         return Measurement(
             cell,
             metrics={**scored.metrics, "size_bytes": inputs.artifact.size_bytes},
@@ -115,7 +121,7 @@ class Runner:
             executed=scored.executed,
             provenance=inputs.provenance,
             timings={"build_s": inputs.build_s, "accuracy_s": time.monotonic() - start, "infer_s": scored.infer_s},
-            notes=(*inputs.notes, *_contradiction(cell, scored.executed), *_unknown(scored.unknown)),
+            notes=(*inputs.notes, *reused, *_contradiction(cell, scored.executed), *_unknown(scored.unknown)),
         )
 
     def _time(self, suite: Suite, home: Path, group: Sequence[Cell]) -> None:

@@ -153,7 +153,7 @@ class Suite:
     allow_calibration_overlap: bool = False
     threads: int = 0  # intra-op threads of the timed section, 0 for all cores; accuracy always runs on one
     calls: int = 100  # timed inferences per cell, at least 100
-    warmup: int = 5  # untimed inferences before them
+    warmup: int = 3  # untimed inferences before them
 
     def __post_init__(self) -> None:
         where = f"suite {self.name!r}"

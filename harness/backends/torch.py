@@ -36,6 +36,7 @@ def open(artifact: Artifact, cell: Cell, threads: int) -> TorchSession:
 
 def _decode_in_float(head: Any) -> None:
     """Boxes are pixels up to the image size, which bfloat16 rounds to steps of 4; no other recipe does that to them."""
+    head.dfl.float()  # YOLO11's expectation over box distances is part of the decoding; YOLO26 has none
     decode = head._inference
     head._inference = lambda predictions: decode(
         {name: [part.float() for part in value] if isinstance(value, list) else value.float()

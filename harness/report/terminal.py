@@ -174,7 +174,12 @@ def _notes(results: Sequence[CellResult]) -> Iterable[Text]:
         for note in result.measured.notes if result.measured else ():
             grouped.setdefault(note, []).append(result.id)
     for note, cells in grouped.items():
-        yield Text(f"note: {', '.join(cells)}: {note}", "yellow")
+        yield Text(f"note: {_some(cells)}: {note}", "yellow")
+
+
+def _some(cells: Sequence[str]) -> str:
+    """The first few of many."""
+    return ", ".join(cells[:3]) + (f" and {len(cells) - 3} more" if len(cells) > 3 else "")
 
 
 def _loud(results: Sequence[CellResult]) -> Iterable[Text]:
@@ -186,7 +191,7 @@ def _loud(results: Sequence[CellResult]) -> Iterable[Text]:
                 if verdict.status == status:
                     grouped.setdefault(verdict.detail, set()).add(result.id)
         for detail, cells in grouped.items():
-            named = ", ".join(sorted(cells)[:3]) + (f" and {len(cells) - 3} more" if len(cells) > 3 else "")
+            named = _some(sorted(cells))
             yield Text(f"{status.upper()}: {len(cells)} cell{'s' * (len(cells) > 1)} ({named}): {detail}", "yellow")
 
 

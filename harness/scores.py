@@ -1,0 +1,56 @@
+"""Accuracy that an earlier run has measured: the same artifact on the same data by the same runtime scores the same.
+
+Sound because accuracy runs on one thread and nothing in it is random: a test compares two fresh runs to the last digit.
+What could change a number is in the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import records
+from harness.accuracy import Scored
+from harness.artifacts import version
+from harness.families import DECODING_VERSION
+from harness.machine import machine_class
+from harness.types import Artifact, Cell
+
+REUSED = "accuracy reused from an earlier run of the same artifact, data and runtime (--qg-fresh measures again)"
+SCORING = ("numpy", "opencv-python", "pycocotools")  # distributions that turn outputs into metrics
+
+
+class Scores:
+    """The kept score of one artifact on one data set, where there is one."""
+
+    def __init__(self, folder: Path, cell: Cell, artifact: Artifact, provenance: Mapping[str, Any]) -> None:
+        shaped_by = {
+            "cell": [cell.backend, cell.precision, cell.device],
+            "artifact": artifact.key,
+            "provenance": dict(provenance),  # data set, decoding, image size, versions of the runtime and the tools
+            "decoding": DECODING_VERSION,
+            "machine": machine_class(),
+            "scoring": {tool: version(tool) for tool in SCORING},
+        }
+        key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:24]
+        self._card, self._detections = folder / f"{key}.json", folder / f"{key}.npz"
+
+    def reuse(self, detections: Path) -> Scored | None:
+        """The kept score, its detections copied to `detections`; None where there is none or it is damaged."""
+        try:
+            card = json.loads(self._card.read_text())
+            detections.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._detections, detections)
+            return Scored(**{**card, "unknown": tuple(card["unknown"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def keep(self, scored: Scored, detections: Path) -> None:
+        """Remember a score; the card comes last, so that it never names what is not there."""
+        records.write_bytes(self._detections, detections.read_bytes(), "--qg-cache-dir")
+        records.write_text(self._card, json.dumps(dataclasses.asdict(scored)), "--qg-cache-dir")
