@@ -215,7 +215,7 @@ def test_a_killed_worker_costs_the_cell_that_it_was_measuring(
 def test_a_timed_section_never_overlaps_heavy_work_of_another_run(
     slow: Demo, own_lock: Path, start: Callable[..., Background]
 ) -> None:
-    slow.model("slow", delay_ms=800)  # 4 images: heavy for three seconds, in one child
+    slow.model("slow", delay_ms=3000)  # 4 images: heavy for twelve seconds, longer than a busy machine starts a pytest
     slow.model("timed", delay_ms=2)
     slow.suite(models=["slow.json", "timed.json"], precisions=["fp32", "int8"])
     heavy_run = start("-k", "accuracy and slow-fp32", "--qg-results-dir=heavy")
