@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import records
+from harness import __version__, records
 from harness.accuracy import Scored
 from harness.artifacts import version
 from harness.families import DECODING_VERSION
@@ -31,6 +31,7 @@ class Scores:
     def __init__(self, folder: Path, cell: Cell, artifact: Artifact, provenance: Mapping[str, Any]) -> None:
         shaped_by = {
             "cell": [cell.backend, cell.precision, cell.device],
+            "quantgate": __version__,  # its sessions and its scoring shape the numbers too
             "artifact": artifact.key,
             "provenance": dict(provenance),  # data set, decoding, image size, versions of the runtime and the tools
             "decoding": DECODING_VERSION,
