@@ -1,4 +1,4 @@
-"""What the default int8 recipes cost and bring: mAP drop on several data sets together, and time against fp32.
+"""What the int8 recipes cost and bring: mAP drop on several data sets together, size and time against fp32.
 
     python bench/int8.py --weights DIR --data coco256 coco-val64 [--rounds 8] [--threads 1]
 
@@ -19,7 +19,7 @@ import platformdirs
 from rich.console import Console
 from rich.table import Table
 
-from harness import Suite, matrix
+from harness import Cell, Suite, matrix
 from harness.datasets import load_scored
 from harness.inputs import Settings
 from harness.runner import Runner
@@ -42,45 +42,62 @@ def merge(sources: list[Path], target: Path) -> None:
     target.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
 
 
+REFERENCE = {"torch": "fp32:compiled"}
+"""Backend → what int8 is held against where that is not fp32: PyTorch's int8 is compiled, so its reference is too."""
+
+
+def row(cell: Cell, reference: Cell, options: argparse.Namespace, scored: Path, folder: Path) -> list[str]:
+    """Measure one cell against its reference."""
+    suite = Suite("int8", "unused", (reference, cell), threads=options.threads)
+
+    def runner(name: str) -> Runner:
+        cache = Path(platformdirs.user_cache_dir("quantgate"))
+        run = folder / f"{cell.id}-{name}"
+        return Runner(Settings(run, cache, (options.weights,), (), scored, options.data[0].resolve()))
+
+    found = [runner("accuracy").accuracy(suite, Path(), one) for one in (reference, cell)]
+    for measured in found:
+        if measured.failure:
+            raise SystemExit(f"{measured.cell}: {measured.failure[1]}")
+    float_map, int8_map = (measured.metrics["map"] or 0.0 for measured in found)
+    sizes = [measured.metrics["size_bytes"] or 0.0 for measured in found]
+    ratios = []
+    for number in range(options.rounds):
+        timed = runner(f"round-{number}")
+        pair = [timed.latency(suite, Path(), one, [cell, reference]).metrics for one in (cell, reference)]
+        ratios.append(pair[0]["latency_p50_ms"] / pair[1]["latency_p50_ms"])  # type: ignore[operator]
+    return [
+        str(cell),
+        f"{float_map:.4f}",
+        f"{int8_map:.4f}",
+        f"{float_map - int8_map:.4f}",
+        f"{sizes[1] / sizes[0]:.2f}",
+        f"{found[1].metrics['attested_share']:.2f}",
+        f"{statistics.median(ratios):.3f}" if ratios else "–",
+        " ".join(f"{ratio:.3f}" for ratio in sorted(ratios)),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--models", nargs="+", default=["yolo26n", "yolo11n"])
-    parser.add_argument("--backends", nargs="+", default=["onnxruntime", "openvino"])
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--backends", nargs="+", default=["onnxruntime", "openvino", "litert", "torch"])
+    parser.add_argument("--precision", default="int8")
+    parser.add_argument("--rounds", type=int, default=8, help="0 for accuracy alone")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
 
-    cells = matrix(options.models, ["fp32", "int8"], options.backends)
-    suite = Suite("int8", "unused", cells, threads=options.threads)
-    table = Table("cell", "mAP fp32", "mAP int8", "drop", "time / fp32", "rounds")
+    table = Table("cell", "mAP float", "mAP", "drop", "size", "attested", "time", "rounds")
     with tempfile.TemporaryDirectory() as folder:
         scored = Path(folder, "scored.json")
         merge(options.data, scored)
-
-        def runner(name: str) -> Runner:
-            cache = Path(platformdirs.user_cache_dir("quantgate"))
-            calibration = options.data[0].resolve()
-            return Runner(Settings(Path(folder, name), cache, (options.weights,), (), scored, calibration))
-
-        for cell in (cell for cell in cells if cell.precision == "int8"):
-            maps = {}
-            for one in (cell.sibling("fp32"), cell):
-                measured = runner("accuracy").accuracy(suite, Path(), one)
-                if measured.failure:
-                    raise SystemExit(f"{one}: {measured.failure[1]}")
-                maps[one.precision] = measured.metrics["map"] or 0.0
-            ratios = []
-            for number in range(options.rounds):
-                timed = runner(f"round-{number}")
-                pair = [timed.latency(suite, Path(), one, [cell]).metrics for one in (cell, cell.sibling("fp32"))]
-                ratios.append(pair[0]["latency_p50_ms"] / pair[1]["latency_p50_ms"])  # type: ignore[operator]
-            drop = maps["fp32"] - maps["int8"]
-            spread = " ".join(f"{ratio:.3f}" for ratio in sorted(ratios))
-            scores = [f"{maps['fp32']:.4f}", f"{maps['int8']:.4f}", f"{drop:.4f}"]
-            table.add_row(str(cell), *scores, f"{statistics.median(ratios):.3f}", spread)
-    Console(width=160).print(table)
+        for backend in options.backends:
+            for cell in matrix(options.models, options.precision, backend):
+                reference = cell.sibling(REFERENCE.get(backend, "fp32"))
+                table.add_row(*row(cell, reference, options, scored, Path(folder)))
+    Console(width=180).print(table)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends import backend
+from harness.backends.base import Session
 from harness.datasets import Dataset
+from harness.declarations import Decoding
 from harness.errors import ConfigError
-from harness.families import Detections, Layout, decode, layout_of, normalize
-from harness.types import Artifact, Cell, Decoding
+from harness.families import Detections, Reading, decode, normalize, prepare, read_outputs
+from harness.types import Artifact, Cell
 from harness.worker import Channel
 
 METRICS = (
@@ -49,25 +52,21 @@ class ScoreJob:
     detections: str  # .npz to write them to
 
     def run(self, channel: Channel) -> Scored:
-        import time
-
         session = backend(self.cell.backend).open(self.artifact, self.cell, threads=1)
         pixels = np.load(self.pixels, mmap_mode="r")
-        names: Sequence[str] = self.artifact.meta["names"]
         found: list[Detections] = []
         infer_s = 0.0
+        reading = self._reading(session)
+        names = self._names(reading)
         for start in range(0, len(pixels), self.cell.batch):
             batch = _padded(normalize(pixels[start : start + self.cell.batch]), self.cell.batch)
+            batch = prepare(batch, reading.layout)
             begun = time.perf_counter()
-            output = session.infer(batch)[0]
+            output = session.infer(batch)[reading.output]
             infer_s += time.perf_counter() - begun
-            layout: Layout | None = layout_of(output.shape, len(names))
-            if layout is None:
-                raise ConfigError(
-                    f"{self.cell}: output of shape {output.shape} fits no known family with {len(names)} classes"
-                )
             originals = [(i.width, i.height) for i in self.dataset.images[start : start + self.cell.batch]]
-            found += decode(output.astype(np.float32, copy=False), layout, self.decoding, self.cell.imgsz, originals)
+            floats = output.astype(np.float32, copy=False)
+            found += decode(floats, reading.layout, self.decoding, self.cell.imgsz, originals)
             channel.progress(len(found), len(pixels))
         executed = session.executed()
         session.close()
@@ -76,6 +75,28 @@ class ScoreJob:
         known = set(_categories(self.dataset, names).values())
         unknown = tuple(name for number, name in self.dataset.categories.items() if number not in known)
         return Scored(metrics, per_class, executed, unknown, infer_s)
+
+    def _reading(self, session: Session) -> Reading:
+        """The family of the model, from the shapes of its outputs."""
+        names = self.artifact.meta["names"]
+        blank = np.zeros((self.cell.batch, 3, self.cell.imgsz, self.cell.imgsz), np.float32)
+        shapes = [output.shape for output in session.infer(blank)]
+        try:
+            return read_outputs(shapes, names and len(names), self.cell.imgsz, self.cell.head)
+        except ConfigError as error:
+            raise ConfigError(f"{self.cell}: {error}") from None
+
+    def _names(self, reading: Reading) -> Sequence[str]:
+        """Class names from the file; where it has none, the data set's by id, if there are as many."""
+        if self.artifact.meta["names"]:
+            return list(self.artifact.meta["names"])
+        names = [self.dataset.categories[number] for number in sorted(self.dataset.categories)]
+        if reading.classes not in (None, len(names)):
+            raise ConfigError(
+                f"{self.cell}: the file carries no class names and has {reading.classes} classes, the data set "
+                f"{self.dataset.name} has {len(names)}"
+            )
+        return names
 
 
 def _padded(batch: NDArray[np.float32], size: int) -> NDArray[np.float32]:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
-
+from harness.backends import backend
+from harness.backends.base import Compiling
 from harness.datasets import Dataset, Image
+from harness.declarations import Qat
 from harness.errors import ConfigError
-from harness.families import DECODING_VERSION, letterbox
 from harness.locks import file_lock
-from harness.precision import ONNX_GRAPH, Inputs, Recipe, recipe
+from harness.machine import version
+from harness.pixels import LetterboxJob, intact, pixels_key
+from harness.precision import Inputs, Recipe, recipe, source_of, steps
 from harness.types import Artifact, Cell
 from harness.worker import Channel, Job
 
@@ -28,8 +30,22 @@ RunJob = Callable[[Job, str], Any]
 """Run a heavy job in a child; the text is what a progress line calls it."""
 
 
-OPENCV = ("python", "python-headless", "contrib-python", "contrib-python-headless")
-"""Distributions that bring cv2, whose resizing and JPEG decoder shape the pixels."""
+@dataclass(frozen=True)
+class Training:
+    """What int8-qat is fine-tuned by, found and hashed."""
+
+    qat: Qat  # its checkpoint is the path that was found
+    data: Path | None  # a data set with a train split, or None where a checkpoint is ready
+    digest: str  # of the training images and labels, or of the checkpoint
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What shapes the result: not where files lie, but what is in them."""
+        if self.qat.checkpoint:
+            return {"checkpoint": self.digest}
+        settings = asdict(self.qat)
+        del settings["checkpoint"]
+        return {**settings, "data": self.digest}
 
 
 @dataclass(frozen=True)
@@ -41,48 +57,7 @@ class BuildJob:
     folder: str
 
     def run(self, channel: Channel) -> dict[str, Any]:
-        return self.recipe.run(self.inputs, Path(self.folder))
-
-
-@dataclass(frozen=True)
-class LetterboxJob:
-    """Decode and letterbox images into one .npy of bytes [N, 3, S, S]."""
-
-    images: Sequence[Image]
-    size: int
-    target: str
-
-    def run(self, channel: Channel) -> None:
-        shape = (len(self.images), 3, self.size, self.size)
-        with open(self.target, "wb") as file:  # written and not mapped: a full disk is an error, not a signal
-            np.lib.format.write_array_header_1_0(
-                file,
-                {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape},
-            )
-            for done, image in enumerate(self.images, 1):
-                file.write(letterbox(read_image(image), self.size).tobytes())
-                channel.progress(done, len(self.images))
-
-
-def read_image(image: Image) -> Any:
-    """Decode to BGR in the orientation that the ground truth was drawn in.
-
-    OpenCV turns an image by its EXIF orientation; a COCO JSON usually has the size before that. The size tells.
-    """
-    import cv2
-
-    flags = (cv2.IMREAD_COLOR, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    pictures = (cv2.imread(image.path, flag) for flag in flags)
-    sizes = []
-    for picture in pictures:
-        if picture is None:
-            raise ConfigError(f"image {image.path} cannot be decoded")
-        sizes.append((picture.shape[1], picture.shape[0]))
-        if sizes[-1] == (image.width, image.height):
-            return picture
-    raise ConfigError(
-        f"image {image.path} has {sizes[0][0]}×{sizes[0][1]} pixels, its data set says {image.width}×{image.height}"
-    )
+        return self.recipe.run(replace(self.inputs, advance=channel.progress), Path(self.folder))
 
 
 class Cache:
@@ -94,23 +69,36 @@ class Cache:
             for part in ("artifacts", "pixels", "scores", "weights", "data", "locks"):
                 (root / part).mkdir(parents=True, exist_ok=True)
 
-    def artifact(self, cell: Cell, weights: Path, calibration: Dataset | None) -> Artifact:
+    def artifact(
+        self, cell: Cell, weights: Path, calibration: Dataset | None, training: Training | None = None
+    ) -> Artifact:
         """The artifact of a cell, built where it is not in the cache or where it is damaged."""
         made_by = recipe(cell)
         pixels = None
-        if made_by.calibrated:
+        if any(step.calibrated for step in steps(made_by)):
             if calibration is None or not calibration.images:
                 raise ConfigError(
                     f"{cell}: static int8 needs calibration images, and there are none; give --qg-calibration PATH"
                 )
             pixels = self.pixels(calibration.images, cell.imgsz)
-        source = Artifact(str(weights), digest(weights), 0)
-        if made_by.source == "onnx":
-            source = self._build(ONNX_GRAPH, cell, weights, source, None)
-        return self._build(made_by, cell, weights, source, pixels)
+        return self._build(made_by, cell, weights, pixels, training)
 
-    def _build(self, made_by: Recipe, cell: Cell, weights: Path, source: Artifact, pixels: Path | None) -> Artifact:
-        inputs = Inputs(weights, Path(source.path), cell.imgsz, cell.batch, cell.model.endswith(":e2e"), pixels)
+    def _build(
+        self, made_by: Recipe, cell: Cell, weights: Path, pixels: Path | None, training: Training | None
+    ) -> Artifact:
+        """Build what `made_by` is made from, then the artifact itself."""
+        source = Artifact(str(weights), digest(weights), 0)
+        if below := source_of(made_by, weights):
+            source = self._build(below, cell, weights, pixels, training)
+        pixels = pixels if made_by.calibrated else None
+        training = training if made_by.trained else None
+        hardware = cast(Compiling, backend(cell.backend)).hardware(cell) if made_by.compiled else ""
+        inputs = Inputs(
+            weights, Path(source.path), cell.imgsz, cell.batch, cell.head == "e2e", pixels, device=cell.device,
+            timings=self.root / "timings" / re.sub(r"[^A-Za-z0-9.]+", "-", hardware) if hardware else None,
+        )  # fmt: skip
+        if training:
+            inputs = replace(inputs, qat=training.qat, training=training.data)
         shaped_by = {
             "recipe": asdict(made_by),
             "source": source.key,
@@ -118,7 +106,9 @@ class Cache:
             "batch": cell.batch,
             "head": inputs.end_to_end,
             "calibration": pixels.stem if pixels else None,
+            "training": training.key if training else None,
             "tools": {tool: version(tool) for tool in made_by.tools},
+            "hardware": hardware,
         }
         key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:24]
         return self._read_or_build(made_by, cell, inputs, key, {**source.meta, "shaped_by": shaped_by})
@@ -130,8 +120,8 @@ class Cache:
             if found:
                 return found
             shutil.rmtree(folder, ignore_errors=True)
-            start = time.monotonic()
-            with self._scratch(folder) as scratch:
+            with self._scratch(folder) as scratch, self._alone(inputs):
+                start = time.monotonic()
                 added = self._run_job(BuildJob(made_by, inputs, str(scratch)), f"build {cell}")
                 _describe(scratch, {**meta, **added, "build_s": round(time.monotonic() - start, 3)})
             built = _read(folder, made_by.entry, key)
@@ -139,15 +129,16 @@ class Cache:
             raise ConfigError(f"{cell}: {made_by.build} wrote no {made_by.entry}")
         return replace(built, built=True)
 
+    def _alone(self, inputs: Inputs) -> AbstractContextManager[object]:
+        """Compilers that time kernels would time each other's: one at a time on a device, waiting outside the child."""
+        return file_lock(self.root / "locks" / inputs.timings.name) if inputs.timings else nullcontext()
+
     def pixels(self, images: Sequence[Image], size: int) -> Path:
         """Letterboxed bytes of `images`, decoded once per (images, size)."""
-        shown = [(image.digest, image.width, image.height) for image in images]
-        opencv = [version(f"opencv-{name}") for name in OPENCV]
-        text = json.dumps([size, DECODING_VERSION, opencv, shown])
-        key = hashlib.sha256(text.encode()).hexdigest()[:24]
+        key = pixels_key(images, size)
         path = self.root / "pixels" / f"{key}.npy"
         with _writing(self.root), file_lock(self.root / "locks" / key):
-            if not _intact(path, (len(images), 3, size, size)):
+            if not intact(path, (len(images), 3, size, size)):
                 for left in path.parent.glob(f".*-{path.name}"):
                     left.unlink(missing_ok=True)
                 scratch = path.with_name(f".{os.getpid()}-{path.name}")
@@ -183,20 +174,20 @@ def _writing(root: Path) -> Iterator[None]:
         ) from None
 
 
+BESIDE = {".xml": (".bin",), ".onnx": (".onnx.data", ".onnx_data")}
+"""Suffix of a model's file → suffixes of the files that hold its weights, where those are not in it."""
+
+
 def digest(path: Path) -> str:
-    """sha256 of a file."""
+    """sha256 of a file, and of the files beside it that belong to it."""
+    companions = [path.with_suffix(suffix) for suffix in BESIDE.get(path.suffix, ())]
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        content = hashlib.sha256(path.read_bytes())
+        for companion in filter(Path.is_file, companions):
+            content.update(companion.read_bytes())
+        return content.hexdigest()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def version(tool: str) -> str | None:
-    """Version of an installed distribution."""
-    try:
-        return importlib.metadata.version(tool)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _describe(folder: Path, meta: dict[str, Any]) -> None:
@@ -216,10 +207,3 @@ def _read(folder: Path, entry: str, key: str) -> Artifact | None:
         return None
     size = sum((folder / name).stat().st_size for name in files)
     return Artifact(str(folder / entry), key, size, card["meta"])
-
-
-def _intact(path: Path, shape: tuple[int, ...]) -> bool:
-    try:
-        return bool(np.load(path, mmap_mode="r").shape == shape)
-    except (OSError, ValueError, EOFError):
-        return False

@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import machine
-from harness.backends import BACKENDS, backend
+from harness.backends import BACKENDS, backend, cuda
+from harness.declarations import Model, Qat
 from harness.errors import Unavailable
+from harness.matrix import matrix
 from harness.precision import PRECISIONS, recipe
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
-from harness.types import Cell
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def abilities() -> list[Ability]:
 
 
 def _ability(name: str, precision: str) -> Ability:
-    cell = Cell("doctor", precision, name)
+    (cell,) = matrix(Model("doctor", qat=Qat()), precision, name)
     try:
         made_by = recipe(cell)
         version = backend(name).probe(cell)
@@ -55,7 +56,7 @@ def ability_table(rows: list[Ability]) -> Table:
     for (name, version, reason), same in groupby(rows, key=lambda row: (row.backend, row.version, row.reason)):
         shown = Text(version or "unavailable", "green" if version else "dim")
         precisions = ", ".join(row.precision for row in same)
-        drawn.add_row("" if name == previous else name, precisions, shown, reason)
+        drawn.add_row("" if name == previous else name, precisions, shown, Text(reason))
         previous = name
     return drawn
 
@@ -70,7 +71,8 @@ def machine_table() -> Table:
     for name, value in machine.environment().items():
         shown = f"{value / 2**30:.1f} GiB" if name == "memory_bytes" else str(value)
         drawn.add_row(name.removesuffix("_bytes").replace("_", " "), shown)
-    drawn.add_row("devices", "cpu")
+    missing = cuda.absent("cuda")
+    drawn.add_row("devices", f"cpu; no cuda: {missing}" if missing else "cpu, cuda")
     drawn.add_row("bundled weights", _places(BUNDLED_WEIGHTS))
     drawn.add_row("bundled data", _places(BUNDLED_DATA))
     for variable, option in (("QUANTGATE_WEIGHTS", "--qg-weights-dir"), ("QUANTGATE_DATA", "--qg-data-dir")):

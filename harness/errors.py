@@ -14,6 +14,10 @@ class Unavailable(RuntimeError):
     """This machine cannot run it (package, device or data absent). The message says what would change that."""
 
 
+class Unsupported(Unavailable):
+    """Nothing to install would change it: the runtime has no such precision, or this processor lacks instructions."""
+
+
 class CellError(RuntimeError):
     """A cell was to run and did not: its child crashed, hung past its limit, or reported a failure."""
 
@@ -23,3 +27,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     options = {option.lower(): option for option in sorted(known)}
     close = difflib.get_close_matches(word.lower(), options, n=1, cutoff=0.5)
     return f"did you mean {options[close[0]]!r}?" if close else f"known: {', '.join(options.values())}"
+
+
+def first_line(error: BaseException) -> str:
+    """What a library said, for the end of a one-line message; its class where it said nothing."""
+    text = str(error).strip().splitlines()
+    return text[0][:160] if text else type(error).__name__

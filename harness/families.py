@@ -6,17 +6,17 @@ in two places moves mAP in the third digit (FACTS.md), so both directions use `f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.types import Decoding
+from harness.declarations import LAYOUTS, Decoding, Layout
+from harness.errors import ConfigError
 
-Layout = Literal["raw", "e2e"]
-"""`raw`: [N, 4 + classes, anchors], centre-size boxes (YOLOv8, YOLO11, YOLO26 one-to-many); needs NMS.
-`e2e`: [N, max_det, 6], corner boxes, score, class (YOLO26 end to end)."""
+STRIDES = (8, 16, 32)  # of the three feature maps of all these families
 
 PAD = 114  # grey level of the letterbox border, as in training
 MAX_CANDIDATES = 30_000  # the highest scoring candidates that NMS looks at, as Ultralytics' max_nms
@@ -71,21 +71,73 @@ class Detections:
     classes: NDArray[np.int64]  # [K] index into the model's names
 
 
-def layout_of(shape: tuple[int, ...], classes: int) -> Layout | None:
-    """The family that an output of `shape` belongs to, or None."""
-    if len(shape) == 3 and shape[1] == 4 + classes:
+@dataclass(frozen=True)
+class Reading:
+    """How the outputs of a detector are read."""
+
+    layout: Layout
+    output: int  # which of the outputs holds the detections
+    classes: int | None  # as many as its shape tells; e2e's does not
+
+
+def read_outputs(shapes: Sequence[tuple[int, ...]], classes: int | None, size: int, declared: str = "") -> Reading:
+    """The first output that fits a family; `declared` names the family where the model's user did.
+
+    Raises:
+        ConfigError: none fits; the shapes are named.
+    """
+    for output, shape in enumerate(shapes):
+        layout = layout_of(shape, classes, size)
+        if layout and declared in ("", layout):
+            return Reading(layout, output, _classes(layout, shape))
+    seen = ", ".join("×".join(map(str, shape)) for shape in shapes)
+    wanted = f"the family {declared!r}" if declared else f"any known family ({', '.join(LAYOUTS)})"
+    having = f" with {classes} classes" if classes else ""
+    raise ConfigError(f"output of shape {seen} does not fit {wanted}{having} at {size} px")
+
+
+def layout_of(shape: tuple[int, ...], classes: int | None, size: int) -> Layout | None:
+    """The family that an output of `shape` belongs to, or None. `classes` None: unknown, told by the anchors alone."""
+    if len(shape) != 3:
+        return None
+    cells = sum((size // stride) ** 2 for stride in STRIDES)
+    if shape[1] == 4 + classes if classes else shape[2] == cells and shape[1] > 4:
         return "raw"
-    if len(shape) == 3 and shape[2] == 6:
-        return "e2e"
-    return None
+    for layout, anchors in (("yolov5", 3 * cells), ("yolox", cells)):
+        if shape[1] == anchors and (shape[2] == 5 + classes if classes else shape[2] > 5):
+            return layout  # type: ignore[return-value]
+    return "e2e" if shape[2] == 6 else None
+
+
+def _classes(layout: Layout, shape: tuple[int, ...]) -> int | None:
+    return {"raw": shape[1] - 4, "yolov5": shape[2] - 5, "yolox": shape[2] - 5}.get(layout)
+
+
+def prepare(batch: NDArray[np.float32], layout: Layout) -> NDArray[np.float32]:
+    """RGB in [0, 1], as `normalize` gives it → what the family was trained on."""
+    return np.ascontiguousarray(batch[:, ::-1] * np.float32(255)) if layout == "yolox" else batch
 
 
 def decode(
     output: NDArray[np.float32], layout: Layout, decoding: Decoding, size: int, originals: list[tuple[int, int]]
 ) -> list[Detections]:
-    """Raw output of a batch → detections in original pixels; `originals` holds (width, height) per image."""
-    candidates = _raw if layout == "raw" else _end_to_end
+    """Output of a batch → detections in original pixels; `originals` holds (width, height) per image."""
+    if layout in ("yolov5", "yolox"):
+        output = _as_raw(output, layout, size)
+    candidates = _end_to_end if layout == "e2e" else _raw
     return [_to_image(*candidates(output[i], decoding), size, *wh) for i, wh in enumerate(originals)]
+
+
+def _as_raw(output: NDArray[np.float32], layout: Layout, size: int) -> NDArray[np.float32]:
+    """[N, anchors, 5 + C] → [N, 4 + C, anchors]: a class's score is objectness × its own."""
+    boxes, scores = output[..., :4], output[..., 4:5] * output[..., 5:]
+    if layout == "yolox":
+        sides = [size // stride for stride in STRIDES]
+        corner = np.concatenate([np.stack(np.meshgrid(range(n), range(n)), -1).reshape(-1, 2) for n in sides])
+        stride = np.repeat(STRIDES, [n * n for n in sides])[:, None]
+        boxes = np.concatenate([(boxes[..., :2] + corner) * stride, np.exp(boxes[..., 2:]) * stride], axis=-1)
+    raw: NDArray[np.float32] = np.concatenate([boxes, scores], axis=-1, dtype=np.float32).transpose(0, 2, 1)
+    return raw
 
 
 Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]

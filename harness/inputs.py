@@ -7,17 +7,18 @@ import hashlib
 import json
 import pickle
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import records, sources
-from harness.artifacts import Cache, RunJob, digest, version
+from harness import calibration, records, sources
+from harness.artifacts import Cache, RunJob, Training, digest
 from harness.backends import backend
-from harness.datasets import Dataset, load_calibration, load_scored, overlap
+from harness.datasets import Dataset, load_calibration, load_scored
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.locks import file_lock
-from harness.precision import recipe
+from harness.machine import version
+from harness.precision import recipe, steps
 from harness.types import Artifact, Cell, Suite
 from harness.worker import Channel, Job
 
@@ -81,12 +82,13 @@ class Finder:
         runtime = backend(cell.backend).probe(cell)
         data = self._data(suite, home)
         weights = self._weights(cell, home)
-        calibration: Dataset | None = None
+        calibrated_on: Dataset | None = None
         notes: tuple[str, ...] = ()
-        if made_by.calibrated:
-            calibration, notes = self._calibration(suite, home, data)
+        if any(step.calibrated for step in steps(made_by)):
+            calibrated_on, notes = self._calibration(suite, home, data)
+        training = self._training(suite, home, cell) if any(step.trained for step in steps(made_by)) else None
         start = time.monotonic()
-        artifact = self._cache.artifact(cell, weights, calibration)
+        artifact = self._cache.artifact(cell, weights, calibrated_on, training)
         built = time.monotonic() - start if artifact.built else 0.0
         provenance = {
             "weights": self._digest(weights)[:16],
@@ -95,7 +97,9 @@ class Finder:
             "imgsz": cell.imgsz,
             "decoding": dict(suite.decoding.__dict__),
             "recipe": made_by.build,
-            "calibration": {"dataset": calibration.digest, "images": len(calibration.images)} if calibration else None,
+            "calibration": calibrated_on and calibration.traced(calibrated_on, suite.calibration),
+            "training": training and training.key,
+            "precision": artifact.meta.get("precision"),
             "versions": {tool: version(tool) for tool in made_by.tools} | {cell.backend: runtime},
         }
         return Inputs(data, artifact, self._cache.pixels(data.images, cell.imgsz), provenance, notes, built)
@@ -148,22 +152,27 @@ class Finder:
         return str(path)
 
     def _calibration(self, suite: Suite, home: Path, scored: Dataset) -> tuple[Dataset, tuple[str, ...]]:
-        """The first images of the train split; scored images among them are an error unless the suite allows it."""
+        """The images that the suite declares, from where this run says."""
         named = self.settings.calibration
-        if named is None and suite.calibration_data:
-            named = sources.find_data([suite.calibration_data], home, self.settings.data)
+        if named is None and suite.calibration.data:
+            named = sources.find_data([suite.calibration.data], home, self.settings.data)
         source = named or self._data_source(suite, home)
         everything = self._load(LoadJob(source, "calibration" if named else "train split"))
-        if everything is None or not everything.images:
-            raise ConfigError(f"{source} has no images to calibrate on (no train split); give --qg-calibration PATH")
-        chosen = Dataset(everything.name, everything.images[: suite.calibration])
-        shared = overlap(chosen, scored)
-        if shared and not suite.allow_calibration_overlap:
+        return calibration.choose(source, everything, suite.calibration, scored)
+
+    def _training(self, suite: Suite, home: Path, cell: Cell) -> Training:
+        """What the cell's Qat names: a ready checkpoint, or a data set to fine-tune on."""
+        qat = cell.qat
+        assert qat is not None  # recipe() has said so
+        if qat.checkpoint:
+            checkpoint = sources.find_weights(qat.checkpoint, home, self.settings.weights)
+            if checkpoint is None:
+                raise ConfigError(f"{cell}: QAT checkpoint {qat.checkpoint} not found; nothing downloads it")
+            return Training(replace(qat, checkpoint=str(checkpoint)), None, self._digest(checkpoint))
+        data = sources.find_data([qat.data], home, self.settings.data) if qat.data else self._data_source(suite, home)
+        images = self._load(LoadJob(data, "train split")) if data else None
+        if data is None or images is None or not images.annotations:
             raise ConfigError(
-                f"{len(shared)} of {len(chosen.images)} calibration images are also scored (first: {shared[0]}), which "
-                f"flatters int8; give --qg-calibration PATH, or say allow_calibration_overlap=True in the suite"
+                f"{cell}: {data} has no labelled train split to fine-tune on; name a data set in Qat(data=…)"
             )
-        notes = [f"calibrated on {len(shared)} of the scored images"] * bool(shared)
-        if len(chosen.images) < suite.calibration:
-            notes.append(f"calibrated on {len(chosen.images)} images, {suite.calibration} were asked for")
-        return chosen, tuple(notes)
+        return Training(qat, data, images.digest)

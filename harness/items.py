@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from harness import baselines
-from harness.errors import ConfigError
+from harness.backends import backend
+from harness.errors import ConfigError, Unavailable, Unsupported
 from harness.inputs import Settings
 from harness.metrics import METRICS, STORED, Phase
+from harness.precision import recipe
 from harness.records import Record
 from harness.results import CellResult, Plan
 from harness.runner import Runner
@@ -167,13 +169,25 @@ class CellTest(SuiteItem):
         """Pass, skip or fail, as DESIGN.md says of the statuses."""
         if measured.failure:
             status, reason = measured.failure
-            required = self.cell.backend in self.state.require_backends
+            required = self.cell.backend in self.state.require_backends and can_be_had(self.cell)
             if status == "unavailable" and not required:
                 pytest.skip(reason)
             raise CellFailure(f"{self.cell}: {status}{' but required' if status == 'unavailable' else ''}: {reason}")
         lines = [say(verdict) for verdict in verdicts if verdict.status in self.state.failing]
         if lines:
             raise CellFailure("\n".join(f"{self.cell}: {line}" for line in lines))
+
+
+def can_be_had(cell: Cell) -> bool:
+    """Whether an unavailable cell lacks something that could be installed; a precision that no kernel has does not."""
+    try:
+        recipe(cell)
+        backend(cell.backend).probe(cell)
+    except Unsupported:
+        return False
+    except Unavailable:
+        return True
+    return True
 
 
 class BaselineTest(SuiteItem):

@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ import numpy as np
 
 from harness.backends import backend
 from harness.datasets import Image
-from harness.families import decode, layout_of, letterbox, normalize
-from harness.types import Artifact, Cell, Decoding
+from harness.declarations import Decoding
+from harness.families import decode, letterbox, normalize, read_outputs
+from harness.types import Artifact, Cell
 from harness.worker import Channel
 
 IMAGES = 8  # distinct images that the timed loop cycles through
@@ -44,10 +45,12 @@ class Opened:
 
 @dataclass(frozen=True)
 class Sides:
-    """Pre- and post-processing, medians in milliseconds per image."""
+    """What there is beside the clocked calls; times are medians in milliseconds."""
 
-    preprocess_ms: float  # decoded image → network input
-    postprocess_ms: float  # raw output → detections
+    preprocess_ms: float  # of an image: decoded image → network input
+    postprocess_ms: float  # of an image: raw output → detections
+    device_p50_ms: float | None = None  # of a call, by the clock of the device, where the runtime has one
+    device_memory_bytes: int | None = None  # the same
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,17 @@ class TimeJob:
         for _ in range(self.warmup):
             session.infer(next(turn))
         channel.reply(Opened((opened - start) * 1e3, (done - opened) * 1e3, peak, bare))
+        on_device: list[float] = []
+        clock = getattr(session, "device_ms", None)
+        after = (lambda: on_device.append(clock())) if clock else None
         while (calls := channel.receive()) is not None:
-            channel.reply(timed(session.infer, turn, calls))
-        sides = self._sides(session)
+            channel.reply(timed(session.infer, turn, calls, after=after))
+        memory = getattr(session, "device_memory_bytes", lambda: None)()
+        sides = replace(
+            self._sides(session),
+            device_p50_ms=statistics.median(on_device) if on_device else None,
+            device_memory_bytes=memory,
+        )
         session.close()
         return sides
 
@@ -105,17 +116,23 @@ class TimeJob:
             start = time.perf_counter()
             batch = normalize(letterbox(picture, self.cell.imgsz)[None])
             pre.append(time.perf_counter() - start)
-            output = session.infer(np.repeat(batch, self.cell.batch, axis=0))[0].astype(np.float32, copy=False)
-            layout = layout_of(output.shape, len(names))
-            assert layout is not None, f"{self.cell}: output shape {output.shape}"
+            outputs = session.infer(np.repeat(batch, self.cell.batch, axis=0))
+            reading = read_outputs([o.shape for o in outputs], names and len(names), self.cell.imgsz)
+            output = outputs[reading.output][:1].astype(np.float32, copy=False)
             start = time.perf_counter()
-            decode(output[:1], layout, self.decoding, self.cell.imgsz, [(image.width, image.height)])
+            decode(output, reading.layout, self.decoding, self.cell.imgsz, [(image.width, image.height)])
             post.append(time.perf_counter() - start)
         return Sides(statistics.median(pre) * 1e3, statistics.median(post) * 1e3)
 
 
-def timed(infer: Callable[[Any], Any], batches: Any, calls: int, clock: Clock = time.perf_counter_ns) -> list[int]:
-    """Nanoseconds of each of `calls` inferences, after one that is not counted."""
+def timed(
+    infer: Callable[[Any], Any],
+    batches: Any,
+    calls: int,
+    clock: Clock = time.perf_counter_ns,
+    after: Callable[[], None] | None = None,
+) -> list[int]:
+    """Nanoseconds of each of `calls` inferences, after one that is not counted; `after` each, unclocked."""
     samples = [0] * calls
     infer(next(batches))
     for i in range(calls):
@@ -123,6 +140,8 @@ def timed(infer: Callable[[Any], Any], batches: Any, calls: int, clock: Clock = 
         start = clock()
         infer(batch)
         samples[i] = clock() - start
+        if after:
+            after()
     return samples
 
 

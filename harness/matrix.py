@@ -7,16 +7,23 @@ from itertools import product
 from os import PathLike, fspath
 from pathlib import PurePath
 
-from harness.backends import BACKENDS
+from harness.backends import BACKENDS, GPU_ONLY
+from harness.declarations import LAYOUTS, Model, Qat
 from harness.errors import ConfigError, nearest
 from harness.precision import PRECISIONS, recipe_names
+from harness.precision.ready import SUFFIXES
 from harness.types import Cell
 
-HEADS = ("", "e2e")
+HEADS = ("", *LAYOUTS)
+"""What may stand behind a model's name: YOLO26's end-to-end head, or the family of a ready file that tells it not."""
+ENDINGS = (".pt", ".json", "_openvino_model", *SUFFIXES)  # .json: a script of the null backend
+
+
+Declared = str | PathLike[str] | Model
 
 
 def matrix(
-    models: str | PathLike[str] | Sequence[str | PathLike[str]],
+    models: Declared | Sequence[Declared],
     precisions: str | Sequence[str],
     backends: str | Sequence[str],
     imgsz: int | Sequence[int] = 640,
@@ -25,6 +32,9 @@ def matrix(
 ) -> tuple[Cell, ...]:
     """Every combination, fp32 first.
 
+    `models`: paths or names, or `Model(…)` where one carries more than its name. A float `.onnx` is quantized like a
+    checkpoint; precision `ready` runs an `.onnx`, OpenVINO IR, `.tflite` or `.engine` as it is.
+    `device`: `cpu`, `cuda` (the first GPU) or `cuda:N`; TensorRT takes `cpu` as `cuda`.
     Combinations that a backend cannot run stay in the matrix and are reported as `unavailable` with the reason.
 
     Raises:
@@ -34,33 +44,41 @@ def matrix(
     for size in sizes:
         if size % 32:
             raise ConfigError(f"matrix: imgsz={size} is not a multiple of 32, the stride of the detectors")
-    named = [_model(name) for name in _names("models", _texts(models))]
+    named = [_model(declared) for declared in _models(models)]
     makes = [_precision(name) for name in _names("precisions", precisions)]
     runs = [_backend(name) for name in _names("backends", backends)]
+    devices = _names("device", device)
     cells = [
-        Cell(model, precision, runtime, where, size, count, _tag(sizes, batches, size, count), weights)
-        for (model, weights), precision, runtime in product(named, makes, runs)
-        for where, size, count in product(_names("device", device), sizes, batches)
+        Cell(model, precision, runtime, where, size, count, _tag(sizes, batches, size, count), weights, qat)
+        for (model, weights, qat), precision, runtime in product(named, makes, runs)
+        for where, size, count in product(_devices(runtime, devices), sizes, batches)
     ]
     order = {precision: rank for rank, precision in enumerate(PRECISIONS)}
-    return tuple(sorted(dict.fromkeys(cells), key=lambda c: (c.model, c.backend, order[c.family], c)))
+    return tuple(sorted(cells, key=lambda c: (c.model, c.backend, order[c.family], c)))
 
 
-def _texts(values: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[str]:
-    return [fspath(value) for value in ([values] if isinstance(values, str | PathLike) else values)]
+def _models(declared: Declared | Sequence[Declared]) -> Sequence[Model]:
+    several = [declared] if isinstance(declared, str | PathLike | Model) else list(declared)
+    models = list(dict.fromkeys(one if isinstance(one, Model) else Model(one) for one in several))
+    _names("models", [fspath(model.weights) for model in models])
+    return models
 
 
 def _tag(sizes: Sequence[int], batches: Sequence[int], size: int, batch: int) -> str:
     return "-".join([f"{size}px"] * (len(sizes) > 1) + [f"b{batch}"] * (len(batches) > 1))
 
 
-def _model(declared: str) -> tuple[str, str]:
+def _model(declared: Model) -> tuple[str, str, Qat | None]:
     """`weights/mine.pt:e2e` → the cell's model `mine:e2e` and its weights `weights/mine.pt`."""
-    weights, _, head = declared.partition(":")
-    stem = PurePath(weights).name.removesuffix(".pt").removesuffix(".json")  # .json: a script of the null backend
+    weights, _, head = fspath(declared.weights).partition(":")
+    stem = PurePath(weights).name
+    for ending in ENDINGS:
+        stem = stem.removesuffix(ending)
     if not stem or head not in HEADS:
-        raise ConfigError(f"matrix: model {declared!r}: after ':' comes a head, and the only named head is 'e2e'")
-    return (f"{stem}:{head}" if head else stem), weights
+        raise ConfigError(
+            f"matrix: model {fspath(declared.weights)!r}: after ':' comes a head or family; {nearest(head, HEADS[1:])}"
+        )
+    return (f"{stem}:{head}" if head else stem), weights, declared.qat
 
 
 def _precision(name: str) -> str:
@@ -72,6 +90,13 @@ def _precision(name: str) -> str:
     return name
 
 
+def _devices(runtime: str, declared: Sequence[str]) -> Sequence[str]:
+    """A cell says where it runs: `cpu` means the first GPU to a runtime that has no CPU."""
+    if runtime not in GPU_ONLY:
+        return declared
+    return list(dict.fromkeys("cuda" if where == "cpu" else where for where in declared))
+
+
 def _backend(name: str) -> str:
     if name not in BACKENDS:
         raise ConfigError(f"matrix: unknown backend {name!r}; {nearest(name, BACKENDS)}")
@@ -79,7 +104,7 @@ def _backend(name: str) -> str:
 
 
 def _names(axis: str, values: str | Sequence[str]) -> Sequence[str]:
-    values = (values,) if isinstance(values, str) else tuple(values)
+    values = (values,) if isinstance(values, str) else tuple(dict.fromkeys(values))
     if not values or not all(isinstance(value, str) and value for value in values):
         raise ConfigError(f"matrix: {axis}={list(values)!r} must be one or more non-empty names")
     return values

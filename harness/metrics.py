@@ -39,6 +39,9 @@ METRICS: dict[str, Metric] = {
     "mar_small": _accuracy("average recall of small objects"),
     "mar_medium": _accuracy("average recall of medium objects"),
     "mar_large": _accuracy("average recall of large objects"),
+    "attested_share": Metric(
+        "accuracy", True, "", "share of multiply-accumulates that executed in the type the precision promises"
+    ),
     "size_bytes": _cost("accuracy", "B", "all files of the artifact"),
     "latency": _cost("latency", "", "median ratio to the fp32 sibling, interleaved in one run"),
     "latency_ratio": _cost("latency", "", "the same, as it is stored"),
@@ -52,6 +55,8 @@ METRICS: dict[str, Metric] = {
     "load_ms": _cost("latency", "ms", "opening the artifact in a fresh process"),
     "first_inference_ms": _cost("latency", "ms", "the first call"),
     "peak_rss_bytes": _cost("latency", "B", "peak resident set of the process after the first call"),
+    "device_p50_ms": _cost("latency", "ms", "median time of a call on the device itself, copies excluded"),
+    "device_memory_bytes": _cost("latency", "B", "memory of the opened artifact on the device"),
     "runtime_rss_bytes": _cost("latency", "B", "the same, above the process before the runtime was loaded"),
 }
 

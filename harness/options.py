@@ -38,7 +38,7 @@ def add(parser: pytest.Parser) -> None:
     for name, text in SWITCHES:
         group.addoption(name, action="store_true", help=text)
     group.addoption(
-        "--qg-require-backends", metavar="A,B", default="", help="fail where one of these backends is unavailable"
+        "--qg-require-backends", metavar="A,B", default="", help="fail where one of these backends is not installed"
     )
     group.addoption(
         "--qg-timeout", metavar="S", type=float, default=600.0, help="seconds without a sign of life that end a cell"

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from harness.declarations import Qat
 from harness.errors import ConfigError
 from harness.types import Cell, Measurement, Verdict
 
@@ -41,7 +42,12 @@ def measurement_to_json(measured: Measurement) -> dict[str, Any]:
 
 def measurement_from_json(data: dict[str, Any]) -> Measurement:
     failure = data.get("failure")
-    return Measurement(**{**data, "cell": Cell(**data["cell"]), "failure": tuple(failure) if failure else None})
+    cell = cell_from_json(data["cell"])
+    return Measurement(**{**data, "cell": cell, "failure": tuple(failure) if failure else None})
+
+
+def cell_from_json(data: dict[str, Any]) -> Cell:
+    return Cell(**{**data, "qat": Qat(**data["qat"]) if data.get("qat") else None})
 
 
 @dataclasses.dataclass(frozen=True)

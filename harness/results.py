@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import ConfigError
 from harness.machine import environment, threads
-from harness.records import Record, write_text
+from harness.records import Record, cell_from_json, write_text
 from harness.types import Cell, Gate, Measurement, Status, Suite, Verdict, worst
 
 SCHEMA = 1
@@ -43,7 +43,7 @@ class Plan:
     @classmethod
     def read(cls, path: Path) -> Plan:
         data = json.loads(path.read_text())
-        cells = tuple(PlannedCell(Cell(**c["cell"]), tuple(c["phases"])) for c in data["cells"])
+        cells = tuple(PlannedCell(cell_from_json(c["cell"]), tuple(c["phases"])) for c in data["cells"])
         gates = tuple(Gate(**gate) for gate in data["gates"])
         return cls(**{**data, "cells": cells, "gates": gates, "stale": tuple(data["stale"])})
 
@@ -157,7 +157,7 @@ def read(path: Path) -> list[CellResult]:
 
 
 def _cell_from_json(entry: dict[str, Any]) -> CellResult:
-    cell = Cell(**entry["cell"]) if entry["cell"] else None
+    cell = cell_from_json(entry["cell"]) if entry["cell"] else None
     measured = None
     if cell:
         kept = {

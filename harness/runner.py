@@ -15,6 +15,7 @@ from typing import Any
 
 from harness import records
 from harness.accuracy import ScoreJob
+from harness.attestation import contradiction, share
 from harness.children import Child, heavy_answers
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.inputs import Finder, Inputs, Settings
@@ -114,14 +115,24 @@ class Runner:
             job = ScoreJob(cell, inputs.artifact, inputs.data, str(inputs.pixels), suite.decoding, str(found))
             scored = self._heavy(job, f"score {cell}")
             scores.keep(scored, found)
+        promised = str(inputs.artifact.meta.get("executes") or recipe(cell).executes)
         return Measurement(
             cell,
-            metrics={**scored.metrics, "size_bytes": inputs.artifact.size_bytes},
+            metrics={
+                **scored.metrics,
+                "size_bytes": inputs.artifact.size_bytes,
+                "attested_share": share(scored.executed, promised),
+            },
             per_class=scored.per_class,
             executed=scored.executed,
             provenance=inputs.provenance,
             timings={"build_s": inputs.build_s, "accuracy_s": time.monotonic() - start, "infer_s": scored.infer_s},
-            notes=(*inputs.notes, *reused, *_contradiction(cell, scored.executed), *_unknown(scored.unknown)),
+            notes=(
+                *inputs.notes,
+                *reused,
+                *contradiction(cell, scored.executed, promised),
+                *_unknown(scored.unknown),
+            ),
         )
 
     def _time(self, suite: Suite, home: Path, group: Sequence[Cell]) -> None:
@@ -137,7 +148,7 @@ class Runner:
             inputs = ready[cell][1]
             metrics = {
                 **summarize(timing.blocks, None if cell.precision == "fp32" else reference, cell.batch),
-                **timing.sides.__dict__,
+                **{name: value for name, value in timing.sides.__dict__.items() if value is not None},
                 "load_ms": timing.opened.load_ms,
                 "first_inference_ms": timing.opened.first_ms,
                 "peak_rss_bytes": timing.opened.peak_rss_bytes,
@@ -222,15 +233,3 @@ def _unknown(classes: Sequence[str]) -> tuple[str, ...]:
     """A note about classes that nothing can be found of; a spelling is the usual reason."""
     shown = ", ".join(classes[:4]) + (f" and {len(classes) - 4} more" if len(classes) > 4 else "")
     return (f"the model does not know these classes of the data set, they score 0: {shown}",) if classes else ()
-
-
-def _contradiction(cell: Cell, executed: dict[str, int]) -> tuple[str, ...]:
-    """A note where the runtime did not execute what the precision promises."""
-    expected = recipe(cell).executes
-    total = sum(executed.values())
-    if total and executed.get(expected, 0) < total / 2:
-        ran = ", ".join(f"{count} in {kind}" for kind, count in sorted(executed.items()))
-        return (
-            f"{cell.precision} should run in {expected}, but of {total} convolutions and matrix products ran {ran}",
-        )
-    return ()

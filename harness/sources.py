@@ -15,7 +15,7 @@ from harness.errors import ConfigError, Unavailable, nearest
 from harness.worker import Channel
 
 ASSETS = Path(__file__).parent / "assets"
-BUNDLED_WEIGHTS = {"yolo26n-digits": ASSETS / "digits" / "yolo26n-digits.pt"}
+BUNDLED_WEIGHTS = {name: ASSETS / "digits" / f"{name}.pt" for name in ("yolo26n-digits", "yolo26n-digits-qat")}
 BUNDLED_DATA = {"digits": ASSETS / "digits"}
 ULTRALYTICS_DATA = ("coco8", "coco128", "coco")
 ULTRALYTICS_WEIGHTS = [f"yolo{version}{size}" for version in ("v8", "11", "26") for size in "nsmlx"]
@@ -36,8 +36,8 @@ def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Pat
         *(folder / declared for folder in folders),
         Path(declared),
     ):
-        if candidate.is_file():
-            return candidate.resolve()
+        if found := _model_file(candidate):
+            return found.resolve()
     if os.sep in declared or Path(declared).suffix not in ("", ".pt"):
         raise ConfigError(
             f"weights {declared} do not exist (looked beside the suite in {suite_dir} and in {_said(folders)})"
@@ -46,6 +46,14 @@ def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Pat
         known = [*BUNDLED_WEIGHTS, *ULTRALYTICS_WEIGHTS, *(p.stem for folder in folders for p in folder.glob("*.pt"))]
         raise ConfigError(f"unknown model {name!r}; {nearest(name, known)} (looked in {_said(folders)} too)")
     return None
+
+
+def _model_file(candidate: Path) -> Path | None:
+    """The file itself, or the one IR in an OpenVINO folder."""
+    if candidate.is_file():
+        return candidate
+    graphs = list(candidate.glob("*.xml")) if candidate.is_dir() else []
+    return graphs[0] if len(graphs) == 1 else None
 
 
 def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) -> Path | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, Literal
 
+from harness.declarations import Calibration, Decoding, Qat
 from harness.errors import ConfigError, nearest
 from harness.metrics import METRICS
 
@@ -38,14 +39,15 @@ Against = Literal["baseline", "fp32", "limit"]
 class Cell:
     """One point of a suite's matrix."""
 
-    model: str  # stem of the weights; ":e2e" selects YOLO26's end-to-end head
-    precision: str  # fp32, bf16, fp16, int8, int8-dynamic; "int8:NAME" names another recipe
+    model: str  # stem of the weights; ":HEAD" selects YOLO26's end-to-end head, or names the family of a ready file
+    precision: str  # fp32, bf16, fp16, int8, …, "ready" for a file as it is; "int8:NAME" names another recipe
     backend: str  # torch, onnxruntime, openvino, …
     device: str = "cpu"
     imgsz: int = 640  # side of the square network input, pixels
     batch: int = 1  # images per inference call
     tag: str = ""  # image size and batch where the suite has more than one of them
-    weights: str = ""  # path or name as declared; empty: the model's name
+    weights: str = field(default="", compare=False)  # path or name as declared; empty: the model's name
+    qat: Qat | None = field(default=None, compare=False)  # how int8-qat is trained
 
     @property
     def id(self) -> str:
@@ -60,6 +62,11 @@ class Cell:
     def family(self) -> str:
         """The precision without its recipe: `int8:entropy` → `int8`."""
         return self.precision.partition(":")[0]
+
+    @property
+    def head(self) -> str:
+        """What stands behind the model's name: `e2e`, a family of a ready file, or nothing."""
+        return self.model.partition(":")[2]
 
     def sibling(self, precision: str) -> Cell:
         """The same cell at another precision."""
@@ -131,15 +138,6 @@ LIMITS = ("max_drop", "max_rise", "min_ratio", "max_ratio", "min", "max")
 
 
 @dataclass(frozen=True)
-class Decoding:
-    """Post-processing thresholds, the same for every backend."""
-
-    conf: float = 0.001  # keep candidates above this score
-    iou: float = 0.7  # NMS overlap, intersection over union
-    max_det: int = 300  # detections kept per image
-
-
-@dataclass(frozen=True)
 class Suite:
     """A matrix of cells, the data they are scored on, and the gates that judge them."""
 
@@ -147,10 +145,8 @@ class Suite:
     dataset: str | PathLike[str] | Sequence[str]  # a path, or names tried in order (bundled, data dir, Ultralytics)
     cells: Sequence[Cell]
     gates: Sequence[Gate] = ()
-    decoding: Decoding = Decoding()
-    calibration: int = 64  # images for static int8, the first in id order
-    calibration_data: str = ""  # where they come from: a data set, a folder or a .txt list; empty: the train split
-    allow_calibration_overlap: bool = False
+    decoding: Decoding = field(default_factory=Decoding)
+    calibration: Calibration = field(default_factory=Calibration)  # the images that static int8 sees
     threads: int = 0  # intra-op threads of the timed section, 0 for all cores; accuracy always runs on one
     calls: int = 100  # timed inferences per cell, at least 100
     warmup: int = 3  # untimed inferences before them
@@ -163,8 +159,10 @@ class Suite:
             raise ConfigError(f"{where} has an empty matrix: give matrix() at least one model, precision and backend")
         if self.calls < 100:
             raise ConfigError(f"{where}: calls={self.calls}; percentiles need at least 100 timed calls")
-        if self.threads < 0 or self.warmup < 0 or self.calibration < 1:
-            raise ConfigError(f"{where}: calibration must be ≥ 1, threads and warmup ≥ 0")
+        if self.threads < 0 or self.warmup < 0:
+            raise ConfigError(f"{where}: threads and warmup must be ≥ 0")
+        if not isinstance(self.calibration, Calibration):
+            raise ConfigError(f"{where}: calibration={self.calibration!r}; give Calibration(images=…)")
         ids = [cell.id for cell in self.cells]
         if twins := [name for name in ids if ids.count(name) > 1]:
             raise ConfigError(f"{where}: two cells are named {twins[0]}; give their weights different file names")
@@ -212,7 +210,7 @@ class Measurement:
     metrics: Mapping[str, float | None] = field(default_factory=dict)  # None: defined, but nothing to measure
     per_class: Mapping[str, float | None] = field(default_factory=dict)  # AP by class name
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)  # raw values, e.g. milliseconds per call
-    executed: Mapping[str, int] = field(default_factory=dict)  # conv/matmul operators by executed numeric type
+    executed: Mapping[str, int] = field(default_factory=dict)  # multiply-accumulates by the type they executed in
     provenance: Mapping[str, Any] = field(default_factory=dict)  # hashes, recipe, versions, data, decoding
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds per phase
     notes: Sequence[str] = ()  # what a reader of the table must know

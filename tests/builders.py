@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,13 @@ import numpy as np
 import yaml
 from hypothesis import settings
 
-from harness.datasets import Dataset, Image
-from harness.families import Detections
+from harness.artifacts import BuildJob
+from harness.children import Child
+from harness.datasets import Dataset, Image, load_calibration
+from harness.families import Detections, letterbox
+from harness.pixels import read_image
+from harness.precision import Inputs, Recipe
+from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.types import Cell, Measurement
 
 FP32 = Cell("yolo26n", "fp32", "onnxruntime")
@@ -100,3 +106,21 @@ def null_weights(path: Path, **script: Any) -> Path:
 
 def sha(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def digits(folder: Path, images: int = 8, **changes: Any) -> Inputs:
+    """What builds of the bundled detector read: the first calibration images at its size."""
+    source = load_calibration(BUNDLED_DATA["digits"], explicit=False)
+    assert source is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "pixels.npy", np.stack([letterbox(read_image(image), 256) for image in source.images[:images]]))
+    weights = BUNDLED_WEIGHTS["yolo26n-digits"]
+    return replace(Inputs(weights, weights, 256, 1, False, folder / "pixels.npy"), **changes)
+
+
+def built(recipe: Recipe, inputs: Inputs, folder: Path) -> Path:
+    """Build as the harness does: in a child, whose libraries warn and set their switches there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with Child(BuildJob(recipe, inputs, str(folder)), folder.with_suffix(".log"), limit_s=600) as child:
+        child.answer()
+    return folder

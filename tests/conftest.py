@@ -23,7 +23,8 @@ def demo(pytester: pytest.Pytester, warm_cache: Path, monkeypatch: pytest.Monkey
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("QUANTGATE_CACHE", str(warm_cache))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")  # imports all of hypothesis at the end of any run
+    # hypothesis is imported whole at the end of any run that has its plugin; anyio's warns under pytest 9.2.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
     pytester.makeini(
         "[pytest]\nfilterwarnings =\n error\n"
         " ignore:Module already imported:pytest.PytestAssertRewriteWarning"  # a plugin under test twice in a process

@@ -17,11 +17,13 @@ from builders import null_weights, picture, sha
 from jobs import build_slowly
 
 from harness import Cell, ConfigError, Unavailable, artifacts
-from harness.artifacts import Cache, digest, version
+from harness.artifacts import Cache, Training, digest
 from harness.children import Child
 from harness.datasets import Dataset, Image
+from harness.declarations import Qat
 from harness.families import letterbox
 from harness.locks import MachineLock
+from harness.machine import version
 from harness.precision import RECIPES
 
 CELL = Cell("m", "fp32", "null", imgsz=32)
@@ -269,3 +271,10 @@ def test_the_version_of_a_tool_is_none_where_it_is_not_installed():
 def test_the_card_beside_an_artifact_is_readable(cache, weights):
     card = json.loads((Path(cache.artifact(CELL, weights, None).path).parent / "artifact.json").read_text())
     assert card["files"] == {"model.json": digest(weights)}
+
+
+def test_a_ready_qat_checkpoint_is_known_by_its_bytes_and_training_by_its_settings(tmp_path):
+    ready = Training(Qat(checkpoint=str(tmp_path / "a.pt")), None, "d1")
+    assert ready.key == {"checkpoint": "d1"}
+    trained = Training(Qat(epochs=3, lr=1e-5, data="somewhere/data.yaml"), tmp_path / "data.yaml", "d2")
+    assert trained.key == {"epochs": 3, "lr": 1e-5, "batch": 16, "images": 0, "seed": 0, "data": "d2"}

@@ -8,8 +8,8 @@ from builders import quick
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Decoding
-from harness.families import PAD, decode, fit, layout_of, letterbox, normalize
+from harness import ConfigError, Decoding
+from harness.families import PAD, decode, fit, layout_of, letterbox, normalize, prepare, read_outputs
 
 SIZE = 64
 SQUARE = [(SIZE, SIZE)]  # an original as large as the input: decoding changes no coordinate
@@ -85,12 +85,12 @@ def test_normalized_pixels_are_floats_between_0_and_1():
 
 
 def test_the_shape_of_an_output_tells_its_family():
-    assert layout_of((1, 84, 8400), 80) == "raw"
-    assert layout_of((8, 300, 6), 80) == "e2e"
-    assert layout_of((1, 6, 8400), 2) == "raw"
-    assert layout_of((1, 84, 8400), 10) is None
-    assert layout_of((1, 300, 38), 80) is None
-    assert layout_of((300, 6), 80) is None
+    assert layout_of((1, 84, 8400), 80, 640) == "raw"
+    assert layout_of((8, 300, 6), 80, 640) == "e2e"
+    assert layout_of((1, 6, 8400), 2, 640) == "raw"
+    assert layout_of((1, 84, 8400), 10, 640) is None
+    assert layout_of((1, 300, 38), 80, 640) is None
+    assert layout_of((300, 6), 80, 640) is None
 
 
 # Raw output
@@ -208,3 +208,67 @@ def test_end_to_end_rows_are_taken_as_they_are_best_first():
     assert rows(found) == [(1, 2, 30, 40, 0.9, 1), (1, 2, 30, 40, 0.5, 1)]
     (best,) = decode(output, "e2e", Decoding(max_det=1), SIZE, SQUARE)
     assert rows(best) == [(1, 2, 30, 40, 0.9, 1)]
+
+
+# Families of files from elsewhere
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "layout"),
+    [
+        ((1, 25200, 85), 80, "yolov5"),
+        ((1, 8400, 85), 80, "yolox"),
+        ((1, 25200, 6), 1, "yolov5"),
+        ((1, 84, 8400), None, "raw"),
+        ((1, 25200, 85), None, "yolov5"),
+        ((1, 8400, 85), None, "yolox"),
+        ((1, 300, 6), None, "e2e"),
+        ((1, 84, 2100), None, None),  # another image size
+    ],
+)
+def test_the_family_is_told_by_the_shape(shape, classes, layout):
+    assert layout_of(shape, classes, 640) == layout
+
+
+def test_the_output_that_fits_is_found_among_several():
+    reading = read_outputs([(1, 32, 160, 160), (1, 84, 8400)], 80, 640)
+    assert (reading.output, reading.layout, reading.classes) == (1, "raw", 80)
+
+
+def test_an_output_of_no_known_family_is_one_line_with_the_shapes_seen():
+    with pytest.raises(ConfigError, match=r"1×3×80×80×85, 1×3×40×40×85 does not fit any known family .* 80 classes"):
+        read_outputs([(1, 3, 80, 80, 85), (1, 3, 40, 40, 85)], 80, 640)
+
+
+def test_a_declared_family_is_believed_only_where_the_shape_allows_it():
+    assert read_outputs([(1, 8400, 85)], 80, 640, "yolox").layout == "yolox"
+    with pytest.raises(ConfigError, match="does not fit the family 'yolov5'"):
+        read_outputs([(1, 8400, 85)], 80, 640, "yolov5")
+
+
+def anchors(family):
+    """An output at 64 px without any object: rows of 84 or 252 anchors, two classes."""
+    return np.zeros((1, 84 * (3 if family == "yolov5" else 1), 7), np.float32)
+
+
+def test_a_yolov5_score_is_objectness_times_class():
+    output = anchors("yolov5")
+    output[0, 17] = [32, 24, 16, 8, 0.8, 0.1, 0.5]
+    (found,) = decode(output, "yolov5", Decoding(conf=0.1), SIZE, SQUARE)
+    assert rows(found) == [(24, 20, 40, 28, 0.4, 1)]
+
+
+def test_a_yolox_box_is_relative_to_its_cell():
+    output = anchors("yolox")
+    # The second map (stride 16) begins after 64 cells; its cell in row 2, column 1 is the tenth.
+    output[0, 64 + 2 * 4 + 1] = [0.5, 0.25, np.log(2), np.log(1), 1.0, 0.9, 0]
+    (found,) = decode(output, "yolox", Decoding(), SIZE, SQUARE)
+    centre_x, centre_y, width, height = (1 + 0.5) * 16, (2 + 0.25) * 16, 32, 16
+    expected = (centre_x - width / 2, centre_y - height / 2, centre_x + width / 2, centre_y + height / 2)
+    assert rows(found) == [(*expected, 0.9, 0)]
+
+
+def test_yolox_is_fed_bgr_bytes_and_the_others_rgb_shares():
+    batch = normalize(np.array([10, 20, 30], np.uint8).reshape(1, 3, 1, 1))
+    assert np.round(prepare(batch, "yolox")).reshape(-1).tolist() == [30, 20, 10]
+    assert prepare(batch, "raw") is batch

@@ -36,6 +36,20 @@ def test_fetching_the_next_batch_is_not_timed():
     assert timed(lambda batch: None, batches(), 3, clock=lambda: now[0]) == [0, 0, 0]
 
 
+def test_another_clock_is_read_after_each_counted_call_and_is_not_timed():
+    now, read = [0], []
+
+    def after():
+        read.append(now[0])
+        now[0] += 1000
+
+    def infer(batch):
+        now[0] += 10
+
+    assert timed(infer, itertools.cycle([None]), 3, clock=lambda: now[0], after=after) == [10, 10, 10]
+    assert read == [20, 1030, 2040], "not after the call that is not counted"
+
+
 def test_the_timed_loop_adds_less_than_five_microseconds_to_a_call():
     samples = timed(lambda batch: None, itertools.cycle([None]), 2000)
     assert statistics.median(samples) <= 5000

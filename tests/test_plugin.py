@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from demoproject import EXACT, FP32, INT8, LOOSE, Demo, output, repeat_command, section, write_coco
 
+from harness import Cell, Unavailable
 from harness.machine import cores
 
 # Collection and selection
@@ -255,6 +256,18 @@ def test_gates_hold_a_cell_against_its_fp32_sibling(demo: Demo) -> None:
     assert judged == {("map", "fp32"): "met", ("size_bytes", "fp32"): "missed"}
 
 
+def test_int8_that_ran_in_float_is_noted_and_caught_by_a_gate(demo: Demo) -> None:
+    demo.model("model", executed={"f32": 900, "i8": 100})
+    demo.suite(precisions=["fp32", "int8"], gates='Gate("attested_share", min=0.65, precisions=["int8"])')
+    result = demo.run("-m", "accuracy")
+    result.assert_outcomes(passed=1, failed=1)
+    assert section(result, " FAILURES ") == [f"{INT8}: attested_share missed: observed 0.1, expected ≥ 0.65"]
+    assert demo.cells()[INT8]["executed"] == {"f32": 900, "i8": 100}
+    assert "note: model-int8-null-cpu: int8 should run in i8; its multiply-accumulates ran 90% in f32, 10% in i8" in (
+        output(result)
+    )
+
+
 def test_a_latency_gate_measures_the_sibling_though_it_is_not_selected(demo: Demo) -> None:
     demo.suite(precisions=["fp32", "int8"], gates='Gate("latency", max_ratio=0.001, against="fp32")')
     result = demo.run(f"test_demo.py::test_latency[{INT8}]")
@@ -277,11 +290,23 @@ def test_an_unavailable_cell_is_skipped_with_the_reason(demo: Demo) -> None:
     assert demo.statuses() == {FP32: "no-baseline", "model-w8a16-null-cpu": "unavailable"}
 
 
-def test_an_unavailable_cell_fails_where_its_backend_is_required(demo: Demo) -> None:
+def test_a_required_backend_that_is_not_installed_fails(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorRT is what cannot be installed where these tests run; with a GPU at hand there is nothing to see."""
+    monkeypatch.setattr("harness.backends.tensorrt.probe", missing)
+    demo.suite(backends=["null", "tensorrt"])
+    result = demo.run("-m", "accuracy", "--qg-require-backends=tensorrt,null")
+    result.assert_outcomes(passed=1, failed=1)
+    assert section(result, " FAILURES ")[0].startswith("model-fp32-tensorrt-cuda: unavailable but required: ")
+
+
+def missing(cell: Cell) -> str:
+    raise Unavailable("tensorrt is not installed")
+
+
+def test_what_no_machine_can_run_is_not_required(demo: Demo) -> None:
     demo.suite(precisions=["fp32", "w8a16"])
     result = demo.run("-m", "accuracy", "--qg-require-backends=onnxruntime,null")
-    result.assert_outcomes(passed=1, failed=1)
-    assert section(result, " FAILURES ")[0].startswith("model-w8a16-null-cpu: unavailable but required: ")
+    result.assert_outcomes(passed=1, skipped=1)
 
 
 def test_a_crash_an_exception_and_exhausted_memory_cost_their_cells_only(demo: Demo) -> None:

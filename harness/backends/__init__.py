@@ -10,10 +10,8 @@ from harness.backends.base import Backend
 BACKENDS = ("torch", "onnxruntime", "openvino", "litert", "tensorrt", "null")
 """Names a suite may use. `null` runs scripted detections and needs no runtime: the mock that ships."""
 
-PLANNED = {
-    "litert": "this version of quantgate has no LiteRT backend yet",
-    "tensorrt": "this version of quantgate has no TensorRT backend yet",
-}
+GPU_ONLY = ("tensorrt",)
+"""Their cells of device `cpu`, the default of a matrix, are cells of the first GPU, `cuda`."""
 
 
 def backend(name: str) -> Backend:

@@ -25,10 +25,25 @@ class Session(Protocol):
         ...
 
     def executed(self) -> dict[str, int]:
-        """Convolutions and matrix products by the numeric type in which the runtime executes them."""
+        """Multiply-accumulates of one call's convolutions and matrix products, by the numeric type they execute in.
+
+        From the runtime's own execution information, not from the artifact. Types: f32, tf32, f16, bf16, i8, i16.
+        """
         ...
 
     def close(self) -> None: ...
+
+
+class DeviceSession(Session, Protocol):
+    """A session on a device that has a clock and memory of its own; the harness asks where the methods are there."""
+
+    def device_ms(self) -> float:
+        """Milliseconds that the device spent on the last call, copies excluded."""
+        ...
+
+    def device_memory_bytes(self) -> int:
+        """Device memory that the opened artifact takes."""
+        ...
 
 
 class Backend(Protocol):
@@ -44,6 +59,14 @@ class Backend(Protocol):
 
     def open(self, artifact: Artifact, cell: Cell, threads: int) -> Session:
         """Load `artifact` for inference on `threads` threads; raises Unavailable where the device is absent."""
+        ...
+
+
+class Compiling(Backend, Protocol):
+    """A backend with compiled artifacts (`Recipe.compiled`), which are good for one kind of hardware."""
+
+    def hardware(self, cell: Cell) -> str:
+        """The device, its architecture and the version of the compiler."""
         ...
 
 

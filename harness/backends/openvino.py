@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.backends import macs
 from harness.backends.base import Tensor, require, require_cpu
-from harness.errors import Unavailable
+from harness.errors import Unsupported
 from harness.machine import cpu_flags
 from harness.types import Artifact, Cell
 
-COMPUTE = ("Convolution", "GroupConvolution", "MatMul", "FullyConnected", "Gemm", "Deconvolution")
+CONVOLUTIONS = ("Convolution", "GroupConvolution")
+PRODUCTS = ("MatMul", "FullyConnected", "Gemm")
 
 
 def probe(cell: Cell) -> str:
     require_cpu(cell)
     if cell.family == "bf16" and not {"avx512_bf16", "amx_bf16"} & cpu_flags():
-        raise Unavailable("this CPU has no bf16 instructions (avx512_bf16 or amx_bf16)")
+        raise Unsupported("this CPU has no bf16 instructions (avx512_bf16 or amx_bf16)")
     return require("openvino", extra="openvino")
 
 
@@ -60,13 +63,24 @@ class OpenVinoSession:
 
         Not `runtimePrecision`, which is the type of the input: it says f16 of a float32 kernel that reads f16 weights.
         """
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         for node in self._compiled.get_runtime_model().get_ops():
             info = node.get_rt_info()
-            if info["layerType"].astype(str) in COMPUTE:
-                kind = info["primitiveType"].astype(str).rpartition("_")[2].lower()
-                counts[kind] = counts.get(kind, 0) + 1
-        return counts
+            kind = info["primitiveType"].astype(str).rpartition("_")[2].lower()
+            counts[kind] += _macs(info["layerType"].astype(str), node)
+        return {kind: count for kind, count in counts.items() if count}
 
     def close(self) -> None:
         del self._request, self._compiled
+
+
+def _macs(layer: str, node: Any) -> int:
+    """Multiply-accumulates of a node of the execution graph; 0 for what is neither convolution nor matrix product."""
+    if layer in CONVOLUTIONS:
+        output = node.get_output_shape(0)
+        return macs.convolution(node.get_input_shape(1), output, output[1])
+    if layer == "Deconvolution":
+        return macs.transposed_convolution(node.get_input_shape(1), node.get_input_shape(0))
+    if layer in PRODUCTS:
+        return macs.matmul(node.get_input_shape(0), node.get_output_shape(0))
+    return 0

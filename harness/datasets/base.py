@@ -73,7 +73,7 @@ def load_image(number: int, path: Path, width: int = 0, height: int = 0) -> Imag
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if not (width and height):
             width, height = _size(path)
-    except OSError as error:
+    except (OSError, ImportError) as error:  # once Ultralytics is imported, Pillow looks for a HEIF plugin first
         raise ConfigError(f"image {path} cannot be read: {error}") from None
     return Image(number, str(path), width, height, digest)
 

@@ -1,113 +1,101 @@
-"""Which recipe makes a precision for a backend, what it stores and what it executes, and what cannot exist and why."""
+"""Which recipe makes a precision for a backend, what it stores and what it executes, and what cannot exist and why.
+
+A toolchain is one module of this package with `RECIPES` (and `REASONS`, `SOURCES` where it has any) and the functions
+that they name; the module imports its toolchain inside the functions only.
+"""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from harness.backends import PLANNED
 from harness.backends.base import require
-from harness.errors import Unavailable
+from harness.errors import ConfigError, Unavailable, Unsupported
+from harness.precision import export, litert, modelopt, nncf, null, onnx, pt2e, qat, ready, stock, tensorrt
+from harness.precision.base import Inputs, Recipe
 from harness.types import Cell
 
-PRECISIONS = ("fp32", "bf16", "fp16", "int8", "int8-dynamic", "w8a16", "int8-qat")
+__all__ = [
+    "PRECISIONS",
+    "REASONS",
+    "RECIPES",
+    "SOURCES",
+    "Inputs",
+    "Recipe",
+    "recipe",
+    "recipe_names",
+    "source_of",
+    "steps",
+]
+
+PRECISIONS = ("fp32", "bf16", "fp16", "int8", "int8-dynamic", "w8a16", "int8-qat", "ready")
+
+TOOLCHAINS: tuple[Any, ...] = (export, pt2e, onnx, nncf, stock, null, ready, modelopt, qat, tensorrt, litert)
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What a build function reads. It writes `model.*` into a folder and nothing else."""
-
-    weights: Path  # the checkpoint as the user gave it
-    source: Path  # the artifact this one is made from: the exported ONNX graph, or the checkpoint itself
-    imgsz: int
-    batch: int
-    end_to_end: bool  # YOLO26's one-to-one head instead of raw output
-    calibration: Path | None  # .npy of letterboxed bytes [N, 3, S, S], for static int8
+def _merged(name: str) -> dict[Any, Any]:
+    return {key: value for module in TOOLCHAINS for key, value in getattr(module, name, {}).items()}
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How one precision is made for one backend."""
+RECIPES: dict[tuple[str, str], Recipe] = _merged("RECIPES")
+REASONS: dict[tuple[str, ...], str] = _merged("REASONS")
+"""(backend, precision), or (backend, precision, kind of device) → why there is no recipe, or none for that device."""
 
-    build: str  # "module:function" below harness.precision
-    entry: str  # the file the runtime opens
-    stored: str  # numeric type of the weights in the file
-    executes: str  # numeric type that convolutions are expected to run in
-    source: Literal["checkpoint", "onnx"] = "onnx"
-    params: Mapping[str, Any] = field(default_factory=dict)  # passed to the function; part of the key
-    calibrated: bool = False
-    version: int = 1  # raise it when the function changes what it makes
-    tools: tuple[str, ...] = ()  # distributions whose version shapes the result
+SOURCES: dict[str, Recipe] = _merged("SOURCES")
+"""Intermediate artifacts that others are made from, by the name that `Recipe.source` uses."""
 
-    def run(self, inputs: Inputs, folder: Path) -> dict[str, Any]:
-        """Build into `folder`; returns what the function adds to the artifact's metadata."""
-        module, _, function = self.build.partition(":")
-        build: Callable[..., dict[str, Any]] = getattr(importlib.import_module(f"harness.precision.{module}"), function)
-        return build(inputs, folder, **self.params)
-
-
-EXPORT = ("ultralytics", "torch", "onnx", "onnxslim")
-ORT = (*EXPORT, "onnxruntime")
-NNCF = (*EXPORT, "openvino", "nncf")
-
-ONNX_GRAPH = Recipe("export:to_onnx", "model.onnx", "f32", "f32", "checkpoint", tools=EXPORT)
-"""The exported graph that ONNX Runtime and OpenVINO artifacts are made from."""
-
-RECIPES: dict[tuple[str, str], Recipe] = {
-    ("torch", "fp32"): Recipe(
-        "export:to_module", "model.pt", "f32", "f32", "checkpoint", {"dtype": "float32"}, tools=EXPORT[:2]
-    ),
-    ("torch", "bf16"): Recipe(
-        "export:to_module", "model.pt", "bf16", "bf16", "checkpoint", {"dtype": "bfloat16"}, tools=EXPORT[:2]
-    ),
-    ("onnxruntime", "fp32"): Recipe("onnx:copy", "model.onnx", "f32", "f32", tools=EXPORT),
-    ("onnxruntime", "fp16"): Recipe("onnx:float16", "model.onnx", "f16", "f32", tools=ORT),
-    ("onnxruntime", "int8"): Recipe("onnx:static_int8", "model.onnx", "i8", "i8", calibrated=True, tools=ORT),
-    ("onnxruntime", "int8:ultralytics"): Recipe(
-        "onnx:ultralytics_int8", "model.onnx", "i8", "i8", calibrated=True, tools=ORT
-    ),
-    ("onnxruntime", "int8-dynamic"): Recipe("onnx:dynamic_int8", "model.onnx", "i8", "i8", tools=ORT),
-    ("openvino", "fp32"): Recipe("nncf:convert", "model.xml", "f32", "f32", params={"half": False}, tools=NNCF[:-1]),
-    ("openvino", "bf16"): Recipe("nncf:convert", "model.xml", "f32", "bf16", params={"half": False}, tools=NNCF[:-1]),
-    ("openvino", "fp16"): Recipe("nncf:convert", "model.xml", "f16", "f32", params={"half": True}, tools=NNCF[:-1]),
-    ("openvino", "int8"): Recipe("nncf:static_int8", "model.xml", "i8", "i8", calibrated=True, tools=NNCF),
-    ("openvino", "int8:ultralytics"): Recipe(
-        "nncf:static_int8", "model.xml", "i8", "i8", params={"float_head": True}, calibrated=True, tools=NNCF
-    ),
-    ("null", "fp32"): Recipe("null:copy", "model.json", "f32", "f32", "checkpoint"),
-    ("null", "int8"): Recipe("null:copy", "model.json", "i8", "i8", "checkpoint"),
+EXTRAS = {
+    "openvino": "openvino",
+    "nncf": "openvino",
+    "torchao": "torch-int8",
+    "nvidia-modelopt": "qat",
+    "litert-torch": "litert",
+    "ai-edge-litert": "litert",
+    "ai-edge-quantizer": "litert",
 }
-
-REASONS: dict[tuple[str, str], str] = {
-    ("torch", "fp16"): "PyTorch has no fast float16 convolution on CPUs (measured 10 × slower than float32); use bf16",
-    ("torch", "int8"): "this version of quantgate has no int8 recipe for PyTorch",
-    ("torch", "int8-dynamic"): "PyTorch's dynamic quantization has no convolution kernels",
-    ("onnxruntime", "bf16"): "ONNX Runtime's CPU provider has no bfloat16 convolution kernels",
-    (
-        "openvino",
-        "int8-dynamic",
-    ): "OpenVINO quantizes activations dynamically in matrix products only, not in convolutions",
-}
+"""Distribution → the extra of quantgate that brings it."""
 
 
 def recipe(cell: Cell) -> Recipe:
     """The recipe of a cell.
 
     Raises:
-        Unavailable: the backend cannot do it, this version cannot, or a tool that builds it is not installed.
+        Unsupported: the backend cannot do it, or this version cannot.
+        Unavailable: a tool that builds it is not installed.
     """
-    if cell.backend in PLANNED:
-        raise Unavailable(PLANNED[cell.backend])
+    device = cell.device.partition(":")[0]
+    reason = REASONS.get((cell.backend, cell.precision, device)) or REASONS.get((cell.backend, cell.precision))
     found = RECIPES.get((cell.backend, cell.precision))
-    if found is None:
-        reason = REASONS.get((cell.backend, cell.precision))
-        raise Unavailable(reason or f"this version of quantgate has no {cell.precision} recipe for {cell.backend}")
-    for tool in found.tools:
-        require(tool, extra="openvino" if tool in ("openvino", "nncf") else "")
+    if found is None or reason:
+        raise Unsupported(reason or f"this version of quantgate has no {cell.precision} recipe for {cell.backend}")
+    if cell.family == "int8-qat" and cell.qat is None:
+        raise Unavailable("int8-qat is trained and nothing says how: Model('…', qat=Qat(epochs=…)) in the matrix")
+    for tool in dict.fromkeys(tool for step in steps(found) for tool in step.tools):
+        require(tool, extra=EXTRAS.get(tool, ""))
     return found
+
+
+def source_of(made_by: Recipe, weights: Path) -> Recipe | None:
+    """What a recipe's result is made from, where that is built too; a float `.onnx` stands for the exported graph.
+
+    Raises:
+        ConfigError: a file of another runtime is given where a checkpoint is needed.
+    """
+    if made_by.source == "onnx" and weights.suffix == ".onnx":
+        return SOURCES["onnx file"]
+    reads_files = made_by.stored == ready.AS_READ or made_by.build.startswith("ready:")
+    if made_by.source == "checkpoint" and weights.suffix in ready.SUFFIXES and not reads_files:
+        raise ConfigError(
+            f"{weights} is no checkpoint, and only a float .onnx can be quantized further, for ONNX Runtime and "
+            f"OpenVINO; to run a file as it is, declare it with precisions='ready'"
+        )
+    return SOURCES.get(made_by.source)
+
+
+def steps(made_by: Recipe) -> list[Recipe]:
+    """A recipe and those that it builds upon, the last step first."""
+    below = SOURCES.get(made_by.source)
+    return [made_by, *(steps(below) if below else [])]
 
 
 def recipe_names() -> set[str]:

@@ -7,12 +7,39 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.precision import Inputs
+from harness.precision.base import EXPORT, Inputs, Recipe, Table
+
+SOURCES = {"onnx": Recipe("export:to_onnx", "model.onnx", "f32", "f32", "checkpoint", tools=EXPORT)}
+"""The exported graph that ONNX Runtime and OpenVINO artifacts are made from."""
+
+MODULE = ("ultralytics", "torch")
+
+RECIPES: Table = {
+    ("torch", "fp32"): Recipe(
+        "export:to_module", "model.pt", "f32", "f32", "checkpoint", {"dtype": "float32"}, tools=MODULE
+    ),
+    ("torch", "bf16"): Recipe(
+        "export:to_module", "model.pt", "bf16", "bf16", "checkpoint", {"dtype": "bfloat16"}, tools=MODULE
+    ),
+    ("torch", "fp16"): Recipe(
+        "export:to_module", "model.pt", "f16", "f16", "checkpoint", {"dtype": "float16"}, tools=MODULE
+    ),
+}
+
+FP16 = "PyTorch has no fast float16 convolution on CPUs (measured 10 × slower than float32); use bf16, or device 'cuda'"
+
+REASONS = {("torch", "fp16", "cpu"): FP16}
 
 
 def to_onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
     """Export with Ultralytics' own exporter, static shape, simplified, without NMS in the graph."""
-    model, meta = _load(inputs)
+    model, meta = load(inputs)
+    write_onnx(model, inputs, folder)
+    return meta
+
+
+def write_onnx(model: Any, inputs: Inputs, folder: Path) -> None:
+    """Export a loaded model, fake quantization included, to `model.onnx`."""
     # The exporter writes beside the checkpoint it was loaded from, and that place is not ours to write to.
     model.ckpt_path = str(folder / "model.pt")
     model.model.pt_path = model.ckpt_path
@@ -24,14 +51,20 @@ def to_onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
     )  # fmt: skip
     if written != folder / "model.onnx":
         shutil.move(written, folder / "model.onnx")
-    return meta
 
 
 def to_module(inputs: Inputs, folder: Path, dtype: str) -> dict[str, Any]:
-    """Fuse BatchNorm, choose the head as the exporter does, store the weights as `dtype`."""
+    """The eager module with its weights stored as `dtype`."""
     import torch
 
-    model, meta = _load(inputs)
+    module, meta = fused(inputs)
+    torch.save(module.to(getattr(torch, dtype)), folder / "model.pt")
+    return meta
+
+
+def fused(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
+    """BatchNorm folded into the convolutions, the head chosen as the exporter does; float32, for inference."""
+    model, meta = load(inputs)
     module = model.model.float().eval()
     if hasattr(module, "end2end"):
         module.end2end = inputs.end_to_end
@@ -41,11 +74,10 @@ def to_module(inputs: Inputs, folder: Path, dtype: str) -> dict[str, Any]:
     module.pt_path, module.args = "", {}  # where the weights lay is no part of the artifact, nor of its size
     for parameter in module.parameters():
         parameter.requires_grad_(False)
-    torch.save(module.to(getattr(torch, dtype)), folder / "model.pt")
-    return meta
+    return module, meta
 
 
-def _load(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
+def load(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
     """The checkpoint, and what every artifact made from it says about itself."""
     from ultralytics import YOLO
 
@@ -56,7 +88,7 @@ def _load(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
         raise ConfigError(f"weights {weights} cannot be loaded as an Ultralytics checkpoint: {_line(error)}") from None
     if model.task != "detect":
         raise ConfigError(f"weights {weights} are for the task {model.task!r}; quantgate scores 'detect' models")
-    if inputs.end_to_end and not hasattr(model.model.model[-1], "one2one_cv2"):
+    if inputs.end_to_end and getattr(model.model.model[-1], "one2one_cv2", None) is None:
         raise ConfigError(f"weights {weights} have no end-to-end head; drop ':e2e' from the model's name")
     names = [str(model.names[index]) for index in sorted(model.names)]
     return model, {"names": names}

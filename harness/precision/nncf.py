@@ -11,8 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from harness.families import normalize
-from harness.precision import Inputs
+from harness.families import normalize, prepare, read_outputs
+from harness.precision.base import EXPORT, Inputs, Recipe, Table
+from harness.precision.onnx import module_of
+
+TOOLS = (*EXPORT, "openvino")
+NNCF = (*TOOLS, "nncf")
+
+RECIPES: Table = {
+    ("openvino", "fp32"): Recipe("nncf:convert", "model.xml", "f32", "f32", params={"half": False}, tools=TOOLS),
+    ("openvino", "bf16"): Recipe("nncf:convert", "model.xml", "f32", "bf16", params={"half": False}, tools=TOOLS),
+    ("openvino", "fp16"): Recipe("nncf:convert", "model.xml", "f16", "f32", params={"half": True}, tools=TOOLS),
+    ("openvino", "int8"): Recipe("nncf:static_int8", "model.xml", "i8", "i8", calibrated=True, tools=NNCF),
+}
+
+REASONS = {
+    (
+        "openvino",
+        "int8-dynamic",
+    ): "OpenVINO quantizes activations dynamically in matrix products only, not in convolutions"
+}
 
 
 def convert(inputs: Inputs, folder: Path, half: bool) -> dict[str, Any]:
@@ -24,8 +42,8 @@ def convert(inputs: Inputs, folder: Path, half: bool) -> dict[str, Any]:
     return {}
 
 
-def static_int8(inputs: Inputs, folder: Path, float_head: bool = False) -> dict[str, Any]:
-    """Full integer by NNCF's min-max with bias correction; `float_head` keeps the whole head in float."""
+def static_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
+    """Full integer by NNCF's min-max with bias correction; the head's decoding in float."""
     import nncf
     import openvino
 
@@ -33,23 +51,35 @@ def static_int8(inputs: Inputs, folder: Path, float_head: bool = False) -> dict[
     model = openvino.convert_model(str(inputs.source))
     pixels = np.load(inputs.calibration, mmap_mode="r")
     starts = range(0, len(pixels) - inputs.batch + 1, inputs.batch)
+    layout = read_outputs([tuple(output.shape) for output in model.outputs], None, inputs.imgsz).layout
     quantized = nncf.quantize(
         model,
-        nncf.Dataset(list(starts), lambda start: normalize(pixels[start : start + inputs.batch])),
+        nncf.Dataset(list(starts), lambda start: prepare(normalize(pixels[start : start + inputs.batch]), layout)),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(starts),
-        ignored_scope=nncf.IgnoredScope(names=_float_nodes(model, float_head)),
+        ignored_scope=nncf.IgnoredScope(names=_decoding(model)),
     )
     openvino.save_model(quantized, folder / "model.xml", compress_to_fp16=False)
     return {}
 
 
-def _float_nodes(model: Any, whole_head: bool) -> list[str]:
-    """The head's nodes; without `whole_head` those that are not convolutions or directly between them."""
-    names = [(op.get_friendly_name(), op.get_type_name()) for op in model.get_ordered_ops()]
-    numbers = [int(name.split(".")[1].split("/")[0]) for name, _ in names if name.startswith("/model.")]
-    prefix = f"/model.{max(numbers, default=0)}/"
-    head = [(name, kind) for name, kind in names if name.startswith(prefix) and kind != "Constant"]
-    if whole_head:
-        return [name for name, _ in head]
-    return [name for name, _ in head if "cv2" not in name and "cv3" not in name]
+def _decoding(model: Any) -> list[str]:
+    """The head's nodes that are not in its branches of convolutions; without Ultralytics' names, all behind the last.
+
+    One scale over box pixels (0–640) and class scores (0–1) would round every score away.
+    """
+    ops = [op for op in model.get_ordered_ops() if op.get_type_name() not in ("Constant", "Parameter", "Result")]
+    names = [op.get_friendly_name() for op in ops]
+    numbers = [number for number in map(module_of, names) if number is not None]
+    if numbers:
+        head = [name for name in names if module_of(name) == max(numbers)]
+        return [name for name in head if "cv2" not in name and "cv3" not in name]
+    found: list[str] = []
+    leads_to_convolution: set[str] = set()
+    for op in reversed(ops):
+        behind = {to.get_node().get_friendly_name() for output in op.outputs() for to in output.get_target_inputs()}
+        if op.get_type_name() in ("Convolution", "GroupConvolution") or behind & leads_to_convolution:
+            leads_to_convolution.add(op.get_friendly_name())
+        else:
+            found.append(op.get_friendly_name())
+    return found

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.precision import Inputs
+from harness.precision.base import Inputs, Recipe, Table
+
+RECIPES: Table = {
+    ("null", "fp32"): Recipe("null:copy", "model.json", "f32", "f32", "checkpoint"),
+    ("null", "int8"): Recipe("null:copy", "model.json", "i8", "i8", "checkpoint"),
+}
 
 
 def copy(inputs: Inputs, folder: Path) -> dict[str, Any]:

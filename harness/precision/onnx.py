@@ -1,25 +1,47 @@
 """ONNX graph → what ONNX Runtime runs: float16 storage, static int8, dynamic int8.
 
-The default static recipe, whose measurements are in the README ("The int8 recipes"): unsigned activations
-and signed per-channel weights (U8S8, for CPUs with VNNI or at least without saturation trouble), QDQ format, and not
-only convolutions but the element-wise operators between them, so that tensors stay in int8 from one convolution to the
-next. The detection head stays in float: one scale over box pixels (0–640) and class scores (0–1) rounds every score
-away.
+Static int8, whose measurements are in RECIPES.md beside this file: unsigned activations and signed weights per channel
+(U8S8, for CPUs with VNNI or at least without saturation trouble), QDQ format, and not only convolutions but the
+element-wise operators between them, so that tensors stay in int8 from one convolution to the next. Two parts stay in
+float: the stem, whose three and sixteen channels are slower and coarser in int8, and the detection head.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.families import normalize
-from harness.precision import Inputs
+from harness.errors import ConfigError
+from harness.families import normalize, prepare, read_outputs
+from harness.precision import ranges
+from harness.precision.base import EXPORT, Inputs, Recipe, Table
 
-QUANTIZED = ["Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Split"]
+TOOLS = (*EXPORT, "onnxruntime")
+
+RECIPES: Table = {
+    ("onnxruntime", "fp32"): Recipe("onnx:copy", "model.onnx", "f32", "f32", tools=EXPORT),
+    ("onnxruntime", "fp16"): Recipe("onnx:float16", "model.onnx", "f16", "f32", tools=TOOLS),
+    ("onnxruntime", "int8"): Recipe(
+        "onnx:static_int8", "model.onnx", "i8", "i8", params={"method": "mse"}, calibrated=True, tools=TOOLS
+    ),
+    **{
+        ("onnxruntime", f"int8:{method}"): Recipe(
+            "onnx:static_int8", "model.onnx", "i8", "i8", params={"method": method}, calibrated=True, tools=TOOLS
+        )
+        for method in ("minmax", "entropy", "percentile")
+    },
+    ("onnxruntime", "int8-dynamic"): Recipe("onnx:dynamic_int8", "model.onnx", "i8", "i8", tools=TOOLS),
+}
+
+REASONS = {("onnxruntime", "bf16"): "ONNX Runtime's CPU provider has no bfloat16 convolution kernels"}
+
+QUANTIZED = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Reshape", "Split")
+STEM = (0, 1)  # modules up to a quarter of the input's resolution
 
 
 def copy(inputs: Inputs, folder: Path) -> dict[str, Any]:
@@ -52,68 +74,141 @@ def dynamic_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return {}
 
 
-def static_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
-    """The default: U8S8, per channel, whole trunk in int8, head in float."""
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+def static_int8(
+    inputs: Inputs, folder: Path, overrides: Mapping[str, Any] | None = None, method: str = "mse"
+) -> dict[str, Any]:
+    """U8S8 per channel with activation ranges by `method`; the trunk in int8, stem and head in float.
+
+    `overrides`: quantization parameters that are known, as ONNX Runtime's `TensorQuantOverrides`.
+    """
+    import onnx
+
+    model = prepared(inputs.source, folder)
+    nodes = trunk(model)
+    if not nodes:
+        raise ConfigError(f"{inputs.weights} has no convolutions between stem and head: nothing to quantize")
+    histograms = ranges.collect(model, activations(model, nodes), *_batches(inputs, model))
+    reach = activation_ranges(model, histograms, method)
+    onnx.save(quantized(model, nodes, reach, overrides), folder / "model.onnx")
+    return {}
+
+
+def prepared(source: Path, folder: Path) -> Any:
+    """The graph with constants folded and the shape of every tensor known, as ONNX Runtime's quantizer wants it."""
+    from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    prepared = folder / "prepared.onnx"
-    quant_pre_process(str(inputs.source), str(prepared), skip_symbolic_shape=True)
-    quantize_static(
-        str(prepared),
-        str(folder / "model.onnx"),
-        _Reader(inputs),
-        quant_format=QuantFormat.QDQ,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
+    path = folder / "prepared.onnx"
+    quant_pre_process(str(source), str(path), skip_symbolic_shape=True)
+    model = load_model_with_shape_infer(path)
+    path.unlink()
+    for number, node in enumerate(model.graph.node):
+        node.name = node.name or f"node_{number}"  # the quantizer chooses nodes by name
+    return model
+
+
+def trunk(model: Any) -> list[str]:
+    """Names of the nodes that int8 pays for: of the quantized kinds, behind the stem and before the head."""
+    left_out = _head(model) | {node.name for node in model.graph.node if module_of(node.name) in STEM}
+    return [node.name for node in model.graph.node if node.op_type in QUANTIZED and node.name not in left_out]
+
+
+def _head(model: Any) -> set[str]:
+    """Nodes of the last module; in a graph without Ultralytics' numbers, the last convolutions and all behind them."""
+    numbers = {node.name: module_of(node.name) for node in model.graph.node}
+    last = max((number for number in numbers.values() if number is not None), default=None)
+    if last is not None:
+        return {name for name, number in numbers.items() if number == last}
+    found: set[str] = set()
+    leads_to_convolution: set[str] = set()  # tensors
+    for node in reversed(model.graph.node):  # ONNX sorts its nodes
+        if leads_to_convolution.isdisjoint(node.output):
+            found.add(node.name)
+        if node.op_type == "Conv" or node.name not in found:
+            leads_to_convolution.update(node.input)
+    return found
+
+
+def module_of(name: str) -> int | None:
+    """Number of the Ultralytics module that a node belongs to: `/model.23/cv2.0/…` → 23."""
+    number = name.removeprefix("/model.").partition("/")[0] if name.startswith("/model.") else ""
+    return int(number) if number.isdigit() else None
+
+
+def activations(model: Any, nodes: Sequence[str]) -> list[str]:
+    """Float tensors that `nodes` read or write, the outputs of Sigmoid excepted: their range is known."""
+    import onnx
+
+    graph, wanted = model.graph, set(nodes)
+    floats = {
+        value.name
+        for value in (*graph.value_info, *graph.input, *graph.output)
+        if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    } - {weight.name for weight in graph.initializer}
+    bounded = {node.output[0] for node in graph.node if node.op_type == "Sigmoid"}
+    used = {name for node in graph.node if node.name in wanted for name in (*node.input, *node.output)}
+    return sorted((used & floats) - bounded)
+
+
+def activation_ranges(model: Any, histograms: Mapping[str, ranges.Histogram], method: str) -> dict[str, ranges.Range]:
+    """The range of every tensor; least squares looks at the input of a SiLU through the SiLU."""
+    sigmoids = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Sigmoid"}
+    gated = {
+        sigmoids[name]
+        for node in model.graph.node
+        if node.op_type == "Mul"
+        for name in node.input
+        if name in sigmoids and sigmoids[name] in node.input
+    }
+    found: dict[str, ranges.Range] = dict.fromkeys(sigmoids, (0.0, 1.0))
+    for name, histogram in histograms.items():
+        curved = method == "mse" and name in gated
+        found[name] = ranges.mse(histogram, _silu) if curved else ranges.METHODS[method](histogram)
+    return found
+
+
+def quantized(
+    model: Any, nodes: Sequence[str], reach: Mapping[str, ranges.Range], overrides: Mapping[str, Any] | None = None
+) -> Any:
+    """A copy of `model` with `nodes` between quantize and dequantize operators."""
+    import onnx
+    from onnxruntime.quantization import CalibrationMethod, QuantType
+    from onnxruntime.quantization.calibrate import TensorData, TensorsData
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    ends = {
+        name: TensorData(lowest=np.array(low, np.float32), highest=np.array(high, np.float32))
+        for name, (low, high) in reach.items()
+    }
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    quantizer = QDQQuantizer(
+        copied,
         per_channel=True,
-        op_types_to_quantize=QUANTIZED,
-        nodes_to_exclude=_head(prepared),
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        tensors_range=TensorsData(CalibrationMethod.MinMax, ends),
+        nodes_to_quantize=list(nodes),
+        nodes_to_exclude=[],
+        op_types_to_quantize=list(QUANTIZED),
+        extra_options={"TensorQuantOverrides": dict(overrides or {})},
     )
-    prepared.unlink()
-    return {}
+    quantizer.quantize_model()
+    return quantizer.model.model
 
 
-def ultralytics_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
-    """What `YOLO.export(format="onnx", quantize=8)` makes: S8S8 per tensor, convolutions and matrix products only."""
-    import onnx
-    from onnxruntime.quantization import quantize_static
-
-    nodes = onnx.load(str(inputs.source)).graph.node
-    exclude = [node.name for node in nodes if node.op_type not in {"Conv", "Gemm", "MatMul"}]
-    quantize_static(str(inputs.source), str(folder / "model.onnx"), _Reader(inputs), nodes_to_exclude=exclude)
-    return {}
+def _silu(values: ranges.Floats) -> ranges.Floats:
+    curved: ranges.Floats = values / (1 + np.exp(-values))
+    return curved
 
 
-def _head(path: Path) -> list[str]:
-    """Names of the nodes of the last module; Ultralytics numbers modules as /model.N/…"""
-    import onnx
-
-    names = [node.name for node in onnx.load(str(path)).graph.node]
-    numbers = [int(name.split(".")[1].split("/")[0]) for name in names if name.startswith("/model.")]
-    last = f"/model.{max(numbers, default=0)}/"
-    return [name for name in names if name.startswith(last)]
-
-
-class _Reader:
-    """Feeds calibration images one batch at a time; onnxruntime's CalibrationDataReader by duck typing."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        import onnx
-
-        assert inputs.calibration is not None
-        self._name = onnx.load(str(inputs.source)).graph.input[0].name
-        self._batches = self._iterate(np.load(inputs.calibration, mmap_mode="r"), inputs.batch)
-
-    def _iterate(self, pixels: Any, batch: int) -> Iterator[dict[str, Any]]:
-        for start in range(0, len(pixels) - batch + 1, batch):
-            yield {self._name: normalize(pixels[start : start + batch])}
-
-    def get_next(self) -> dict[str, Any] | None:
-        return next(self._batches, None)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return self._batches
-
-    def set_range(self, start_index: int, end_index: int) -> None:
-        """Part of the protocol; used only when calibration is strided, which it is not."""
+def _batches(inputs: Inputs, model: Any) -> tuple[Iterator[NDArray[np.float32]], Callable[[int], None]]:
+    """Calibration images in whole batches as the network takes them, and whom to tell how many are done."""
+    assert inputs.calibration is not None
+    pixels = np.load(inputs.calibration, mmap_mode="r")
+    shapes = [tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in model.graph.output]
+    layout = read_outputs(shapes, None, inputs.imgsz).layout
+    starts = range(0, len(pixels) - inputs.batch + 1, inputs.batch)
+    batches = (prepare(normalize(pixels[start : start + inputs.batch]), layout) for start in starts)
+    return batches, lambda done: inputs.advance(done, len(starts))

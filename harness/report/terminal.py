@@ -39,7 +39,7 @@ STYLES: dict[Status, str] = {
     "improved": "bold green",
 }
 LOUD: tuple[Status, ...] = ("incomparable", "no-baseline", "inconclusive")
-SHORT = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "i8", "int8-dynamic": "i8"}
+SHORT = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "i8", "int8-dynamic": "i8", "int8-qat": "i8"}
 
 
 def summary(session: Session, width: int, colour: bool) -> str:
@@ -97,16 +97,15 @@ def _row(result: CellResult, fp32: CellResult | None) -> list[Text | str]:
 
 
 def _precision(result: CellResult) -> str:
-    """The precision, and what executed where that is another type: `fp16 (f32)`."""
+    """The precision, and what executed where that is another type: `fp16 (f32)`. Of a ready file also what it is."""
     if result.cell is None:
         return NONE
-    executed = result.measured.executed if result.measured else {}
+    measured = result.measured
+    found = measured.provenance.get("precision") if measured else None
+    executed = measured.executed if measured else {}
     ran = max(executed, key=lambda kind: executed[kind], default=None)
-    return (
-        f"{result.cell.precision} ({ran})"
-        if ran not in (None, SHORT.get(result.cell.family))
-        else result.cell.precision
-    )
+    named = f"{result.cell.precision}: {found}" if found else result.cell.precision
+    return f"{named} ({ran})" if ran not in (None, SHORT.get(found or result.cell.family)) else named
 
 
 def _number(value: float | None, form: str) -> str:

@@ -1,6 +1,6 @@
 """Make the bundled digits suite: render the data, train YOLO26n from scratch, score it.
 
-    python suites/digits/make.py            # data, train, score
+    python suites/digits/make.py            # data, train, qat, score
     python suites/digits/make.py score      # one step; needs no work folder
 
 Needs the ``make`` extra (scikit-learn, ultralytics) and no network. The handwriting samples are
@@ -25,8 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits, load_sample_images
 
+from harness.declarations import Qat
+
 ASSETS = Path(__file__).parents[2] / "harness" / "assets" / "digits"
 CHECKPOINT = "yolo26n-digits.pt"
+QAT_CHECKPOINT = "yolo26n-digits-qat.pt"
+QAT = Qat(epochs=3, lr=5e-6, images=1920)
 IMGSZ = 256
 SHAPES = ((256, 256), (256, 256), (192, 256), (256, 192))  # height, width; letterboxing gets work
 SPLITS = {  # name: (id for the generator, first and last sample of the permuted digits)
@@ -119,7 +123,7 @@ def make_split(split: str, count: int, seed: int, folder: Path, coco: Path | Non
     """Render one split: images, and COCO JSON (assets) or YOLO labels (training)."""
     digits, labels, photos = sources(split, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 85 if coco else 90]  # all that ships stays under 10 MB
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 85 if coco else 90]  # all that ships stays under 16 MB
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for index in range(count):
@@ -154,12 +158,36 @@ def data(args: argparse.Namespace) -> None:
     for split, count in COUNTS.items():
         coco = args.assets / "annotations" / f"instances_{split}.json"
         make_split(split, count, args.seed, args.assets / "images" / split, coco)
-    make_split("train", args.images, args.seed, args.work / "images" / "train", None)
+    training_data(args.work, args.images, args.seed)
+
+
+def training_data(work: Path, images: int, seed: int) -> Path:
+    """Render the training split as a YOLO data set; returns its YAML."""
+    make_split("train", images, seed, work / "images" / "train", None)
     names = "".join(f"  {c}: '{c}'\n" for c in range(10))
     # ultralytics wants a val folder and visits it once; nothing is chosen by it
-    make_split("calibration", 64, args.seed, args.work / "images" / "calibration", None)
-    yaml = f"path: {args.work}\ntrain: images/train\nval: images/calibration\nnames:\n{names}"
-    (args.work / "data.yaml").write_text(yaml)
+    make_split("calibration", 64, seed, work / "images" / "calibration", None)
+    yaml = f"path: {work}\ntrain: images/train\nval: images/calibration\nnames:\n{names}"
+    (work / "data.yaml").write_text(yaml)
+    return work / "data.yaml"
+
+
+def qat(args: argparse.Namespace) -> None:
+    """Fine-tune the float checkpoint with fake quantization, as the suite's int8-qat cells would."""
+    from harness.datasets import load_calibration
+    from harness.families import letterbox
+    from harness.pixels import read_image
+    from harness.precision.base import Inputs
+    from harness.precision.qat import make_checkpoint
+
+    work = args.work / "qat"  # the first images of the same training split
+    training = training_data(work, QAT.images, args.seed)
+    shown = load_calibration(args.assets / "annotations" / "instances_calibration.json")
+    pixels = np.stack([letterbox(read_image(image), IMGSZ) for image in shown.images])
+    np.save(work / "pixels.npy", pixels)
+    weights = args.assets / CHECKPOINT
+    inputs = Inputs(weights, weights, IMGSZ, 1, False, work / "pixels.npy", QAT, training)
+    make_checkpoint(inputs, args.assets / QAT_CHECKPOINT)
 
 
 def widen(value: Any) -> Any:
@@ -276,7 +304,7 @@ def score(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run one step, or all of them in order."""
-    steps = {"data": data, "train": train, "score": score}
+    steps = {"data": data, "train": train, "qat": qat, "score": score}
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("step", nargs="?", choices=["all", *steps], default="all")
     parser.add_argument("--work", type=Path, help="training images and runs (default: in temp)")

@@ -4,15 +4,17 @@
 committed baselines. How the task and the model were made: `README.md` beside this file.
 """
 
-from harness import Gate, Suite, matrix
+from harness import Gate, Model, Qat, Suite, matrix
+
+CPU = ["onnxruntime", "openvino", "litert"]
 
 SUITE = Suite(
     name="digits",
     dataset="digits",
     cells=matrix(
-        models="yolo26n-digits",
-        precisions=["fp32", "bf16", "fp16", "int8", "int8-dynamic"],
-        backends=["torch", "onnxruntime", "openvino", "litert", "tensorrt"],
+        models=Model("yolo26n-digits", qat=Qat(checkpoint="yolo26n-digits-qat")),
+        precisions=["fp32", "bf16", "fp16", "int8", "int8-dynamic", "int8-qat"],
+        backends=["torch", *CPU, "tensorrt"],
         imgsz=256,
     ),
     threads=1,
@@ -20,7 +22,10 @@ SUITE = Suite(
         Gate("map", max_drop=0.005),
         Gate("map", max_drop=0.02, against="fp32"),
         Gate("size_bytes", max_rise=0.01),
-        Gate("size_bytes", max_ratio=0.5, against="fp32", precisions=["int8"]),
+        # Not PyTorch's, whose file holds generated code.
+        Gate("size_bytes", max_ratio=0.5, against="fp32", precisions=["int8", "int8-qat"], backends=CPU),
         Gate("latency", max_ratio=0.95, against="fp32", precisions=["int8"]),
+        Gate("attested_share", min=0.65, precisions=["int8", "int8-qat"]),
+        Gate("attested_share", min=0.99, precisions=["fp32", "bf16", "fp16"]),
     ],
 )

@@ -11,10 +11,8 @@ import pytest
 
 from harness import baselines
 from harness.results import SCHEMA_FILE
-from harness.sources import BUNDLED_DATA
 
 SUITE = Path(__file__).parents[2] / "suites" / "digits" / "test_digits.py"
-IMAGES = 12
 EXPECTED = {  # what the precisions of each runtime that runs here store and execute
     "fp32-torch": {"f32"},
     "bf16-torch": {"bf16"},
@@ -22,27 +20,17 @@ EXPECTED = {  # what the precisions of each runtime that runs here store and exe
     "fp16-onnxruntime": {"f32"},
     "int8-onnxruntime": {"i8", "f32"},
     "int8-dynamic-onnxruntime": {"i8", "f32"},
+    "int8-qat-onnxruntime": {"i8", "f32"},
     "fp32-openvino": {"f32"},
     "fp16-openvino": {"f32"},
     "int8-openvino": {"i8", "f32"},
+    "int8-qat-openvino": {"i8", "f32"},
+    "int8-torch": {"i8", "f32"},
+    "fp32-litert": {"f32"},
+    "fp16-litert": {"f32"},
+    "int8-litert": {"i8", "f32"},
+    "int8-dynamic-litert": {"i8", "f32"},
 }
-
-
-@pytest.fixture(scope="module")
-def few_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first images of the bundled data as a data set of their own."""
-    source = BUNDLED_DATA["digits"]
-    truth = json.loads((source / "annotations" / "instances_val.json").read_text())
-    truth["images"] = truth["images"][:IMAGES]
-    kept = {image["id"] for image in truth["images"]}
-    truth["annotations"] = [row for row in truth["annotations"] if row["image_id"] in kept]
-    folder = tmp_path_factory.mktemp("few")
-    for image in truth["images"]:
-        shutil.copy(source / "images" / "val" / Path(image["file_name"]).name, folder / Path(image["file_name"]).name)
-        image["file_name"] = Path(image["file_name"]).name
-    path = folder / "instances_val.json"
-    path.write_text(json.dumps(truth))
-    return path
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+"""Whether quantization-aware training beats post-training quantization of a model that was trained as long in float.
+
+    python bench/qat.py [--data TRAIN.yaml --weights MODEL.pt --imgsz 256 --scored DATA] [--epochs 1 --lr 5e-6 …]
+
+Control: the weights fine-tuned in float, with the same images, order, epochs and learning rate as QAT. Both drops are
+against the control's fp32 mAP. Without --data and --weights: the bundled digits, with freshly rendered training images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from harness import Suite
+from harness.datasets import load_calibration
+from harness.declarations import Qat
+from harness.families import letterbox
+from harness.inputs import Settings
+from harness.pixels import read_image
+from harness.precision.base import Inputs
+from harness.precision.qat import make_checkpoint
+from harness.runner import Runner
+from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+from harness.types import Cell
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, default=BUNDLED_WEIGHTS["yolo26n-digits"])
+    parser.add_argument("--data", type=Path, help="YOLO YAML whose train split is trained on")
+    parser.add_argument("--scored", type=Path, default=BUNDLED_DATA["digits"])
+    parser.add_argument("--calibration", type=Path, default=BUNDLED_DATA["digits"])
+    parser.add_argument("--imgsz", type=int, default=256)
+    parser.add_argument("--backends", nargs="+", default=["onnxruntime", "openvino"])
+    for name in ("epochs", "lr", "batch", "images", "seed"):
+        default = {"epochs": 3, "images": 1920, "lr": 5e-6}.get(name, getattr(Qat(), name))
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    parser.add_argument("--work", type=Path, help="keep the checkpoints here, and use those that are here")
+    return parser.parse_args()
+
+
+def fine_tuned(options: argparse.Namespace, work: Path) -> tuple[Path, Path]:
+    """The float control and the QAT checkpoint."""
+    control, quantized = work / "control.pt", work / "control-qat.pt"
+    if control.exists() and quantized.exists():
+        return control, quantized
+    if not options.data:
+        sys.path.insert(0, str(Path(__file__).parents[1]))  # the suites lie beside this folder
+        from suites.digits.make import training_data
+
+        options.data = training_data(work, options.images, seed=0)
+    images = load_calibration(options.calibration).images[:64]
+    np.save(work / "pixels.npy", np.stack([letterbox(read_image(image), options.imgsz) for image in images]))
+    qat = Qat(options.epochs, str(options.data), options.lr, options.batch, options.images, options.seed)
+    weights = options.weights.resolve()
+    inputs = Inputs(weights, weights, options.imgsz, 1, False, work / "pixels.npy", qat, options.data)
+    make_checkpoint(inputs, control, quantized=False)
+    make_checkpoint(inputs, quantized)
+    return control, quantized
+
+
+def main() -> None:
+    options = arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        work = (options.work or Path(folder)).resolve()
+        work.mkdir(parents=True, exist_ok=True)
+        control, quantized = fine_tuned(options, work)
+        settings = Settings(Path(folder, "run"), work / "cache", (), (), options.scored.resolve(), options.calibration)
+        for backend in options.backends:
+            fp32 = Cell("control", "fp32", backend, imgsz=options.imgsz, weights=str(control))
+            trained = replace(fp32, precision="int8-qat", qat=Qat(checkpoint=str(quantized)))
+            cells = (fp32, fp32.sibling("int8"), trained)
+            suite = Suite("qat", "unused", cells)
+            table = Table("cell", "mAP", "drop", title=f"{options.weights.stem} on {backend}, {options.epochs} epochs")
+            reference = None
+            for cell in cells:
+                found = Runner(settings).accuracy(suite, Path(), cell)
+                if found.failure:
+                    raise SystemExit(f"{cell}: {found.failure[1]}")
+                score = found.metrics["map"] or 0.0
+                reference = score if reference is None else reference
+                table.add_row(cell.precision, f"{score:.4f}", f"{reference - score:+.4f}")
+            Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

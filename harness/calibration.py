@@ -1,0 +1,52 @@
+"""Which images static int8 is calibrated on; pure. Where they come from is `inputs.py`'s business."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+from harness.datasets import Dataset, overlap
+from harness.declarations import Calibration
+from harness.errors import ConfigError
+
+
+def choose(
+    source: Path, everything: Dataset | None, wanted: Calibration, scored: Dataset
+) -> tuple[Dataset, tuple[str, ...]]:
+    """The declared images of `everything`, and what a reader of the table must know about them.
+
+    Raises:
+        ConfigError: there are none, fewer than declared, or scored ones among them that the suite does not allow.
+    """
+    if everything is None or not everything.images:
+        raise ConfigError(f"{source} has no images to calibrate on (no train split); give --qg-calibration PATH")
+    found = len(everything.images)
+    if found < wanted.images:
+        raise ConfigError(
+            f"{source} has {found} images to calibrate on and the suite asks for {wanted.images}; "
+            f"say Calibration(images={found}) in the suite, or give --qg-calibration PATH"
+        )
+    images = everything.images[: wanted.images]
+    if wanted.order == "random":
+        images = tuple(random.Random(wanted.seed).sample(everything.images, wanted.images))
+    chosen = Dataset(everything.name, images)
+    shared = overlap(chosen, scored)
+    if shared and not wanted.allow_overlap:
+        raise ConfigError(
+            f"{len(shared)} of {len(images)} calibration images are also scored (first: {shared[0]}), which flatters "
+            f"int8; give --qg-calibration PATH, or say Calibration(allow_overlap=True) in the suite"
+        )
+    return chosen, (f"calibrated on {len(shared)} of the scored images",) * bool(shared)
+
+
+def traced(chosen: Dataset, wanted: Calibration) -> dict[str, Any]:
+    """What results say about the images; the digest covers their bytes and their order."""
+    return {
+        "dataset": chosen.name,
+        "digest": chosen.digest,
+        "images": len(chosen.images),
+        "first": [Path(image.path).name for image in chosen.images[:3]],
+        "order": wanted.order,
+        "seed": wanted.seed if wanted.order == "random" else None,
+    }

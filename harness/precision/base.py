@@ -1,0 +1,65 @@
+"""What a recipe is, and what its build function reads. Nothing here imports a toolchain."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.declarations import Qat
+
+Advance = Callable[[int, int], None]
+"""`done` of `total` units of a long build: a sign of life, and the bar that the user sees."""
+
+
+def silent(done: int, total: int) -> None:
+    """For builds that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a build function reads. It writes `model.*` into a folder and nothing else."""
+
+    weights: Path  # the checkpoint as the user gave it
+    source: Path  # the artifact this one is made from: the exported ONNX graph, or the checkpoint itself
+    imgsz: int
+    batch: int
+    end_to_end: bool  # YOLO26's one-to-one head instead of raw output
+    calibration: Path | None  # .npy of letterboxed bytes [N, 3, S, S], for static int8
+    qat: Qat | None = None  # for int8-qat
+    training: Path | None = None  # YOLO YAML whose train split int8-qat fine-tunes on
+    device: str = "cpu"  # what a compiled artifact is compiled on
+    timings: Path | None = None  # file in which builds for the same hardware keep what they have timed
+    advance: Advance = silent  # called by builds that may outlast the limit of a silent child
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one precision is made for one backend."""
+
+    build: str  # "module:function" below harness.precision
+    entry: str  # the file the runtime opens
+    stored: str  # numeric type of the weights in the file
+    executes: str  # numeric type that convolutions are expected to run in
+    source: str = "onnx"  # "checkpoint", or the name of an intermediate artifact in SOURCES
+    params: Mapping[str, Any] = field(default_factory=dict)  # passed to the function; part of the key
+    calibrated: bool = False
+    trained: bool = False  # fine-tuned as the cell's Qat says
+    version: int = 1  # raise it when the function changes what it makes
+    tools: tuple[str, ...] = ()  # distributions whose version shapes the result
+    compiled: bool = False  # for the hardware it is built on, as the backend's `hardware` names it; part of the key
+
+    def run(self, inputs: Inputs, folder: Path) -> dict[str, Any]:
+        """Build into `folder`; returns what the function adds to the artifact's metadata."""
+        module, _, function = self.build.partition(":")
+        build: Callable[..., dict[str, Any]] = getattr(importlib.import_module(f"harness.precision.{module}"), function)
+        return build(inputs, folder, **self.params)
+
+
+Table = Mapping[tuple[str, str], Recipe]
+"""(backend, precision) → recipe."""
+
+EXPORT = ("ultralytics", "torch", "onnx", "onnxslim")
+"""Distributions whose version shapes the exported graph, and so everything made from it."""

@@ -1,0 +1,130 @@
+"""A short fine-tuning of an Ultralytics detector: its own loss and augmentation, a training loop that can be read.
+
+What is trained is what is deployed: BatchNorm is folded before (`modelopt.fused`), so there are no statistics to
+freeze, and instead of averaging the weights the learning rate anneals to nothing. Augmentation is the checkpoint's own,
+without mixing images, as in the last epochs of any Ultralytics training.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from harness.datasets import Dataset
+from harness.declarations import Qat
+from harness.errors import ConfigError
+from harness.machine import cores
+from harness.precision.base import Advance
+
+MIXING = dict.fromkeys(("mosaic", "mixup", "cutmix", "copy_paste"), 0.0)
+CLIP = 10.0  # largest norm of a gradient, as in Ultralytics' trainer
+DIVERGED = 20.0  # times the lowest loss so far: fake quantization bounds what would become NaN in float
+WARMUP = 0.1  # share of the steps in which the learning rate rises
+
+
+def finetune(model: Any, data: Dataset, qat: Qat, imgsz: int, what: str, advance: Advance) -> None:
+    """Train `model.model` in place; the same seed, machine and number of threads give the same weights.
+
+    Raises:
+        ConfigError: the loss is no number any more, or far from where it began; `what` names the run.
+    """
+    import torch
+    from ultralytics.cfg import get_cfg
+
+    torch.set_num_threads(cores())  # importing ultralytics leaves one core idle; the number decides the rounding
+    _seed(qat.seed)
+    module = model.model.train()
+    declared, module.args = module.args, get_cfg(overrides={**module.args, **MIXING, "epochs": qat.epochs})
+    batches = _batches(data, model.names, module, qat, imgsz)
+    parameters = list(module.requires_grad_(True).parameters())
+    optimizer = torch.optim.AdamW(parameters, qat.lr, weight_decay=0.0)
+    steps = qat.epochs * len(batches)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_peak(step, steps))
+    limit = math.inf
+    for epoch in range(qat.epochs):
+        start, total = time.monotonic(), 0.0
+        for step, batch in enumerate(batches):
+            loss = module.loss({**batch, "img": batch["img"].float() / 255})[0].sum() / len(batch["img"])
+            value = loss.item()
+            if not value < limit:
+                where = f"epoch {epoch + 1}, step {step + 1} of {len(batches)}"
+                raise ConfigError(f"{what} diverged at {where} (loss {value:.3g}): lower Qat.lr, now {qat.lr:g}")
+            limit = min(limit, DIVERGED * max(value, 1.0))
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, CLIP)
+            optimizer.step()
+            schedule.step()
+            total += value
+            advance(epoch * len(batches) + step + 1, steps)
+        if hasattr(module.criterion, "update"):
+            module.criterion.update()  # the balance of YOLO26's two branches
+        mean, took = total / len(batches), time.monotonic() - start
+        print(f"{what}: epoch {epoch + 1}/{qat.epochs}, loss {mean:.4f}, {took:.0f} s", flush=True)
+    module.criterion, module.args = None, declared
+    module.eval().requires_grad_(False)
+
+
+def _share_of_peak(step: int, steps: int) -> float:
+    """Learning rate of a step: a short linear rise, and a cosine to nothing."""
+    return min(1.0, (step + 1) / (WARMUP * steps)) * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def _seed(seed: int) -> None:
+    import torch
+
+    random.seed(seed)  # Ultralytics' augmentation draws from the first two
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a fifth of the time
+
+
+def _batches(data: Dataset, names: Any, module: Any, qat: Qat, imgsz: int) -> Any:
+    """A loader of shuffled, augmented batches as Ultralytics' loss reads them."""
+    import torch
+    from ultralytics.data import YOLODataset
+
+    labels = list(_labels(data, names, qat.images))
+
+    class Split(YOLODataset):  # type: ignore[misc]
+        """Images and boxes that are read already: no labels.cache beside the user's data, COCO JSON as well as YOLO."""
+
+        def get_img_files(self, img_path: str) -> list[str]:
+            return [label["im_file"] for label in labels]
+
+        def get_labels(self) -> list[dict[str, Any]]:
+            return labels
+
+    split = Split(img_path="", imgsz=imgsz, augment=True, hyp=module.args, data={"names": names, "channels": 3})
+    return torch.utils.data.DataLoader(
+        split, min(qat.batch, len(labels)), shuffle=True, drop_last=True, collate_fn=split.collate_fn,
+        generator=torch.Generator().manual_seed(qat.seed),
+    )  # fmt: skip
+
+
+def _labels(data: Dataset, names: Any, images: int) -> Iterator[dict[str, Any]]:
+    """Ultralytics' labels of the first `images` images (0: all); classes are matched by name."""
+    indices = {str(name).strip().lower(): index for index, name in names.items()}
+    classes = {number: indices.get(name.strip().lower()) for number, name in data.categories.items()}
+    boxes: dict[int, list[list[float]]] = {}
+    for row in data.annotations:
+        label = classes[row["category_id"]]
+        if label is None:
+            name = data.categories[row["category_id"]]
+            raise ConfigError(f"training data {data.name} has boxes of {name!r}, a class that the model does not know")
+        if not row["iscrowd"]:
+            boxes.setdefault(row["image_id"], []).append([label, *row["bbox"]])
+    for image in data.images[: images or None]:
+        rows = np.array(boxes.get(image.id, []), np.float32).reshape(-1, 5)
+        corner, extent, side = rows[:, 1:3], rows[:, 3:], np.array([image.width, image.height], np.float32)
+        centred = np.concatenate([(corner + extent / 2) / side, extent / side], axis=1)
+        yield {
+            "im_file": image.path, "shape": (image.height, image.width), "cls": rows[:, :1], "bboxes": centred,
+            "segments": [], "normalized": True, "bbox_format": "xywh",
+        }  # fmt: skip

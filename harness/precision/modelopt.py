@@ -1,0 +1,108 @@
+"""Checkpoint → Q/DQ graph, by NVIDIA ModelOpt on the PyTorch module: what TensorRT compiles, and where QAT starts.
+
+Symmetric int8 with zero point 0, as TensorRT wants it: weights per output channel, activations per tensor, quantized
+where a convolution reads them, so that a runtime may fuse what lies between two of them. Weights are stored as int8.
+Plain `nvidia-modelopt` suffices; its `[onnx]` extra would replace onnxruntime.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.families import normalize
+from harness.precision import export, qdq
+from harness.precision.base import EXPORT, Inputs, Recipe
+
+TOOLS = (*EXPORT, "nvidia-modelopt")
+
+SOURCES = {
+    "modelopt": Recipe("modelopt:ptq_onnx", "model.onnx", "i8", "i8", "checkpoint", calibrated=True, tools=TOOLS),
+}
+
+PERCENTILE = 99.999
+"""Percent of an activation's magnitudes that its range covers. By measurement, as is the class branch in float."""
+
+
+def ptq_onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
+    """Post-training quantization: ranges from the calibration images, weights as they are."""
+    model, meta = export.load(inputs)
+    model.model = fake_quantized(fused(model.model, inputs.end_to_end), inputs)
+    write_graph(model, inputs, folder)
+    return meta
+
+
+def fused(module: Any, end_to_end: bool) -> Any:
+    """BatchNorm folded into the convolutions; without the head's other branch, except that one-to-one needs both.
+
+    The backbone learns from the one-to-many branch only, so an end-to-end model that is to be trained keeps it.
+    """
+    module = module.float().eval()
+    head = module.model[-1]
+    if hasattr(module, "end2end"):
+        module.end2end = end_to_end
+    if end_to_end:
+        head.fuse = lambda: None  # removes the branch
+        module.fuse(verbose=False)
+        del head.fuse
+        return module
+    return module.fuse(verbose=False)
+
+
+def fake_quantized(module: Any, inputs: Inputs) -> Any:
+    """`module` with fake quantization before its convolutions, ranges from the calibration images; in place.
+
+    The head's class branch stays in float, 4–7 % of the work: its largest activations are far beyond the others.
+    """
+    import modelopt.torch.quantization as mtq
+    import torch
+
+    config: dict[str, Any] = {
+        "quant_cfg": [
+            {"quantizer_name": "*", "enable": False},
+            {"quantizer_name": "*weight_quantizer", "cfg": {"num_bits": 8, "axis": 0}},
+            {"quantizer_name": "*input_quantizer", "cfg": {"num_bits": 8, "axis": None, "calibrator": "histogram"}},
+            {"quantizer_name": f"model.{len(module.model) - 1}.*cv3*", "enable": False},
+            {"quantizer_name": "*.dfl.*", "enable": False},  # the expectation of YOLO11's box distances: decoding
+        ],
+        "algorithm": None,  # its own choice is the maximum, or one method for weights and activations
+    }
+    module = mtq.quantize(module, config)
+    quantizers = dict(_quantizers(module))
+    for quantizer in quantizers.values():
+        quantizer.disable_quant()
+        quantizer.enable_calib()
+    with torch.no_grad():
+        for batch in _batches(inputs):
+            module(torch.from_numpy(batch))
+    for name, quantizer in quantizers.items():
+        wanted = {} if name.endswith("weight_quantizer") else {"method": "percentile", "percentile": PERCENTILE}
+        quantizer.load_calib_amax(**wanted)
+        quantizer.disable_calib()
+        quantizer.enable_quant()
+    return module
+
+
+def _quantizers(module: Any) -> Any:
+    """(name, quantizer) of those that quantize."""
+    from modelopt.torch.quantization.nn import TensorQuantizer
+
+    return ((name, q) for name, q in module.named_modules() if isinstance(q, TensorQuantizer) and q.is_enabled)
+
+
+def _batches(inputs: Inputs, size: int = 8) -> Any:
+    assert inputs.calibration is not None
+    pixels = np.load(inputs.calibration, mmap_mode="r")
+    return (normalize(pixels[start : start + size]) for start in range(0, len(pixels), size))
+
+
+def write_graph(model: Any, inputs: Inputs, folder: Path) -> None:
+    """Export a fake-quantized model as the fp32 one is exported, and store its weights as int8."""
+    import onnx
+
+    export.write_onnx(model, inputs, folder)
+    graph = onnx.load(str(folder / "model.onnx"))
+    qdq.store_weights(graph.graph)
+    onnx.save(graph, folder / "model.onnx")

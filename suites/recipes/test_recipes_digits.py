@@ -1,0 +1,20 @@
+"""The recipes of `test_recipes.py` on the bundled digits; it needs no network and no other file."""
+
+from harness import Gate, Suite, matrix
+
+SUITE = Suite(
+    name="recipes-digits",
+    dataset="digits",
+    cells=matrix(
+        "yolo26n-digits",
+        ["fp32", "int8", "int8:minmax", "int8:entropy", "int8:percentile", "int8:ultralytics"],
+        "onnxruntime",
+        imgsz=256,
+    )
+    + matrix("yolo26n-digits", ["fp32", "int8", "int8:ultralytics"], "openvino", imgsz=256),
+    threads=1,
+    gates=[
+        Gate("map", max_drop=0.1, against="fp32"),
+        Gate("size_bytes", max_ratio=0.5, against="fp32"),
+    ],
+)
