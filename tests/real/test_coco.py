@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from harness import Suite, matrix
 from harness.inputs import Settings
 from harness.runner import Runner
 
+INDEPENDENT = Path(__file__).parents[1] / "independent.py"
 SHARED = Path(__file__).parents[3] / "shared"
 WEIGHTS = Path(os.environ.get("QUANTGATE_WEIGHTS", SHARED / "weights")) / "yolo26n.pt"
 DATA = Path(os.environ.get("QUANTGATE_DATA", SHARED / "data")) / "coco-val64"
@@ -26,51 +25,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def independent_map(onnx_file: str, folder: Path) -> float:
-    """mAP of a raw YOLO graph: letterbox, torchvision's NMS and COCO.loadRes, written here from their documentation."""
-    import onnxruntime
-    import torch
-    import torchvision
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(folder / "annotations" / "instances_val2017.json"))
-    category_ids = sorted(truth.getCatIds())  # COCO's 80 classes in the order of the model's outputs
-    session = onnxruntime.InferenceSession(onnx_file, providers=["CPUExecutionProvider"])
-    rows = []
-    for image in truth.loadImgs(truth.getImgIds()):
-        picture = cv2.cvtColor(cv2.imread(str(next(folder.rglob(image["file_name"])))), cv2.COLOR_BGR2RGB)
-        height, width = picture.shape[:2]
-        scale = 640 / max(height, width)
-        resized = cv2.resize(picture, (round(width * scale), round(height * scale)))
-        canvas = np.full((640, 640, 3), 114, np.uint8)
-        top, left = (640 - resized.shape[0]) // 2, (640 - resized.shape[1]) // 2
-        canvas[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
-        output = session.run(None, {"images": canvas.transpose(2, 0, 1)[None].astype(np.float32) / 255})[0][0]
-        scores, anchors, labels = [], [], []
-        for label in range(80):
-            hits = np.flatnonzero(output[4 + label] > 0.001)
-            scores.append(output[4 + label, hits])
-            anchors.append(hits)
-            labels.append(np.full(len(hits), label))
-        score, anchor, label = (torch.from_numpy(np.concatenate(part)) for part in (scores, anchors, labels))
-        centre, size = torch.from_numpy(output[:2].T)[anchor], torch.from_numpy(output[2:4].T)[anchor]
-        boxes = torch.cat([centre - size / 2, centre + size / 2], dim=1)
-        keep = torchvision.ops.batched_nms(boxes, score, label, 0.7)[:300]
-        boxes = ((boxes[keep] - torch.tensor([left, top, left, top])) / scale).numpy()
-        boxes = np.clip(boxes, 0, [width, height, width, height])
-        for (x1, y1, x2, y2), s, c in zip(boxes.tolist(), score[keep].tolist(), label[keep].tolist(), strict=True):
-            box = [x1, y1, x2 - x1, y2 - y1]
-            rows.append({"image_id": image["id"], "category_id": category_ids[c], "bbox": box, "score": s})
-    with contextlib.redirect_stdout(io.StringIO()):
-        scorer = COCOeval(truth, truth.loadRes(rows), "bbox")
-        scorer.evaluate()
-        scorer.accumulate()
-        scorer.summarize()
-    return float(scorer.stats[0])
-
-
 def test_map_of_yolo26n_agrees_with_an_independent_evaluation(tmp_path: Path) -> None:
     cells = matrix(str(WEIGHTS), "fp32", "onnxruntime")
     suite = Suite("coco", str(DATA), cells)
@@ -78,7 +32,9 @@ def test_map_of_yolo26n_agrees_with_an_independent_evaluation(tmp_path: Path) ->
     measured = runner.accuracy(suite, tmp_path, cells[0])
     assert measured.failure is None, measured.failure
     graph = next((tmp_path / "cache" / "artifacts").glob("*/model.onnx"))
-    expected = independent_map(str(graph), DATA)
+    evaluated = subprocess.run([sys.executable, INDEPENDENT, graph, DATA], capture_output=True, text=True)
+    assert evaluated.returncode == 0, evaluated.stderr
+    expected = float(evaluated.stdout)
     assert measured.metrics["map"] == pytest.approx(expected, abs=0.001)
     print(json.dumps({"harness": measured.metrics["map"], "independent": expected}))
 
