@@ -83,6 +83,8 @@ def variants(model: Any, histograms: dict[str, Any], few: dict[str, Any]) -> Ite
         name for name in without(0, 1) if onnx.module_of(name) != head or ("cv" in name and not name.endswith("2/Conv"))
     ]
     yield "head in int8 too, but its last convolutions and decoding", made(lasts, best)
+    boxes = [name for name in lasts if onnx.module_of(name) != head or "/cv2" in name or "/one2one_cv2" in name]
+    yield "box branches in int8 too, but their last convolutions", made(boxes, best)
     yield "convolutions only", made([n for n in trunk if n.endswith("Conv")], best)
     yield "everything in int8", made(whole, best)
 

@@ -139,13 +139,5 @@ def _overrides(weights: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def ir(inputs: Inputs, folder: Path) -> dict[str, Any]:
     """OpenVINO IR of the graph: int8 weights, and pairs that its passes turn into int8 kernels."""
-    import onnx
-    import openvino
-
-    model = onnx.load(str(inputs.source))
-    qdq.unsigned(model.graph)
-    onnx.save(model, folder / "unsigned.onnx")
-    converted = openvino.convert_model(str(folder / "unsigned.onnx"))
-    openvino.save_model(converted, folder / "model.xml", compress_to_fp16=False)
-    (folder / "unsigned.onnx").unlink()
+    qdq.to_ir(inputs.source, folder / "model.xml")
     return {}

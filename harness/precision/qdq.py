@@ -1,11 +1,14 @@
 """Graphs with QuantizeLinear/DequantizeLinear pairs, said differently without changing a value.
 
-Every function changes an `onnx.GraphProto` in place. Weights are quantized along one axis, activations per tensor, both
-symmetrically with zero point 0, as ModelOpt writes them.
+Every function changes an `onnx.GraphProto` in place. Weights are quantized along one axis, activations per tensor;
+`store_weights` and `dequantized` want both symmetric with zero point 0, as ModelOpt writes them.
 """
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,19 +31,55 @@ def store_weights(graph: Any) -> None:
 
 
 def unsigned(graph: Any) -> None:
-    """Activations in uint8 around 128 instead of int8 around 0: the same values. Weights are stored as int8 already.
+    """Activations in uint8 around z + 128 instead of int8 around z: the same values. Weights and their pairs stay.
 
-    OpenVINO 2026.4 computes graphs with signed activations wrong (README, "The int8 recipes"), and ONNX Runtime's x86
-    kernels for them are slow.
+    OpenVINO 2026.4.1 was seen to compute graphs with signed activations wrong on one machine and right on another
+    (RECIPES.md); of these it computed what ONNX Runtime did on both.
     """
     from onnx import numpy_helper
 
     constants = _constants(graph)
-    graph.initializer.append(numpy_helper.from_array(np.array(128, np.uint8), "quantgate/128"))
-    for node in graph.node:
-        if node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input[0] not in constants:
-            node.input[2] = "quantgate/128"
+    for node in _activation_quantizers(graph, constants):
+        zero = numpy_helper.to_array(constants[node.input[2]])
+        name = f"{node.input[2]}/unsigned"
+        if name not in constants:
+            constants[name] = numpy_helper.from_array((zero.astype(np.int16) + 128).astype(np.uint8), name)
+            graph.initializer.append(constants[name])
+        for reader in (node, *_readers(graph, node.output[0])):
+            reader.input[2] = name
     _drop_unused(graph)
+
+
+def _activation_quantizers(graph: Any, constants: Mapping[str, Any]) -> list[Any]:
+    """QuantizeLinear nodes that make int8 of an activation, for DequantizeLinear nodes alone to read."""
+    from onnx import TensorProto
+
+    return [
+        node
+        for node in graph.node
+        if node.op_type == "QuantizeLinear" and node.input[0] not in constants and len(node.input) > 2
+        if node.input[2] in constants and constants[node.input[2]].data_type == TensorProto.INT8
+        if all(
+            reader.op_type == "DequantizeLinear" and len(reader.input) > 2 for reader in _readers(graph, node.output[0])
+        )
+    ]
+
+
+def _readers(graph: Any, tensor: str) -> list[Any]:
+    return [node for node in graph.node if tensor in node.input]
+
+
+def to_ir(source: Path, target: Path) -> None:
+    """ONNX graph, with pairs or without → OpenVINO IR of the same values."""
+    import onnx
+    import openvino
+
+    model = onnx.load(str(source))
+    unsigned(model.graph)
+    with tempfile.TemporaryDirectory() as folder:  # not from memory, where there is a limit of 2 GB
+        path = Path(folder, "unsigned.onnx")
+        onnx.save(model, path)
+        openvino.save_model(openvino.convert_model(str(path)), target, compress_to_fp16=False)
 
 
 def dequantized(graph: Any) -> dict[str, NDArray[np.float32]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError, first_line
+from harness.precision import qdq
 from harness.precision.base import Inputs, Recipe, Table
 
 SUFFIXES = (".onnx", ".xml", ".tflite", ".engine")
@@ -53,9 +54,8 @@ def ir(inputs: Inputs, folder: Path) -> dict[str, Any]:
 
     if inputs.weights.suffix == ".onnx":
         meta = _adopted_onnx(inputs, folder)
-        model = openvino.convert_model(str(folder / "model.onnx"))
+        qdq.to_ir(folder / "model.onnx", folder / "model.xml")
         (folder / "model.onnx").unlink()
-        openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
         return meta
     _expect(inputs, ".xml")
     if not inputs.weights.with_suffix(".bin").is_file():

@@ -128,6 +128,21 @@ def test_runtimes_execute_it_in_int8_and_agree_with_the_trained_graph(
     assert weights.stat().st_size < 0.43 * 9.66e6
 
 
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_the_signed_graph_runs_ready_and_gives_the_same(
+    trained: tuple[Inputs, Path], runtime: str, tmp_path: Path
+) -> None:
+    inputs, folder = trained
+    recipe = RECIPES[runtime, "ready"]
+    inputs = dataclasses.replace(inputs, weights=folder / "model.onnx", source=folder / "model.onnx")
+    path = built(recipe, inputs, tmp_path / runtime) / recipe.entry
+    pixels = normalize(np.load(folder.parent / "pixels.npy")[:1])
+    cell = Cell("mine", "ready", runtime, imgsz=64)
+    (found,) = backend(runtime).open(Artifact(str(path), "", 0), cell, 1).infer(pixels)
+    (wanted,) = backend("onnxruntime").open(Artifact(str(folder / "model.onnx"), "", 0), cell, 1).infer(pixels)
+    assert np.abs(found[0, 4:] - wanted[0, 4:]).max() < 0.05
+
+
 def test_a_run_that_diverges_is_one_line(tmp_path: Path) -> None:
     inputs = declared(tmp_path, lr=0.9, epochs=5)
     with pytest.raises(ConfigError, match=r"QAT of yolo26n-digits.pt diverged at epoch \d, step \d .*lower Qat.lr"):

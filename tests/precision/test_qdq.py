@@ -81,6 +81,25 @@ def test_activations_become_unsigned_and_weights_stay_signed(model: onnx.ModelPr
     assert {types[node.input[2]].dtype for node in weights} == {np.dtype(np.int8)}
 
 
+@pytest.mark.parametrize("zero", [-128, -7, 0, 127])
+def test_an_asymmetric_activation_keeps_its_values(model: onnx.ModelProto, zero: int) -> None:
+    (stored,) = (tensor for tensor in model.graph.initializer if tensor.name == "zero")
+    stored.CopyFrom(numpy_helper.from_array(np.array(zero, np.int8), "zero"))
+    before = computed(model)
+    qdq.unsigned(model.graph)
+    for old, new in zip(before, computed(model), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_an_integer_that_something_else_reads_stays_as_it_is(model: onnx.ModelProto) -> None:
+    (quantize, dequantize, *_) = model.graph.node
+    dequantize.input[0] = "pooled"
+    model.graph.node.insert(1, helper.make_node("Identity", [quantize.output[0]], ["pooled"]))
+    qdq.unsigned(model.graph)
+    assert (quantize.input[2], dequantize.input[2]) == ("zero", "zero")
+    assert len(computed(model)) == 2
+
+
 def test_without_the_pairs_the_weights_keep_their_steps(model: onnx.ModelProto) -> None:
     on_a_step = (np.round(PIXELS / STEP).clip(-128, 127) * np.float32(STEP)).astype(np.float32)
     before = computed(model, on_a_step)
