@@ -18,11 +18,12 @@ from harness.backends import backend
 from harness.backends.base import Compiling
 from harness.datasets import Dataset, Image
 from harness.declarations import Qat
-from harness.errors import ConfigError
+from harness.errors import ConfigError, Unavailable, first_line
 from harness.locks import file_lock
 from harness.machine import version
 from harness.pixels import LetterboxJob, intact, pixels_key
 from harness.precision import Inputs, Recipe, recipe, source_of, steps
+from harness.precision.base import BESIDE
 from harness.types import Artifact, Cell
 from harness.worker import Channel, Job
 
@@ -92,7 +93,7 @@ class Cache:
             source = self._build(below, cell, weights, pixels, training)
         pixels = pixels if made_by.calibrated else None
         training = training if made_by.trained else None
-        hardware = cast(Compiling, backend(cell.backend)).hardware(cell) if made_by.compiled else ""
+        hardware = _hardware(cell) if made_by.compiled else ""
         inputs = Inputs(
             weights, Path(source.path), cell.imgsz, cell.batch, cell.head == "e2e", pixels, device=cell.device,
             timings=self.root / "timings" / re.sub(r"[^A-Za-z0-9.]+", "-", hardware) if hardware else None,
@@ -174,13 +175,25 @@ def _writing(root: Path) -> Iterator[None]:
         ) from None
 
 
-BESIDE = {".xml": (".bin",), ".onnx": (".onnx.data", ".onnx_data")}
-"""Suffix of a model's file → suffixes of the files that hold its weights, where those are not in it."""
+def _hardware(cell: Cell) -> str:
+    """What a compiled artifact is good for; a device that does not answer is one that is not there."""
+    try:
+        return cast(Compiling, backend(cell.backend)).hardware(cell)
+    except Unavailable:
+        raise
+    except RuntimeError as error:
+        raise Unavailable(f"{cell.device} does not say what it is: {first_line(error)}") from None
+
+
+NAMES = "metadata.yaml"
+"""File beside an OpenVINO IR in which Ultralytics keeps the class names."""
 
 
 def digest(path: Path) -> str:
     """sha256 of a file, and of the files beside it that belong to it."""
     companions = [path.with_suffix(suffix) for suffix in BESIDE.get(path.suffix, ())]
+    if path.suffix == ".xml":
+        companions.append(path.parent / NAMES)
     try:
         content = hashlib.sha256(path.read_bytes())
         for companion in filter(Path.is_file, companions):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -30,6 +31,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What a library said, for the end of a one-line message; its class where it said nothing."""
-    text = str(error).strip().splitlines()
-    return text[0][:160] if text else type(error).__name__
+    """What a library said, for the end of a one-line message; its class where it said nothing.
+
+    OpenVINO begins with the places in its source from where it says it.
+    """
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not PLACE.match(line)] or lines
+    return telling[0][:300] if telling else type(error).__name__
+
+
+PLACE = re.compile(r"Exception from |Check '.*' failed at |Model wasn't fully converted|.*:$")

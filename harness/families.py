@@ -87,8 +87,8 @@ def read_outputs(shapes: Sequence[tuple[int, ...]], classes: int | None, size: i
         ConfigError: none fits; the shapes are named.
     """
     for output, shape in enumerate(shapes):
-        layout = layout_of(shape, classes, size)
-        if layout and declared in ("", layout):
+        layout = _as_declared(shape, classes, size, declared) if declared else layout_of(shape, classes, size)
+        if layout:
             return Reading(layout, output, _classes(layout, shape))
     seen = ", ".join("×".join(map(str, shape)) for shape in shapes)
     wanted = f"the family {declared!r}" if declared else f"any known family ({', '.join(LAYOUTS)})"
@@ -107,6 +107,27 @@ def layout_of(shape: tuple[int, ...], classes: int | None, size: int) -> Layout 
         if shape[1] == anchors and (shape[2] == 5 + classes if classes else shape[2] > 5):
             return layout  # type: ignore[return-value]
     return "e2e" if shape[2] == 6 else None
+
+
+def _as_declared(shape: tuple[int, ...], classes: int | None, size: int, declared: str) -> Layout | None:
+    """The declared family where an output of `shape` can be one: with other strides too, where boxes need none."""
+    if len(shape) != 3:
+        return None
+    _, first, last = shape
+    cells = sum((size // stride) ** 2 for stride in STRIDES)
+    columns = last == 5 + classes if classes else first > last > 5
+    fits = {
+        "raw": first == 4 + classes if classes else last > first > 4,
+        "e2e": last == 6,
+        "yolov5": columns and first != cells,  # a box a cell is YOLOX's
+        "yolox": columns and first == cells,
+    }
+    return declared if fits[declared] else None  # type: ignore[return-value]
+
+
+def input_layout(shapes: Sequence[tuple[int, ...]], size: int) -> Layout:
+    """The family as far as its input goes, where the number of classes is not known; see `prepare`."""
+    return "yolox" if any(layout_of(shape, None, size) == "yolox" for shape in shapes) else "raw"
 
 
 def _classes(layout: Layout, shape: tuple[int, ...]) -> int | None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import pickle
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +15,11 @@ from typing import Any, Literal
 from harness import calibration, records, sources
 from harness.artifacts import Cache, RunJob, Training, digest
 from harness.backends import backend
-from harness.datasets import Dataset, load_calibration, load_scored
-from harness.errors import CellError, ConfigError, Unavailable
+from harness.datasets import Dataset, load_calibration, load_scored, overlap
+from harness.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.locks import file_lock
 from harness.machine import version
-from harness.precision import recipe, steps
+from harness.precision import Recipe, recipe, steps
 from harness.types import Artifact, Cell, Suite
 from harness.worker import Channel, Job
 
@@ -78,15 +79,15 @@ class Finder:
 
     def inputs(self, suite: Suite, home: Path, cell: Cell) -> Inputs:
         """Everything a session needs; raises Unavailable or ConfigError with one line."""
-        made_by = recipe(cell)
-        runtime = backend(cell.backend).probe(cell)
+        made_by, runtime = runnable(cell)
         data = self._data(suite, home)
         weights = self._weights(cell, home)
         calibrated_on: Dataset | None = None
         notes: tuple[str, ...] = ()
         if any(step.calibrated for step in steps(made_by)):
             calibrated_on, notes = self._calibration(suite, home, data)
-        training = self._training(suite, home, cell) if any(step.trained for step in steps(made_by)) else None
+            _expect_whole_batches(cell, len(calibrated_on.images))
+        training = self._training(suite, home, cell, data) if any(step.trained for step in steps(made_by)) else None
         start = time.monotonic()
         artifact = self._cache.artifact(cell, weights, calibrated_on, training)
         built = time.monotonic() - start if artifact.built else 0.0
@@ -105,7 +106,7 @@ class Finder:
         return Inputs(data, artifact, self._cache.pixels(data.images, cell.imgsz), provenance, notes, built)
 
     def _data(self, suite: Suite, home: Path) -> Dataset:
-        data = self._load(LoadJob(self.settings.dataset or self._data_source(suite, home), "scored"))
+        data = self._load(LoadJob(self.settings.dataset or self._data_source(suite.datasets, home), "scored"))
         assert data is not None
         return data
 
@@ -120,11 +121,12 @@ class Finder:
         found: Dataset | None = pickle.loads(kept.read_bytes())
         return found
 
-    def _data_source(self, suite: Suite, home: Path) -> Path:
-        found = sources.find_data(suite.datasets, home, self.settings.data)
+    def _data_source(self, wanted: Sequence[str], home: Path) -> Path:
+        """The first of the named data sets that is here or can be downloaded."""
+        found = sources.find_data(wanted, home, self.settings.data)
         if found:
             return found
-        names = sources.downloadable(suite.datasets)
+        names = sources.downloadable(wanted)
         return Path(self._download(sources.DownloadData(names, str(self.settings.cache / "data")), "-".join(names)))
 
     def _weights(self, cell: Cell, home: Path) -> Path:
@@ -155,12 +157,12 @@ class Finder:
         """The images that the suite declares, from where this run says."""
         named = self.settings.calibration
         if named is None and suite.calibration.data:
-            named = sources.find_data([suite.calibration.data], home, self.settings.data)
-        source = named or self._data_source(suite, home)
+            named = self._data_source([suite.calibration.data], home)
+        source = named or self._data_source(suite.datasets, home)
         everything = self._load(LoadJob(source, "calibration" if named else "train split"))
         return calibration.choose(source, everything, suite.calibration, scored)
 
-    def _training(self, suite: Suite, home: Path, cell: Cell) -> Training:
+    def _training(self, suite: Suite, home: Path, cell: Cell, scored: Dataset) -> Training:
         """What the cell's Qat names: a ready checkpoint, or a data set to fine-tune on."""
         qat = cell.qat
         assert qat is not None  # recipe() has said so
@@ -169,10 +171,45 @@ class Finder:
             if checkpoint is None:
                 raise ConfigError(f"{cell}: QAT checkpoint {qat.checkpoint} not found; nothing downloads it")
             return Training(replace(qat, checkpoint=str(checkpoint)), None, self._digest(checkpoint))
-        data = sources.find_data([qat.data], home, self.settings.data) if qat.data else self._data_source(suite, home)
-        images = self._load(LoadJob(data, "train split")) if data else None
-        if data is None or images is None or not images.annotations:
+        data = self._data_source([qat.data] if qat.data else suite.datasets, home)
+        images = self._load(LoadJob(data, "train split"))
+        if images is None or not images.annotations:
             raise ConfigError(
                 f"{cell}: {data} has no labelled train split to fine-tune on; name a data set in Qat(data=…)"
             )
+        if qat.images > len(images.images):
+            raise ConfigError(f"{cell}: {data} has {len(images.images)} training images and Qat asks for {qat.images}")
+        if shared := overlap(images, scored):
+            raise ConfigError(
+                f"{cell}: {len(shared)} training images of {data} are also scored (first: {shared[0]}), which flatters "
+                f"int8-qat; name another data set in Qat(data=…)"
+            )
         return Training(qat, data, images.digest)
+
+
+def runnable(cell: Cell) -> tuple[Recipe, str]:
+    """The recipe of a cell and the version of its runtime.
+
+    Raises:
+        Unavailable: with everything that is missing, to build and to run, in one line.
+    """
+    try:
+        made_by = recipe(cell)
+    except Unsupported:
+        raise
+    except Unavailable as error:
+        try:
+            backend(cell.backend).probe(cell)
+        except Unavailable as other:
+            raise type(other)(f"{other}; {error}" if str(other) != str(error) else str(error)) from None
+        raise
+    return made_by, backend(cell.backend).probe(cell)
+
+
+def _expect_whole_batches(cell: Cell, images: int) -> None:
+    """No image that the results name may be left out of the calibration."""
+    if images % cell.batch:
+        whole = max(1, images // cell.batch) * cell.batch
+        raise ConfigError(
+            f"{cell}: {images} calibration images are no whole batches of {cell.batch}; say Calibration(images={whole})"
+        )

@@ -29,7 +29,7 @@ class Scores:
 
     def __init__(self, folder: Path, cell: Cell, artifact: Artifact, provenance: Mapping[str, Any]) -> None:
         shaped_by = {
-            "cell": [cell.backend, cell.precision, cell.device],
+            "cell": [cell.backend, cell.precision, cell.device, cell.head],
             "quantgate": __version__,  # its sessions and its scoring shape the numbers too
             "artifact": artifact.key,
             "provenance": dict(provenance),  # data set, decoding, image size, versions of the runtime and the tools

@@ -105,6 +105,8 @@ class SweepJob:
         calibration: NDArray[np.uint8] = np.load(self.calibration, mmap_mode="r")
         with tempfile.TemporaryDirectory() as folder:
             model = onnx.prepared(Path(self.graph.path), Path(folder))
+            if not groups(model):
+                raise ConfigError(f"{self.cell}: the nodes of the graph are not named after modules; nothing to rank")
             parts = {**groups(model), "the int8 recipe": onnx.trunk(model)}
             wanted = onnx.activations(model, [name for nodes in parts.values() for name in nodes])
             batches = (normalize(calibration[k : k + 1]) for k in range(len(calibration)))

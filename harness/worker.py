@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from harness.errors import ConfigError, Unavailable
+from harness.errors import ConfigError, Unavailable, first_line
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,7 @@ def main() -> None:
         channel.fail("unavailable", str(error))
     except BaseException as error:  # the boundary of the process: everything becomes one line for the parent
         traceback.print_exc()
-        text = str(error).strip().splitlines()
-        channel.fail("error", f"{type(error).__name__}: {text[0][:300] if text else 'no message'}")
+        channel.fail("error", f"{type(error).__name__}: {first_line(error)}")
 
 
 if __name__ == "__main__":

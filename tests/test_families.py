@@ -246,6 +246,14 @@ def test_a_declared_family_is_believed_only_where_the_shape_allows_it():
         read_outputs([(1, 8400, 85)], 80, 640, "yolov5")
 
 
+def test_a_declared_family_may_have_other_strides_than_8_16_and_32():
+    four_scales = [(1, 84, 34000)]  # strides 4 to 32
+    with pytest.raises(ConfigError, match="any known family"):
+        read_outputs(four_scales, None, 640)
+    assert read_outputs(four_scales, None, 640, "raw").classes == 80
+    assert read_outputs([(1, 102000, 85)], None, 640, "yolov5").classes == 80
+
+
 def anchors(family):
     """An output at 64 px without any object: rows of 84 or 252 anchors, two classes."""
     return np.zeros((1, 84 * (3 if family == "yolov5" else 1), 7), np.float32)

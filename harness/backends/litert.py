@@ -214,17 +214,18 @@ def _unit(outputs: Sequence[Tensor], side: int) -> int | None:
     detections = [output for output in outputs if output.ndim == 3]
     if any(layout_of(output.shape, None, side) == "yolox" for output in detections):
         return 1  # offsets from cells and logarithms, which are small numbers too
-    largest = max((float(_boxes(output).max(initial=0)) for output in detections), default=0)
+    # Their first two: a centre or a corner. Extents may exceed the image, which a coordinate in units cannot by much.
+    largest = max((float(_boxes(output, 2).max(initial=0)) for output in detections), default=0)
     if largest <= 0:
         return None
     return side if largest <= NORMALIZED else 1
 
 
-def _boxes(output: Tensor) -> Any:
-    """The four coordinates of every box, as a view; empty where the output has none."""
+def _boxes(output: Tensor, coordinates: int = 4) -> Any:
+    """The first coordinates of every box, as a view; empty where the output has none."""
     if output.ndim != 3:
         return output[:0]
-    return output[:, :4] if output.shape[1] < output.shape[2] else output[..., :4]
+    return output[:, :coordinates] if output.shape[1] < output.shape[2] else output[..., :coordinates]
 
 
 def _shape(tensor: Mapping[str, Any]) -> tuple[int | None, ...]:

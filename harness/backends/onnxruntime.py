@@ -91,7 +91,9 @@ def _macs(kernel: dict[str, Any]) -> dict[str, int]:
     name = kernel["op_name"]
     given = [(kind, shape) for argument in kernel["input_type_shape"] for kind, shape in argument.items()]
     if name in CONVOLUTIONS:
-        weight = next(shape for _, shape in given[1:] if len(shape) > 2)
+        weight = next((shape for _, shape in given[1:] if len(shape) > 2), None)
+        if weight is None:
+            return {}
         count = macs.convolution(weight, _shape(kernel["output_type_shape"]), weight[0])
     elif name == "ConvTranspose":
         count = macs.transposed_convolution(given[1][1], given[0][1])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.backends import torch_work
 from harness.backends.base import Tensor, require
-from harness.errors import Unavailable
+from harness.errors import Unavailable, Unsupported
 from harness.machine import cpu_flags, isa
 from harness.types import Artifact, Cell
 
@@ -27,6 +28,8 @@ def probe(cell: Cell) -> str:
     kind = cell.device.partition(":")[0]
     if kind not in ("cpu", "cuda"):
         raise Unavailable(f"torch runs on devices 'cpu' and 'cuda' in this version, not on {cell.device!r}")
+    if cell.family == "int8" and kind == "cpu" and platform.machine() not in ("x86_64", "AMD64"):
+        raise Unsupported(f"PyTorch's int8 convolutions are x86 kernels, and this is {platform.machine()}")
     require("ultralytics")
     version = require("torch")
     if kind == "cuda":

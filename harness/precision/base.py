@@ -63,3 +63,6 @@ Table = Mapping[tuple[str, str], Recipe]
 
 EXPORT = ("ultralytics", "torch", "onnx", "onnxslim")
 """Distributions whose version shapes the exported graph, and so everything made from it."""
+
+BESIDE = {".xml": (".bin",), ".onnx": (".onnx.data", ".onnx_data")}
+"""Suffix of a model's file → suffixes of the files that hold its weights, where those are not in it."""

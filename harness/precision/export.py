@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, first_line
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
 
 SOURCES = {"onnx": Recipe("export:to_onnx", "model.onnx", "f32", "f32", "checkpoint", tools=EXPORT)}
@@ -85,15 +85,11 @@ def load(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
     try:
         model = YOLO(str(weights), verbose=False)
     except Exception as error:  # a damaged file fails in as many ways as there are pickles; all mean the same
-        raise ConfigError(f"weights {weights} cannot be loaded as an Ultralytics checkpoint: {_line(error)}") from None
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise ConfigError(f"weights {weights} cannot be loaded as an Ultralytics checkpoint: {said}") from None
     if model.task != "detect":
         raise ConfigError(f"weights {weights} are for the task {model.task!r}; quantgate scores 'detect' models")
     if inputs.end_to_end and getattr(model.model.model[-1], "one2one_cv2", None) is None:
         raise ConfigError(f"weights {weights} have no end-to-end head; drop ':e2e' from the model's name")
     names = [str(model.names[index]) for index in sorted(model.names)]
     return model, {"names": names}
-
-
-def _line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:160] if text else 'no message'}"

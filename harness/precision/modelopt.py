@@ -95,7 +95,9 @@ def _quantizers(module: Any) -> Any:
 def _batches(inputs: Inputs, size: int = 8) -> Any:
     assert inputs.calibration is not None
     pixels = np.load(inputs.calibration, mmap_mode="r")
-    return (normalize(pixels[start : start + size]) for start in range(0, len(pixels), size))
+    for start in range(0, len(pixels), size):
+        inputs.advance(start, len(pixels))
+        yield normalize(pixels[start : start + size])
 
 
 def write_graph(model: Any, inputs: Inputs, folder: Path) -> None:

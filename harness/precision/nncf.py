@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.families import normalize, prepare, read_outputs
+from harness.families import input_layout, normalize, prepare
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
 from harness.precision.onnx import module_of
 
@@ -51,10 +51,15 @@ def static_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
     model = openvino.convert_model(str(inputs.source))
     pixels = np.load(inputs.calibration, mmap_mode="r")
     starts = range(0, len(pixels) - inputs.batch + 1, inputs.batch)
-    layout = read_outputs([tuple(output.shape) for output in model.outputs], None, inputs.imgsz).layout
+    layout = input_layout([tuple(output.shape) for output in model.outputs], inputs.imgsz)
+
+    def batch(start: int) -> Any:
+        inputs.advance(start, len(pixels))  # twice: for ranges, and to correct biases
+        return prepare(normalize(pixels[start : start + inputs.batch]), layout)
+
     quantized = nncf.quantize(
         model,
-        nncf.Dataset(list(starts), lambda start: prepare(normalize(pixels[start : start + inputs.batch]), layout)),
+        nncf.Dataset(list(starts), batch),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(starts),
         ignored_scope=nncf.IgnoredScope(names=_decoding(model)),

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError
-from harness.families import normalize, prepare, read_outputs
+from harness.families import input_layout, normalize, prepare
 from harness.precision import ranges
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
 
@@ -208,7 +208,7 @@ def _batches(inputs: Inputs, model: Any) -> tuple[Iterator[NDArray[np.float32]],
     assert inputs.calibration is not None
     pixels = np.load(inputs.calibration, mmap_mode="r")
     shapes = [tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in model.graph.output]
-    layout = read_outputs(shapes, None, inputs.imgsz).layout
+    layout = input_layout(shapes, inputs.imgsz)
     starts = range(0, len(pixels) - inputs.batch + 1, inputs.batch)
     batches = (prepare(normalize(pixels[start : start + inputs.batch]), layout) for start in starts)
     return batches, lambda done: inputs.advance(done, len(starts))

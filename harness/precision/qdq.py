@@ -30,6 +30,16 @@ def store_weights(graph: Any) -> None:
     _drop_unused(graph)
 
 
+def fold_constants(graph: Any) -> None:
+    """Constant nodes become initializers, where everything here looks for scales, zero points and weights."""
+    for node in [node for node in graph.node if node.op_type == "Constant"]:
+        value = next((attribute for attribute in node.attribute if attribute.name == "value"), None)
+        if value is not None:
+            value.t.name = node.output[0]
+            graph.initializer.append(value.t)
+            graph.node.remove(node)
+
+
 def unsigned(graph: Any) -> None:
     """Activations in uint8 around z + 128 instead of int8 around z: the same values. Weights and their pairs stay.
 

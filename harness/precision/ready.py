@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import ConfigError, first_line
 from harness.precision import qdq
-from harness.precision.base import Inputs, Recipe, Table
+from harness.precision.base import BESIDE, Inputs, Recipe, Table
 
 SUFFIXES = (".onnx", ".xml", ".tflite", ".engine")
 EXECUTES = {"fp32": "f32", "fp16": "f32", "int8": "i8", "int8-dynamic": "i8", "w8": "f32", "w8a16": "i16"}
@@ -32,14 +32,9 @@ REASONS = {("torch", "ready"): "PyTorch runs checkpoints only; 'ready' is for .o
 SOURCES = {"onnx file": Recipe("ready:float_graph", "model.onnx", "f32", "f32", "checkpoint", tools=("onnx",))}
 
 
-def onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
-    """An ONNX graph of any precision; external data is folded into one file."""
-    return _adopted_onnx(inputs, folder)
-
-
 def float_graph(inputs: Inputs, folder: Path) -> dict[str, Any]:
     """An ONNX graph that recipes quantize, and that must not be quantized already."""
-    meta = _adopted_onnx(inputs, folder)
+    meta = onnx(inputs, folder)
     if meta["precision"] != "fp32":
         raise ConfigError(
             f"{inputs.weights} is {meta['precision']} already and cannot be quantized again; "
@@ -53,7 +48,7 @@ def ir(inputs: Inputs, folder: Path) -> dict[str, Any]:
     import openvino
 
     if inputs.weights.suffix == ".onnx":
-        meta = _adopted_onnx(inputs, folder)
+        meta = onnx(inputs, folder)
         qdq.to_ir(folder / "model.onnx", folder / "model.xml")
         (folder / "model.onnx").unlink()
         return meta
@@ -64,9 +59,14 @@ def ir(inputs: Inputs, folder: Path) -> dict[str, Any]:
         model = openvino.Core().read_model(inputs.weights)
     except RuntimeError as error:
         raise ConfigError(f"{inputs.weights} cannot be read as an OpenVINO IR: {first_line(error)}") from None
-    expect_input(inputs, [_dimension(d) for d in model.input(0).get_partial_shape()])
-    for suffix in (".xml", ".bin"):
-        shutil.copyfile(inputs.weights.with_suffix(suffix), folder / f"model{suffix}")
+    shape = [_dimension(d) for d in model.input(0).get_partial_shape()]
+    expect_input(inputs, shape)
+    if None in shape:
+        model.reshape([inputs.batch, 3, inputs.imgsz, inputs.imgsz])
+        openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
+    else:
+        for suffix in (".xml", ".bin"):
+            shutil.copyfile(inputs.weights.with_suffix(suffix), folder / f"model{suffix}")
     return _described(_precision_of_ir(model), _names_beside(inputs.weights))
 
 
@@ -77,19 +77,50 @@ def adopt(inputs: Inputs, folder: Path, suffix: str, precision: str, names: Sequ
     return _described(precision, names)
 
 
-def _adopted_onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
+    """An ONNX graph of any precision as one file: external data folded in, free dimensions as the cell feeds them."""
     import onnx
 
     _expect(inputs, ".onnx")
     try:
-        model = onnx.load(str(inputs.weights))
+        model = onnx.load(str(inputs.weights), load_external_data=False)
+        _expect_weights_beside(inputs.weights, model.graph)
+        onnx.load_external_data_for_model(model, str(inputs.weights.parent))
         taken = model.graph.input[0].type.tensor_type.shape.dim  # an IndexError where nothing was parsed
+    except ConfigError:
+        raise
     except Exception as error:  # protobuf's, onnx's and the file system's; all mean the same
         raise ConfigError(f"{inputs.weights} cannot be read as an ONNX graph: {first_line(error)}") from None
-    expect_input(inputs, [dim.dim_value or None for dim in taken])
+    shape = [dim.dim_value or None for dim in taken]
+    expect_input(inputs, shape)
+    qdq.fold_constants(model.graph)
+    if None in shape:
+        model = _with_input(model, (inputs.batch, 3, inputs.imgsz, inputs.imgsz))
     onnx.save(model, folder / "model.onnx")
     names = next((prop.value for prop in model.metadata_props if prop.key == "names"), None)
     return _described(_precision_of_onnx(model), _parsed(names))
+
+
+def _expect_weights_beside(path: Path, graph: Any) -> None:
+    """Weights in other files count only where the artifact's key sees them change."""
+    known = [f"{path.stem}{suffix}" for suffix in BESIDE[".onnx"]]
+    for tensor in graph.initializer:
+        places = [entry.value for entry in tensor.external_data if entry.key == "location"]
+        if places and places[0] not in known:
+            raise ConfigError(f"{path} keeps weights in {places[0]!r}; save it as one file, or name that {known[0]!r}")
+
+
+def _with_input(model: Any, shape: tuple[int, ...]) -> Any:
+    """The graph for batches of one shape; what it gives is worked out anew."""
+    import onnx
+
+    graph = model.graph
+    for dim, side in zip(graph.input[0].type.tensor_type.shape.dim, shape, strict=True):
+        dim.dim_value = side
+    del graph.value_info[:]
+    for value in graph.output:
+        value.type.tensor_type.ClearField("shape")
+    return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
 
 def _described(precision: str, names: Sequence[str] | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from harness.precision import modelopt
 from harness.precision.base import EXPORT, Advance, Inputs, Recipe, Table
 from harness.precision.onnx import module_of
 from harness.precision.ready import AS_READ
+from harness.precision.ready import onnx as adopt_onnx
 
 HALF, HALF_PTQ, HALF_QAT = "half onnx", "half modelopt", "half qat"
 ENGINE = "model.engine"
@@ -42,6 +44,9 @@ RECIPES: Table = {
     ("tensorrt", "ready"): Recipe("tensorrt:ready", ENGINE, AS_READ, AS_READ, "checkpoint", compiled=True),
     # Scored, not fast: the graph quantizes what convolutions read, and ONNX Runtime wants what they write as well.
     ("onnxruntime", "int8:tensorrt"): Recipe("onnx:copy", "model.onnx", "i8", "f32", HALF_PTQ, tools=modelopt.TOOLS),
+    ("onnxruntime", "int8-qat:tensorrt"): Recipe(
+        "onnx:copy", "model.onnx", "i8", "f32", HALF_QAT, tools=modelopt.TOOLS
+    ),
 }
 
 REASONS = {
@@ -223,10 +228,20 @@ def _work(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def ready(inputs: Inputs, folder: Path) -> dict[str, Any]:
-    """An engine from elsewhere, without the metadata before it; its precision is what most of its work executes in."""
+    """An engine from elsewhere, without the metadata before it; its precision is what most of its work executes in.
+
+    Or a graph from elsewhere, compiled as it is: with Q/DQ pairs, in float16, or in float32.
+    """
     from harness.backends import tensorrt
     from harness.types import Artifact, Cell
 
+    if inputs.weights.suffix == ".onnx":
+        graph = folder / "model.onnx"
+        read = adopt_onnx(inputs, folder)
+        made = engine(replace(inputs, source=graph), folder, tf32=False)
+        graph.unlink()
+        kinds = {name: kind for kind, name in PRECISIONS.items() if kind != "tf32"}
+        return {**made, **read, "executes": kinds.get(read["precision"], "unknown")}
     metadata, plan = tensorrt.read_engine(inputs.weights)
     (folder / ENGINE).write_bytes(plan)
     cell = Cell(inputs.weights.stem, "ready", "tensorrt", inputs.device, inputs.imgsz, inputs.batch)

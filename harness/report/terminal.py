@@ -39,7 +39,15 @@ STYLES: dict[Status, str] = {
     "improved": "bold green",
 }
 LOUD: tuple[Status, ...] = ("incomparable", "no-baseline", "inconclusive")
-SHORT = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "i8", "int8-dynamic": "i8", "int8-qat": "i8"}
+SHORT = {
+    "fp32": "f32",
+    "fp16": "f16",
+    "bf16": "bf16",
+    "int8": "i8",
+    "int8-dynamic": "i8",
+    "int8-qat": "i8",
+    "w8a16": "i16",
+}
 
 
 def summary(session: Session, width: int, colour: bool) -> str:

@@ -59,6 +59,12 @@ def test_the_small_numbers_of_yolox_are_no_units():
     assert litert._unit([np.ones((1, 3 * cells, 5 + CLASSES), np.float32)], SIDE) == SIDE  # YOLOv5
 
 
+def test_extents_larger_than_the_image_are_no_pixels():
+    boxes = np.full((1, 4 + CLASSES, 84), 0.5, np.float32)
+    boxes[:, 2:4] = 4.7  # YOLOv5's largest anchor at 320 px, in units of the image
+    assert litert._unit([boxes], SIDE) == SIDE
+
+
 def test_an_output_without_boxes_tells_no_unit():
     assert litert._unit([np.zeros((1, 300, 6), np.float32)], SIDE) is None
 

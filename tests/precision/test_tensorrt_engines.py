@@ -312,6 +312,19 @@ def test_an_engine_from_elsewhere_is_read_and_not_believed(monkeypatch, tmp_path
     np.testing.assert_allclose(session.infer(IMAGES)[0], run(graph), atol=3)
 
 
+def test_a_graph_from_elsewhere_is_compiled_as_it_is(monkeypatch, tmp_path, graph):
+    install(monkeypatch, tmp_path / "site")
+    half(given(graph), tmp_path)
+    mine, made = tmp_path / "fp32.onnx", tmp_path / "made"  # the name is no evidence
+    (tmp_path / "model.onnx").rename(mine)
+    made.mkdir()
+    read = ready(given(mine), made)
+    assert (read["precision"], read["executes"]) == ("fp16", "f16")
+    assert [path.name for path in made.iterdir()] == ["model.engine"]
+    session = backend.open(Artifact(str(made / "model.engine"), "key", 1), CELL, 1)
+    np.testing.assert_allclose(session.infer(IMAGES)[0], run(graph), atol=3)
+
+
 def test_the_images_of_a_suite_fit_a_ready_engine_or_it_is_one_line(monkeypatch, tmp_path, graph, build):
     install(monkeypatch, tmp_path / "site")
     build(graph)

@@ -20,11 +20,12 @@ from harness.sources import BUNDLED_DATA
 
 IMAGES = 12
 SUITE = """
-from harness import Gate, Suite, matrix
+from harness import Gate, Model, Qat, Suite, matrix
+TRAINED = Model("yolo26n-digits", qat=Qat(checkpoint="yolo26n-digits-qat"))
 SUITE = Suite(
     "digits-gpu", "digits",
-    matrix("yolo26n-digits", ["fp32", "fp16", "int8"], "tensorrt", imgsz=256)
-    + matrix("yolo26n-digits", ["fp32", "int8:tensorrt"], "onnxruntime", imgsz=256),
+    matrix(TRAINED, ["fp32", "fp16", "int8", "int8-qat"], "tensorrt", imgsz=256)
+    + matrix(TRAINED, ["fp32", "int8:tensorrt", "int8-qat:tensorrt"], "onnxruntime", imgsz=256),
     [Gate("map", max_drop=0.05, against="fp32"), Gate("attested_share", min=0.65, precisions="int8")],
 )
 """
@@ -63,11 +64,14 @@ def test_the_cells_build_run_score_and_gate(
     assert (
         scores["int8-tensorrt-cuda"] == scores["int8~tensorrt-onnxruntime-cpu"] > scores["fp32-onnxruntime-cpu"] - 0.05
     )
+    assert scores["int8-qat-tensorrt-cuda"] == scores["int8-qat~tensorrt-onnxruntime-cpu"] > 0.5
     assert abs(scores["fp16-tensorrt-cuda"] - scores["fp32-tensorrt-cuda"]) < 0.01
 
     assert {name: set(cell["executed"]) for name, cell in cells.items()} == {
         "fp32-onnxruntime-cpu": {"f32"},
         "int8~tensorrt-onnxruntime-cpu": {"f32"},
+        "int8-qat~tensorrt-onnxruntime-cpu": {"f32"},
+        "int8-qat-tensorrt-cuda": {"i8", "f16"},
         "fp32-tensorrt-cuda": {"f32"},
         "fp16-tensorrt-cuda": {"f16"},
         "int8-tensorrt-cuda": {"i8", "f16"},
@@ -88,7 +92,7 @@ def _expect_quantization_that_tensorrt_takes(artifacts: Path) -> None:
     """Its documentation: int8, symmetric, constant scales; activations per tensor, weights per output channel."""
     graphs = [onnx.load(file).graph for file in artifacts.glob("*/model.onnx")]
     quantized = [graph for graph in graphs if any(node.op_type == "QuantizeLinear" for node in graph.node)]
-    assert len(quantized) == 3, "ModelOpt's, the one with float16 that is compiled, and ONNX Runtime's copy of it"
+    assert len(quantized) == 6, "ModelOpt's, the one with float16 that is compiled, and ONNX Runtime's copy; of either"
     for graph in quantized:
         constants = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
         for node in graph.node:
