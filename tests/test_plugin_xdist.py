@@ -94,6 +94,11 @@ class Background:
         return pytest.RunResult(code, self.log.read_text().splitlines(), [], 0)
 
 
+def _heed_ctrl_c() -> None:
+    """Shells start what runs behind `&` with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(slow: Demo) -> Iterator[Callable[..., Background]]:
     """A function that starts a pytest in a process group of its own, as a shell does."""
@@ -103,8 +108,9 @@ def start(slow: Demo) -> Iterator[Callable[..., Background]]:
         log = slow.path / f"output-{len(started)}.txt"
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", *args], stdout=stream, stderr=stream, start_new_session=True
-            )
+                [sys.executable, "-m", "pytest", *args], stdout=stream, stderr=stream, start_new_session=True,
+                preexec_fn=_heed_ctrl_c,
+            )  # fmt: skip
         started.append(process)
         return Background(process, log)
 
