@@ -117,7 +117,7 @@ class TimeJob:
             batch = normalize(letterbox(picture, self.cell.imgsz)[None])
             pre.append(time.perf_counter() - start)
             outputs = session.infer(np.repeat(batch, self.cell.batch, axis=0))
-            reading = read_outputs([o.shape for o in outputs], names and len(names), self.cell.imgsz)
+            reading = read_outputs([o.shape for o in outputs], names and len(names), self.cell.imgsz, self.cell.head)
             output = outputs[reading.output][:1].astype(np.float32, copy=False)
             start = time.perf_counter()
             decode(output, reading.layout, self.decoding, self.cell.imgsz, [(image.width, image.height)])

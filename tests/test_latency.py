@@ -5,11 +5,16 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
-from builders import FP32, INT8
+from builders import FP32, INT8, picture
 
-from harness.latency import BLOCK, peak_rss, summarize, take_turns, timed
+from harness.datasets import Image
+from harness.declarations import Decoding
+from harness.latency import BLOCK, TimeJob, peak_rss, summarize, take_turns, timed
+from harness.types import Artifact, Cell
 
 NS = 1_000_000  # a millisecond
 
@@ -102,3 +107,16 @@ def test_peak_memory_follows_what_the_process_touches():
     held = b"x" * (before + 50_000_000)
     assert peak_rss() > before + 20_000_000
     assert held
+
+
+def test_pre_and_postprocessing_are_timed_in_the_family_that_the_suite_declares(tmp_path: Path) -> None:
+    class FourScales:
+        def infer(self, batch):
+            return (np.zeros((1, 84, 34000), np.float32),)  # strides 4 to 32, of which no shape tells
+
+    image = Image(1, str(picture(tmp_path / "a.png")), 64, 48, "")
+    cell = Cell("mine:raw", "ready", "onnxruntime")
+    job = TimeJob(cell, Artifact("", "", 0, {"names": None}), [image], "", Decoding(), threads=1, warmup=0)
+    sides = job._sides(FourScales())
+    assert sides.preprocess_ms > 0
+    assert sides.postprocess_ms > 0
