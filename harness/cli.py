@@ -86,12 +86,8 @@ def run_sensitivity(options: argparse.Namespace) -> int:
     from harness.matrix import matrix
 
     (cell,) = matrix(options.model, "fp32", options.backend, options.imgsz)
-    folders = [
-        [Path(part) for part in os.environ.get(name, "").split(os.pathsep) if part]
-        for name in ("QUANTGATE_WEIGHTS", "QUANTGATE_DATA")
-    ]
-    weights = sources.find_weights(cell.weights, Path(), folders[0])
-    data = sources.find_data([options.data], Path(), folders[1])
+    weights = sources.find_weights(cell.weights, Path(), sources.folders_in("QUANTGATE_WEIGHTS"))
+    data = sources.find_data([options.data], Path(), sources.folders_in("QUANTGATE_DATA"))
     if weights is None or data is None:
         missing = options.model if weights is None else options.data
         raise ConfigError(f"{missing} is not here; give its path: this command downloads nothing")

@@ -13,12 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import machine
-from harness.backends import BACKENDS, backend, cuda
+from harness.backends import BACKENDS, cuda
 from harness.declarations import Model, Qat
 from harness.errors import Unavailable
+from harness.inputs import runnable
 from harness.matrix import matrix
-from harness.precision import PRECISIONS, recipe
-from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+from harness.precision import PRECISIONS
+from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS, folders_in
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,7 @@ def abilities() -> list[Ability]:
 def _ability(name: str, precision: str) -> Ability:
     (cell,) = matrix(Model("doctor", qat=Qat()), precision, name)
     try:
-        made_by = recipe(cell)
-        version = backend(name).probe(cell)
+        made_by, version = runnable(cell)
     except Unavailable as error:
         return Ability(name, precision, None, str(error))
     return Ability(name, precision, version, f"stored {made_by.stored}, executes {made_by.executes}")
@@ -76,7 +76,7 @@ def machine_table() -> Table:
     drawn.add_row("bundled weights", _places(BUNDLED_WEIGHTS))
     drawn.add_row("bundled data", _places(BUNDLED_DATA))
     for variable, option in (("QUANTGATE_WEIGHTS", "--qg-weights-dir"), ("QUANTGATE_DATA", "--qg-data-dir")):
-        folders = [Path(part) for part in os.environ.get(variable, "").split(os.pathsep) if part]
+        folders = folders_in(variable)
         said = (
             ", ".join(f"{folder} ({_found(folder)})" for folder in folders)
             or f"not set; also {option}; else Ultralytics by name"

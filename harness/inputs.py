@@ -201,7 +201,7 @@ def runnable(cell: Cell) -> tuple[Recipe, str]:
         try:
             backend(cell.backend).probe(cell)
         except Unavailable as other:
-            raise type(other)(f"{other}; {error}" if str(other) != str(error) else str(error)) from None
+            raise Unavailable(f"{other}; {error}" if str(other) != str(error) else str(error)) from None
         raise
     return made_by, backend(cell.backend).probe(cell)
 

@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 
 from harness import baselines
-from harness.backends import backend
 from harness.errors import ConfigError, Unavailable, Unsupported
-from harness.inputs import Settings
+from harness.inputs import Settings, runnable
 from harness.metrics import METRICS, STORED, Phase
-from harness.precision import recipe
 from harness.records import Record
 from harness.results import CellResult, Plan
 from harness.runner import Runner
@@ -181,8 +179,7 @@ class CellTest(SuiteItem):
 def can_be_had(cell: Cell) -> bool:
     """Whether an unavailable cell lacks something that could be installed; a precision that no kernel has does not."""
     try:
-        recipe(cell)
-        backend(cell.backend).probe(cell)
+        runnable(cell)
     except Unsupported:
         return False
     except Unavailable:

@@ -75,6 +75,11 @@ def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) ->
     return None
 
 
+def folders_in(variable: str) -> list[Path]:
+    """The folders that an environment variable names."""
+    return [Path(part) for part in os.environ.get(variable, "").split(os.pathsep) if part]
+
+
 def downloadable(names: Sequence[str]) -> list[str]:
     """Those of `names` that Ultralytics downloads."""
     return [stem for stem in (name.removesuffix(".yaml") for name in names) if stem in ULTRALYTICS_DATA]

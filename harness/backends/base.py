@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,13 @@ class Compiling(Backend, Protocol):
     def hardware(self, cell: Cell) -> str:
         """The device, its architecture and the version of the compiler."""
         ...
+
+
+def class_names(declared: Any) -> list[str]:
+    """Class names by class number, as files carry them: a list, or a dictionary from the number or its text."""
+    if isinstance(declared, dict):
+        return [str(declared[key]) for key in sorted(declared, key=int)]
+    return list(map(str, declared))
 
 
 def require(distribution: str, extra: str = "") -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends import macs
-from harness.backends.base import Tensor, require, require_cpu
+from harness.backends.base import Tensor, class_names, require, require_cpu
 from harness.errors import ConfigError, first_line
 from harness.families import layout_of
 from harness.types import Artifact, Cell
@@ -241,6 +241,6 @@ def _names(path: str | PathLike[str]) -> list[str] | None:
             entry = next(name for name in archive.namelist() if name.endswith((".json", ".txt")))
             text = archive.read(entry).decode()
         names = (json.loads(text) if entry.endswith(".json") else ast.literal_eval(text))["names"]
-        return [str(names[key]) for key in sorted(names, key=int)] if isinstance(names, dict) else list(map(str, names))
+        return class_names(names)
     except (zipfile.BadZipFile, StopIteration, ValueError, SyntaxError, KeyError, TypeError):
         return None

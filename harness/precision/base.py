@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.declarations import Qat
+from harness.families import normalize
 
 Advance = Callable[[int, int], None]
 """`done` of `total` units of a long build: a sign of life, and the bar that the user sees."""
@@ -33,6 +37,14 @@ class Inputs:
     device: str = "cpu"  # what a compiled artifact is compiled on
     timings: Path | None = None  # file in which builds for the same hardware keep what they have timed
     advance: Advance = silent  # called by builds that may outlast the limit of a silent child
+
+    def batches(self, size: int = 0) -> Iterator[NDArray[np.float32]]:
+        """Calibration images [N, 3, S, S] in [0, 1], `size` at a time (0: the cell's batch); the build's progress."""
+        assert self.calibration is not None
+        pixels = np.load(self.calibration, mmap_mode="r")
+        for start in range(0, len(pixels), size or self.batch):
+            self.advance(start, len(pixels))
+            yield normalize(pixels[start : start + (size or self.batch)])
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ import numpy as np
 
 from harness.backends import litert as backend
 from harness.errors import ConfigError
-from harness.families import normalize
 from harness.precision import export, ready
 from harness.precision.base import Inputs, Recipe, Table
 
@@ -137,9 +136,6 @@ def _ranges(inputs: Inputs, widest: bool) -> dict[str, Any]:
     from ai_edge_quantizer import calibrator, recipe_manager
     from ai_edge_quantizer.utils.qsv_utils import min_max_update
 
-    assert inputs.calibration is not None
-    pixels = np.load(inputs.calibration, mmap_mode="r")
-    calls = len(pixels) // inputs.batch
     observer = calibrator.Calibrator(
         str(inputs.source),
         num_threads=1,
@@ -147,10 +143,10 @@ def _ranges(inputs: Inputs, widest: bool) -> dict[str, Any]:
         qsv_update_func=min_max_update if widest else _sum,
     )
     signature, inputs_of = next(iter(observer._tfl_interpreter.get_signature_list().items()))
-    for call in range(calls):
-        batch = normalize(pixels[call * inputs.batch : (call + 1) * inputs.batch])
+    calls = 0
+    for batch in inputs.batches():
         observer.calibrate({signature: [{inputs_of["inputs"][0]: batch}]}, recipe_manager.RecipeManager())
-        inputs.advance(call + 1, calls)
+        calls += 1
     ranges = observer.get_model_qsvs()
     for name, ends in ranges.items():
         if not all(np.isfinite(end).all() for end in ends.values()):

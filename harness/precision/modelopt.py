@@ -10,9 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from harness.families import normalize
 from harness.precision import export, qdq
 from harness.precision.base import EXPORT, Inputs, Recipe
 
@@ -21,6 +18,8 @@ TOOLS = (*EXPORT, "nvidia-modelopt")
 SOURCES = {
     "modelopt": Recipe("modelopt:ptq_onnx", "model.onnx", "i8", "i8", "checkpoint", calibrated=True, tools=TOOLS),
 }
+
+AT_ONCE = 8  # calibration images a call
 
 PERCENTILE = 99.999
 """Percent of an activation's magnitudes that its range covers. By measurement, as is the class branch in float."""
@@ -75,7 +74,7 @@ def fake_quantized(module: Any, inputs: Inputs) -> Any:
         quantizer.disable_quant()
         quantizer.enable_calib()
     with torch.no_grad():
-        for batch in _batches(inputs):
+        for batch in inputs.batches(AT_ONCE):
             module(torch.from_numpy(batch))
     for name, quantizer in quantizers.items():
         wanted = {} if name.endswith("weight_quantizer") else {"method": "percentile", "percentile": PERCENTILE}
@@ -90,14 +89,6 @@ def _quantizers(module: Any) -> Any:
     from modelopt.torch.quantization.nn import TensorQuantizer
 
     return ((name, q) for name, q in module.named_modules() if isinstance(q, TensorQuantizer) and q.is_enabled)
-
-
-def _batches(inputs: Inputs, size: int = 8) -> Any:
-    assert inputs.calibration is not None
-    pixels = np.load(inputs.calibration, mmap_mode="r")
-    for start in range(0, len(pixels), size):
-        inputs.advance(start, len(pixels))
-        yield normalize(pixels[start : start + size])
 
 
 def write_graph(model: Any, inputs: Inputs, folder: Path) -> None:

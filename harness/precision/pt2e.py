@@ -12,7 +12,6 @@ compile for half a minute in every process that opens it. It runs on the kind of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +117,7 @@ def _quantize(program: Any, inputs: Inputs, in_float: str) -> Any:
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     observed = prepare_pt2e(program.module(), _quantizer(in_float))
-    for batch in _batches(inputs):
+    for batch in inputs.batches():
         observed(torch.from_numpy(batch))
     return convert_pt2e(observed)
 
@@ -143,20 +142,6 @@ def _quantizer(in_float: str) -> Any:
     quantizer.set_module_name_qconfig(in_float, None)
     quantizer.set_global(x86.get_default_x86_inductor_quantization_config())
     return quantizer
-
-
-def _batches(inputs: Inputs) -> Iterator[Any]:
-    """Calibration batches [N, 3, S, S] in [0, 1]; the build's progress."""
-    import numpy as np
-
-    from harness.families import normalize
-
-    assert inputs.calibration is not None
-    pixels = np.load(inputs.calibration, mmap_mode="r")
-    starts = range(0, len(pixels) - inputs.batch + 1, inputs.batch)
-    for done, start in enumerate(starts):
-        inputs.advance(done, len(starts))
-        yield normalize(pixels[start : start + inputs.batch])
 
 
 def _compile(program: Any, folder: Path) -> dict[str, Any]:

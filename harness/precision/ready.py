@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.backends.base import class_names
 from harness.errors import ConfigError, first_line
 from harness.precision import qdq
 from harness.precision.base import BESIDE, Inputs, Recipe, Table
@@ -170,22 +171,17 @@ def _names_beside(weights: Path) -> Sequence[str] | None:
     import yaml
 
     try:
-        names = yaml.safe_load((weights.parent / "metadata.yaml").read_text())["names"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return class_names(yaml.safe_load((weights.parent / "metadata.yaml").read_text())["names"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
         return None
-    return _ordered(names)
 
 
 def _parsed(text: str | None) -> Sequence[str] | None:
     """Ultralytics' `names` entry of an ONNX file: the text of a dictionary."""
     try:
-        return _ordered(ast.literal_eval(text)) if text else None
+        return class_names(ast.literal_eval(text)) if text else None
     except (ValueError, SyntaxError):
         return None
-
-
-def _ordered(names: Any) -> Sequence[str]:
-    return [str(names[index]) for index in sorted(names)] if isinstance(names, dict) else [str(name) for name in names]
 
 
 def _expect(inputs: Inputs, suffix: str) -> None:

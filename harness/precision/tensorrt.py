@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.backends.base import class_names
 from harness.errors import ConfigError
 from harness.precision import modelopt
 from harness.precision.base import EXPORT, Advance, Inputs, Recipe, Table
@@ -251,7 +252,7 @@ def ready(inputs: Inputs, folder: Path) -> dict[str, Any]:
     most = max(work, key=lambda kind: work[kind], default="unknown")
     names = metadata.get("names")
     return {
-        "names": [str(names[key]) for key in sorted(names, key=int)] if isinstance(names, dict) else names,
+        "names": None if names is None else class_names(names),
         "precision": PRECISIONS.get(most, "unknown"),
         "executes": most,
     }

@@ -16,9 +16,7 @@ from onnx import numpy_helper
 from standins import install
 
 from harness.results import SCHEMA_FILE
-from harness.sources import BUNDLED_DATA
 
-IMAGES = 12
 SUITE = """
 from harness import Gate, Model, Qat, Suite, matrix
 TRAINED = Model("yolo26n-digits", qat=Qat(checkpoint="yolo26n-digits-qat"))
@@ -29,21 +27,6 @@ SUITE = Suite(
     [Gate("map", max_drop=0.05, against="fp32"), Gate("attested_share", min=0.65, precisions="int8")],
 )
 """
-
-
-@pytest.fixture
-def few_images(tmp_path: Path) -> Path:
-    """The first images of the bundled data, where they lie."""
-    source = BUNDLED_DATA["digits"]
-    truth = json.loads((source / "annotations" / "instances_val.json").read_text())
-    truth["images"] = truth["images"][:IMAGES]
-    kept = {image["id"] for image in truth["images"]}
-    truth["annotations"] = [row for row in truth["annotations"] if row["image_id"] in kept]
-    for image in truth["images"]:
-        image["file_name"] = str(source / "images" / "val" / Path(image["file_name"]).name)
-    path = tmp_path / "instances_val.json"
-    path.write_text(json.dumps(truth))
-    return path
 
 
 def test_the_cells_build_run_score_and_gate(
