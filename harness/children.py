@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
@@ -29,8 +29,9 @@ OnProgress = Callable[[Progress], None]
 class Child:
     """A worker process and its job. Leaving the context kills whatever is left of it."""
 
-    def __init__(self, job: Job, log: Path, limit_s: float) -> None:
+    def __init__(self, job: Job, log: Path, limit_s: float, environment: Mapping[str, str] | None = None) -> None:
         self._job, self._log, self._limit, self._deadline = job, log, limit_s, math.inf
+        self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._connection, self._theirs = multiprocessing.Pipe()
 
@@ -38,7 +39,8 @@ class Child:
         """Start the process, once. Not on construction: starting is heavy work, and a timed section may be running."""
         if self._process:
             return
-        environment = {**os.environ, "YOLO_AUTOINSTALL": "false", "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
+        switches = {"YOLO_AUTOINSTALL": "false", "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
+        environment = {**os.environ, **switches, **self._environment}
         with self._opened_log() as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "harness.worker", str(self._theirs.fileno()), str(os.getpid())],

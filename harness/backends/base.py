@@ -49,6 +49,8 @@ class DeviceSession(Session, Protocol):
 class Backend(Protocol):
     """A module of this package. Module level functions, so that a new backend is one new file."""
 
+    REFERENCE: str  # file of the frozen network in assets/reference that this runtime reads
+
     def probe(self, cell: Cell) -> str:
         """Version of the installed runtime; raises Unavailable with the reason. Imports nothing heavy."""
         ...

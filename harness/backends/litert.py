@@ -27,6 +27,7 @@ from harness.types import Artifact, Cell
 TYPES = {"float32": "f32", "float16": "f16", "int8": "i8", "uint8": "i8", "int16": "i16"}
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_3D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 NORMALIZED = 2.0  # no box of a network that counts in pixels is all below this, no box in units of the image above
+REFERENCE = "network.tflite"  # of `references.py`
 
 
 def probe(cell: Cell) -> str:

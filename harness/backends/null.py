@@ -1,8 +1,8 @@
 """Scripted detections from a JSON file, no runtime: the mock that ships.
 
 The weights are a `.json` file: {"names": […], "detections": [[x1, y1, x2, y2, score, class], …], "delay_ms": 0,
-"fault": null}. Coordinates are pixels of the network input; the same detections come for every image.
-`fault` is one of crash, hang, memory, raise: what goes wrong at the first inference.
+"work": 0, "fault": null}. Coordinates are pixels of the network input; the same detections come for every image.
+`work` is CPU time in products of two 64 × 64 matrices, `delay_ms` sleep; `fault` is one of crash, hang, memory, raise: what goes wrong at the first inference.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from harness import __version__
 from harness.backends.base import Tensor, require_cpu
 from harness.types import Artifact, Cell
+REFERENCE = "network.json"  # of `references.py`
 
 
 def probe(cell: Cell) -> str:
@@ -41,12 +42,15 @@ class NullSession:
         rows = np.asarray(script.get("detections", []), np.float32).reshape(-1, 6)
         self._output = np.repeat(rows[None], cell.batch, axis=0)
         self._delay = script.get("delay_ms", 0) / 1e3
+        self._work, self._factor = script.get("work", 0), np.ones((64, 64), np.float32)
         self._fault = script.get("fault")
         self._executed = script.get("executed", {"f32": 1})
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
         if self._fault:
             self._fail(self._fault)
+        for _ in range(self._work):
+            _ = self._factor @ self._factor
         if self._delay:
             time.sleep(self._delay)
         return (self._output,)

@@ -24,6 +24,7 @@ PRODUCTS = (
 )  # fmt: skip
 INPUTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 TYPES = {"float": "f32", "float16": "f16", "bfloat16": "bf16", "int8": "i8", "uint8": "i8", "int16": "i16"}
+REFERENCE = "network.onnx"  # of `references.py`
 
 
 def probe(cell: Cell) -> str:

@@ -16,6 +16,7 @@ from harness.types import Artifact, Cell
 
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 PRODUCTS = ("MatMul", "FullyConnected", "Gemm")
+REFERENCE = "network.onnx"  # of `references.py`
 
 
 def probe(cell: Cell) -> str:

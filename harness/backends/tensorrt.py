@@ -20,6 +20,7 @@ from harness.types import Artifact, Cell
 
 EXTRA = "tensorrt"
 MAGIC = b"ftrt"  # how a serialized engine begins
+REFERENCE = "network.onnx"  # of `references.py`
 
 
 def probe(cell: Cell) -> str:

@@ -22,6 +22,7 @@ from harness.machine import cpu_flags, isa
 from harness.types import Artifact, Cell
 
 COMPILED = ".pt2"  # suffix of AOTInductor packages
+REFERENCE = "network.npz"  # of `references.py`
 
 
 def probe(cell: Cell) -> str:
@@ -59,6 +60,8 @@ def open(artifact: Artifact, cell: Cell, threads: int) -> TorchSession | Compile
     import torch
 
     torch.set_num_threads(threads)
+    if artifact.path.endswith(REFERENCE):
+        return TorchSession(_reference(artifact.path).to(cell.device), cell)
     if Path(artifact.path).suffix == COMPILED:
         return CompiledSession(artifact.path, artifact.meta["work"], (cell.batch, 3, cell.imgsz, cell.imgsz))
     if cell.device != "cpu" and not torch.cuda.is_available():
@@ -79,6 +82,18 @@ def decode_in_float(head: Any) -> None:
         {name: [part.float() for part in value] if isinstance(value, list) else value.float()
          for name, value in predictions.items()}
     )  # fmt: skip
+
+
+def _reference(path: str) -> Any:
+    """The frozen network: kernels with their strides, SiLU between them."""
+    import torch
+
+    parts: list[Any] = []
+    for name, kernel in np.load(path).items():
+        convolution = torch.nn.Conv2d(kernel.shape[1], kernel.shape[0], 3, int(name[-1]), 1, bias=False)
+        convolution.weight.data = torch.from_numpy(kernel)
+        parts += [convolution, torch.nn.SiLU()]
+    return torch.nn.Sequential(*parts)
 
 
 class TorchSession:

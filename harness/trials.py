@@ -1,0 +1,158 @@
+"""Trials of the whole latency rule on this machine, for `quantgate selfcheck aa` and `power`.
+
+A trial is a fresh baseline (two occasions of five processes) and a fresh candidate (3, 5 or 7, as the rule asks for);
+every process is used once. Trials go in blocks: the first occasion of all trials of a block, then their second, then
+their candidates, so that minutes lie between them as they do between a recording and a pull request.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness import stats
+from harness.children import Child
+from harness.inputs import Finder, Settings
+from harness.locks import MachineLock
+from harness.matrix import matrix
+from harness.pairs import PairsJob, Replicate, Slowed
+from harness.references import SINGLE_THREAD
+from harness.stats import LOOKS, Decision
+from harness.types import Artifact, Cell, Suite
+
+OCCASION = 5  # processes that one recording run adds
+OCCASIONS = 2
+CELLS = (("fp32", "onnxruntime"), ("int8", "openvino"), ("int8", "litert"))
+LIMIT_S = 120.0  # of a child without a sign of life
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: a cell, built."""
+
+    cell: Cell
+    artifact: Artifact
+    pixels: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of the rule."""
+
+    cell: str
+    baseline: tuple[Replicate, ...]
+    candidate: tuple[Replicate, ...]
+    decision: Decision
+
+
+def subjects(folder: Path, cache: Path, run_job: Callable[..., object], wanted: Sequence[str] = ()) -> list[Subject]:
+    """Cells of the bundled detector on the runtimes that are here; `wanted` are names of backends."""
+    from harness.errors import Unavailable
+
+    finder = Finder(Settings(folder, cache), run_job)
+    found = []
+    for precision, name in CELLS:
+        (cell,) = matrix("yolo26n-digits", precision, name, imgsz=256)
+        if wanted and name not in wanted:
+            continue
+        try:
+            inputs = finder.inputs(Suite("selfcheck", "digits", [cell]), Path(), cell)
+        except Unavailable:
+            continue
+        found.append(Subject(cell, inputs.artifact, str(inputs.pixels)))
+    return found
+
+
+def process(
+    subject: Subject, log: Path, reference: str, repeats: Mapping[str, int], slowed: Slowed | None
+) -> Replicate:
+    """One fresh process."""
+    job = PairsJob(subject.cell, subject.artifact, subject.pixels, (reference,), repeats, slowed)
+    with Child(job, log, LIMIT_S, SINGLE_THREAD) as child:
+        child.answer()  # its runtime is imported
+        child.send("start")
+        observed: Replicate = child.answer()
+    return observed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `run` does."""
+
+    subjects: Sequence[Subject]
+    log: Path
+    trials: int
+    limit: float  # share
+    block: int = 30  # trials between the first occasion of one and its second
+    jobs: int = 1  # trials at a time; above 1 they are each other's neighbours
+    reference: str = "network"
+    wall: bool = False  # judge the wall clock instead of CPU time
+    slowed: Slowed | None = None
+    baselines: Sequence[tuple[str, tuple[Replicate, ...]]] = ()  # of earlier trials, instead of fresh ones
+
+
+def run(plan: Plan, lock: MachineLock) -> Iterator[list[Trial]]:
+    """Blocks of trials, cells in turn; nothing else of quantgate runs on the machine meanwhile."""
+    turns = itertools.cycle(plan.subjects)
+    left = [next(turns) for _ in range(plan.trials)]
+    known = {
+        subject.cell.id: [list(old) for cell, old in plan.baselines if cell == subject.cell.id]
+        for subject in plan.subjects
+    }
+    with ThreadPoolExecutor(plan.jobs) as pool:
+        while left:
+            block, left = left[: plan.block], left[plan.block :]
+            with lock.timed():
+                accepted: list[list[Replicate]] = [
+                    known[one.cell.id].pop(0) if known[one.cell.id] else [] for one in block
+                ]
+                for _ in range(OCCASIONS):
+                    missing = [len(old) < OCCASION * OCCASIONS for old in accepted]
+                    list(pool.map(lambda one, old, go: _record(plan, one, old) if go else None,
+                                  block, accepted, missing))  # fmt: skip
+                done = list(pool.map(lambda one, old: _judge(plan, one, old), block, accepted))
+            yield done
+
+
+def _record(plan: Plan, subject: Subject, accepted: list[Replicate]) -> None:
+    """One occasion."""
+    for _ in range(OCCASION):
+        repeats = accepted[0].repeats if accepted else {}
+        accepted.append(process(subject, plan.log, plan.reference, repeats, None))
+
+
+def _judge(plan: Plan, subject: Subject, accepted: Sequence[Replicate]) -> Trial:
+    """The candidate, as many processes as the rule wants."""
+    now: list[Replicate] = []
+    decision: Decision = "inconclusive"
+    for look in LOOKS:
+        while len(now) < look:
+            now.append(process(subject, plan.log, plan.reference, accepted[0].repeats, plan.slowed))
+        decision = verdict(plan, accepted, now)
+        if decision != "inconclusive":
+            break
+    return Trial(subject.cell.id, tuple(accepted), tuple(now), decision)
+
+
+def verdict(plan: Plan, accepted: Sequence[Replicate], now: Sequence[Replicate]) -> Decision:
+    """What the rule says of these processes."""
+
+    def values(side: Sequence[Replicate]) -> list[float]:
+        return [(one.wall if plan.wall else one.cpu)[plan.reference] for one in side]
+
+    decision = stats.decide(stats.compare(values(now), values(accepted)), plan.limit)
+    if plan.wall and decision == "regressed" and any(one.interference.high for one in now):
+        return "inconclusive"  # the wall clock convicts nobody on a busy machine
+    return decision
+
+
+def thinned(trial: Trial) -> Trial:
+    """Without the samples that nobody replays: those of all processes but the first on each side."""
+
+    def first(side: tuple[Replicate, ...]) -> tuple[Replicate, ...]:
+        return tuple(replace(one, samples_ms=one.samples_ms if n == 0 else ()) for n, one in enumerate(side))
+
+    return replace(trial, baseline=first(trial.baseline), candidate=first(trial.candidate))
