@@ -44,9 +44,12 @@ METRICS: dict[str, Metric] = {
     ),
     "size_bytes": _cost("accuracy", "B", "all files of the artifact"),
     "latency": _cost("latency", "", "median ratio to the fp32 sibling, interleaved in one run"),
+    "latency_wall": _cost("latency", "", "wall clock against the baseline, as a ratio to a reference of the same run"),
+    "latency_creep": _cost("latency", "", "CPU time since the anchor of the last release, as such a ratio"),
     "latency_ratio": _cost("latency", "", "the same, as it is stored"),
     "latency_p50_ms": _cost("latency", "ms", "median wall clock of a call"),
     "latency_p90_ms": _cost("latency", "ms", "90th percentile of a call"),
+    "latency_p99_ms": _cost("latency", "ms", "99th percentile of a call; nothing below 662 calls"),
     "latency_mean_ms": _cost("latency", "ms", "mean wall clock of a call"),
     "latency_calls": Metric("latency", True, "calls", "timed calls behind the percentiles"),
     "throughput_ips": Metric("latency", True, "images/s", "images per second at the median"),
@@ -57,8 +60,12 @@ METRICS: dict[str, Metric] = {
     "peak_rss_bytes": _cost("latency", "B", "peak resident set of the process after the first call"),
     "device_p50_ms": _cost("latency", "ms", "median time of a call on the device itself, copies excluded"),
     "device_memory_bytes": _cost("latency", "B", "memory of the opened artifact on the device"),
+    "energy_mj": _cost("latency", "mJ", "energy of the machine or device during a call"),
     "runtime_rss_bytes": _cost("latency", "B", "the same, above the process before the runtime was loaded"),
 }
+
+GATED = ("latency", "latency_wall", "latency_creep")
+"""Ratios of the latency phase that a stored baseline may judge (`gating.py`)."""
 
 STORED = {
     "accuracy": tuple(name for name, metric in METRICS.items() if metric.phase == "accuracy"),

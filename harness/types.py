@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from harness.declarations import Calibration, Decoding, Qat
 from harness.errors import ConfigError, nearest
-from harness.metrics import METRICS
+from harness.metrics import GATED, METRICS
 
 Status = Literal[
     "error",
@@ -80,8 +80,10 @@ class Gate:
     `max_drop` and `max_rise` are absolute for metrics without a unit (mAP, recall: 0.002 is 0.2 AP points) and
     relative for physical ones (bytes, milliseconds: 0.05 is 5 %); `relative` overrides that. `max_ratio` and
     `min_ratio` bound observed / reference. `min` and `max` are fixed limits and need no reference.
-    `Gate("latency", …)` judges the latency ratio to fp32 that is measured interleaved in the same run, never a
-    stored wall clock.
+    `Gate("latency", max_rise=0.05)` judges CPU time against the baseline by the stop rule of `stats.py`, and with it
+    the wall clock (`latency_wall`) and the change since the last anchor (`latency_creep`), 10 % each unless a gate of
+    that name says otherwise. `Gate("latency", max_ratio=0.9, against="fp32")` judges the ratio to fp32 that is
+    measured interleaved in the same run. A stored wall clock is never judged.
     """
 
     metric: str
@@ -120,11 +122,19 @@ class Gate:
         elif self.against == "limit":
             raise ConfigError(f"{where}: against='limit' takes min= or max=")
         if METRICS[self.metric].phase == "latency" and self.against == "baseline":
-            raise ConfigError(
-                f"{where}: stored latency and memory are shown, not gated; use against='fp32' with max_ratio="
-            )
+            self._check_latency(where, limits)
         if self.metric == "latency" and self.against == "fp32" and limits.keys() - {"max_ratio", "min_ratio"}:
             raise ConfigError(f"{where}: it is a ratio already, measured in the same run; use max_ratio=")
+
+    def _check_latency(self, where: str, limits: Mapping[str, float]) -> None:
+        if self.metric not in GATED:
+            raise ConfigError(
+                f"{where}: stored wall clocks and memory are shown, not gated; gate 'latency' with max_rise="
+            )
+        if limits.keys() != {"max_rise"} or not limits["max_rise"] or self.relative is False:
+            raise ConfigError(f"{where}: against the baseline it takes max_rise= above 0, a share: 0.05 is 5 %")
+        if self.metric == "latency_wall" and limits["max_rise"] < 0.1:
+            raise ConfigError(f"{where}: the wall clock resolves 10 %, not {limits['max_rise']:.0%}; use 'latency'")
 
     def applies(self, cell: Cell) -> bool:
         """Whether this gate judges `cell`; fp32 is never held against itself."""

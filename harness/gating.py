@@ -1,0 +1,192 @@
+"""Gated latency against a baseline: which reference may judge, what the processes say, what a recording adds. Pure.
+
+A measurement carries its processes as samples (`log_ratio_network`, `wall_log_ratio_numpy`, …, one number a process) and
+what they were measured with as `provenance["gated"]`. A baseline carries the same of all its occasions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from harness import stats
+from harness.pairs import Replicate
+from harness.references import NAMES
+from harness.types import Gate, Measurement, Status, Verdict
+
+OCCASION = 5  # processes that one recording adds
+MIN_PROCESSES, MIN_OCCASIONS = 10, 2  # of a baseline that may judge
+APART = timedelta(minutes=10)  # between two occasions
+KEPT = 6  # occasions; older ones go
+WALL_LIMIT = 0.10  # of the second gate, where the suite does not say another
+CREEP_LIMIT = 0.10  # since the anchor, the same
+STAMP = "%Y-%m-%dT%H:%MZ"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a process measures with."""
+
+    artifact: str  # its key
+    references: Mapping[str, str]  # what each reference is here, by name
+
+
+def provenance(identity: Identity, repeats: Mapping[str, int], processes: int, now: datetime) -> dict[str, Any]:
+    """`provenance["gated"]` of one occasion."""
+    return {
+        "artifact": identity.artifact,
+        "references": dict(identity.references),
+        "repeats": dict(repeats),
+        "occasions": [{"recorded": now.strftime(STAMP), "processes": processes}],
+    }
+
+
+def samples(replicates: Sequence[Replicate]) -> dict[str, list[float]]:
+    """One number a process, by clock and reference; natural logarithms."""
+    names = replicates[0].cpu
+    return {f"log_ratio_{name}": [round(one.cpu[name], 5) for one in replicates] for name in names} | {
+        f"wall_log_ratio_{name}": [round(one.wall[name], 5) for one in replicates] for name in names
+    }
+
+
+def gated(measured: Measurement | None) -> Mapping[str, Any]:
+    """What the processes of a measurement were measured with; empty where it has none."""
+    return (measured.provenance.get("gated") or {}) if measured else {}
+
+
+def usable(accepted: Measurement | None, identity: Identity) -> tuple[str, str]:
+    """The reference that may judge, and why there is none: ("network", "") or ("", reason).
+
+    The network judges where it is the same file on the same version of the runtime. Where the runtime was upgraded,
+    numpy's product judges, whose own version and BLAS must then be the same.
+    """
+    known = gated(accepted)
+    if not known:
+        return "", "the baseline has no gated processes: record them with --qg-baseline-update"
+    for name in NAMES:
+        if known["references"].get(name) == identity.references.get(name) and _values(accepted, name):
+            return name, ""
+    differing = [
+        f"{name} reference: the baseline has {known['references'].get(name)}, this run {identity.references.get(name)}"
+        for name in NAMES
+    ]
+    return "", "; ".join(differing)
+
+
+def immature(accepted: Measurement) -> str:
+    """What a baseline lacks before it may judge; empty where nothing."""
+    occasions = gated(accepted)["occasions"]
+    processes = sum(one["processes"] for one in occasions)
+    if processes >= MIN_PROCESSES and len(occasions) >= MIN_OCCASIONS:
+        return ""
+    return (
+        f"the baseline has {processes} processes of {_count(len(occasions), 'occasion')} and needs {MIN_PROCESSES} of "
+        f"{MIN_OCCASIONS}: run again with --qg-baseline-update, at least {APART.seconds // 60} minutes after the last"
+    )
+
+
+def limits(gates: Sequence[Gate]) -> dict[str, float]:
+    """Limit of each gated metric, a share; the wall clock and the creep are watched wherever latency is gated."""
+    declared = {gate.metric: gate.max_rise for gate in gates if gate.max_rise is not None}
+    latency = declared.get("latency")
+    if latency is None:
+        return {}
+    return {
+        "latency": latency,
+        "latency_wall": declared.get("latency_wall", max(WALL_LIMIT, latency)),
+        "latency_creep": declared.get("latency_creep", CREEP_LIMIT),
+    }
+
+
+def judge(
+    metric: str, now: Sequence[Replicate], accepted: Measurement, reference: str, limit: float, cells: int
+) -> Verdict:
+    """One gate after one look. `metric` is latency or latency_creep (CPU time), or latency_wall."""
+    wall = metric == "latency_wall"
+    seen = stats.compare(
+        [(one.wall if wall else one.cpu)[reference] for one in now], _values(accepted, reference, wall), cells
+    )
+    status: Status = stats.decide(seen, limit)
+    detail = (
+        f"{_percent(seen.estimate)} ± {math.expm1(seen.passing):.1%} by {_count(len(now), 'process', 'es')} against "
+        f"{seen.accepted}, {reference} reference"
+    )
+    if wall and status == "regressed" and (busy := _busiest(now)):
+        status, detail = "inconclusive", f"{detail}; not enforced on a busy machine: {busy}; run it on a quiet one"
+    elif status == "inconclusive":
+        detail = f"{detail}; {_remedy(seen, limit)}"
+    return Verdict(metric, "baseline", status, math.exp(seen.estimate), 1.0, f"≤ {1 + limit:g} × baseline", detail)
+
+
+def _remedy(seen: stats.Comparison, limit: float) -> str:
+    """What would resolve it."""
+    now, more = stats.resolvable(seen), stats.resolvable(seen, 3 * seen.accepted)
+    scatter = f"processes scatter by {seen.spread:.1%}, which resolves {now:.1%}"
+    if now <= limit:
+        return f"{scatter}: the change is close to the limit, run it again"
+    if more <= limit:
+        return f"{scatter}: a baseline of {3 * seen.accepted} processes would resolve {more:.1%}, record more occasions"
+    return f"{scatter}: quieten the machine, or gate at {now:.0%} or more"
+
+
+def extended(accepted: Measurement | None, new: Measurement, limit: float) -> tuple[Measurement, str]:
+    """The baseline after a recording, and what happened, in words.
+
+    An occasion is added where artifact and references are the same and the stop rule finds no change; anything else is
+    a new level, whose baseline begins anew.
+    """
+    before, fresh = gated(accepted), gated(new)
+    if not fresh:
+        return new, ""
+    if accepted is None or not before:
+        return new, "occasion 1"
+    for part in ("artifact", "references", "repeats"):
+        if before[part] != fresh[part]:
+            return new, f"occasion 1: another {part.removesuffix('s')} than the baseline's"
+    name = next(name for name in NAMES if _values(new, name))
+    decision = stats.decide(stats.compare(_values(new, name), _values(accepted, name)), limit)
+    if decision in ("regressed", "improved"):
+        return new, f"occasion 1 of a new level: {decision} against the baseline"
+    age = _stamp(fresh["occasions"][0]) - _stamp(before["occasions"][-1])
+    if age < APART:
+        minutes = max(0, age.seconds // 60) if age > timedelta() else 0
+        kept = replace(new, samples={**new.samples, **_gated_samples(accepted)},
+                       provenance={**new.provenance, "gated": before})  # fmt: skip
+        return kept, f"no occasion added: the last is {minutes} min old, two lie {APART.seconds // 60} min apart"
+    occasions = [*before["occasions"], *fresh["occasions"]]
+    dropped = sum(one["processes"] for one in occasions[:-KEPT])
+    together = {
+        key: [*values, *new.samples.get(key, ())][dropped:] for key, values in _gated_samples(accepted).items()
+    }
+    merged = {**fresh, "occasions": occasions[-KEPT:]}
+    added = replace(new, samples={**new.samples, **together}, provenance={**new.provenance, "gated": merged})
+    processes = sum(one["processes"] for one in merged["occasions"])
+    return added, f"occasion {len(merged['occasions'])}, {processes} processes"
+
+
+def _values(measured: Measurement | None, reference: str, wall: bool = False) -> list[float]:
+    key = f"{'wall_' if wall else ''}log_ratio_{reference}"
+    return list(measured.samples.get(key, ())) if measured else []
+
+
+def _gated_samples(measured: Measurement) -> dict[str, Sequence[float]]:
+    return {key: values for key, values in measured.samples.items() if "log_ratio_" in key}
+
+
+def _busiest(now: Sequence[Replicate]) -> str:
+    return next((one.interference.high for one in now if one.interference.high), "")
+
+
+def _stamp(occasion: Mapping[str, Any]) -> datetime:
+    return datetime.strptime(occasion["recorded"], STAMP)
+
+
+def _percent(log: float) -> str:
+    return f"{math.expm1(log):+.1%}".replace("-", "−")
+
+
+def _count(number: int, word: str, plural: str = "s") -> str:
+    return f"{number} {word}{plural if number != 1 else ''}"
