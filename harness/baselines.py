@@ -7,6 +7,7 @@ several machines' baselines lie side by side, and a run reads those of its own k
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,19 @@ DIGITS = 9  # significant digits; more than mAP over any data set has
 COMPARABLE = ("dataset", "decoding", "imgsz")
 """Provenance that must be equal for two accuracies to be comparable. Weights, recipe and versions may change: whether
 that made it worse is the question."""
+
+
+ANCHOR = "anchor"  # beside accuracy and latency: a frozen copy of the latter, one a release
+
+
+def anchor_path(root: Path, suite: str, cell: Cell) -> Path:
+    return root / suite / ANCHOR / machine_class() / f"{cell.id}.json"
+
+
+def anchor(root: Path, suite: str, cell: Cell) -> Measurement | None:
+    """What the last release is remembered by; None where no anchor was set."""
+    file = anchor_path(root, suite, cell)
+    return read(file, cell) if file.exists() else None
 
 
 def kind_key(phase: Phase) -> str:
@@ -43,9 +57,12 @@ def to_text(measured: Measurement, suite: str, phase: Phase) -> str:
         "metrics": {name: _rounded(value) for name, value in metrics.items()},
         "provenance": {key: measured.provenance[key] for key in sorted(measured.provenance)},
     }
+    if phase == "latency" and measured.provenance.get("gated"):
+        content["samples"] = {name: values for name, values in measured.samples.items() if "log_ratio_" in name}
     if phase == "accuracy":
         content["per_class"] = {name: _rounded(value) for name, value in measured.per_class.items()}
-    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return re.sub(r"\[[-\d.,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)  # one occasion, one line
 
 
 def save(root: Path, suite: str, phase: Phase, measured: Measurement) -> bool:
@@ -87,7 +104,7 @@ def read(file: Path, cell: Cell) -> Measurement:
         raise ConfigError(
             f"baseline {file} is of cell {owner}, not of {cell.id}; was the file renamed? restore it from git"
         )
-    return Measurement(cell, metrics, content.get("per_class", {}), provenance=provenance)
+    return Measurement(cell, metrics, content.get("per_class", {}), content.get("samples", {}), provenance=provenance)
 
 
 def comparable(accepted: Measurement | None, measured: Measurement, phase: Phase) -> Baseline:

@@ -1,7 +1,7 @@
 """Gated latency against a baseline: which reference may judge, what the processes say, what a recording adds. Pure.
 
-A measurement carries its processes as samples (`log_ratio_network`, `wall_log_ratio_numpy`, …, one number a process) and
-what they were measured with as `provenance["gated"]`. A baseline carries the same of all its occasions.
+A measurement carries its processes as samples (`log_ratio_network`, `wall_log_ratio_numpy`, …, one number a process)
+and what they were measured with as `provenance["gated"]`. A baseline carries the same of all its occasions.
 """
 
 from __future__ import annotations
@@ -158,9 +158,7 @@ def extended(accepted: Measurement | None, new: Measurement, limit: float) -> tu
         return kept, f"no occasion added: the last is {minutes} min old, two lie {APART.seconds // 60} min apart"
     occasions = [*before["occasions"], *fresh["occasions"]]
     dropped = sum(one["processes"] for one in occasions[:-KEPT])
-    together = {
-        key: [*values, *new.samples.get(key, ())][dropped:] for key, values in _gated_samples(accepted).items()
-    }
+    together = {key: [*values, *new.samples.get(key, ())][dropped:] for key, values in _gated_samples(accepted).items()}
     merged = {**fresh, "occasions": occasions[-KEPT:]}
     added = replace(new, samples={**new.samples, **together}, provenance={**new.provenance, "gated": merged})
     processes = sum(one["processes"] for one in merged["occasions"])

@@ -18,7 +18,9 @@ class Interference:
     """Over one process's pairs; None where the system does not tell."""
 
     steal: float | None  # share of all CPU time, /proc/stat
-    pressure: float | None  # share of the wall clock, /proc/pressure/cpu "some" (Linux 4.20, Documentation/accounting/psi)
+    pressure: (
+        float | None
+    )  # share of the wall clock, /proc/pressure/cpu "some" (Linux 4.20, Documentation/accounting/psi)
     switches: float | None  # involuntary context switches of the process a second, getrusage(2)
 
     @property
@@ -56,9 +58,7 @@ class Reading:
 
 def read(proc: Path = Path("/proc")) -> Reading:
     """The counters now."""
-    return Reading(
-        time.monotonic(), _steal(proc), _pressure(proc), resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-    )
+    return Reading(time.monotonic(), _steal(proc), _pressure(proc), resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
 
 
 def _steal(proc: Path) -> tuple[int, int] | None:

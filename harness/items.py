@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from harness import baselines
-from harness.errors import ConfigError, Unavailable, Unsupported
+from harness import baselines, gating, looks
+from harness.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.inputs import Settings, runnable
 from harness.metrics import METRICS, STORED, Phase
 from harness.records import Record
 from harness.results import CellResult, Plan
-from harness.runner import Runner
+from harness.runner import Runner, failure
 from harness.types import FAILING, Cell, Measurement, Status, Suite, Verdict
-from harness.verdicts import Baseline, absent, judge, say
+from harness.verdicts import Baseline, absent, by_processes, judge, say
 from harness.worker import Progress
 
 
@@ -31,6 +31,7 @@ class Session:
     baselines: Path
     update: bool
     require_baseline: bool
+    inconclusive_fails: bool
     require_backends: tuple[str, ...]
     options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
     terminal: Any  # pytest's terminal reporter, None in an xdist worker
@@ -39,13 +40,16 @@ class Session:
     plans: Sequence[Plan] = ()
     results: Sequence[CellResult] = ()
     updated: dict[str, list[str]] | None = None
+    recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells
     problem: str = ""  # why the results could not be written
 
     @property
     def failing(self) -> frozenset[Status]:
         """The statuses that fail in this run."""
         absent: frozenset[Status] = frozenset({"no-baseline", "incomparable"})
-        return FAILING | absent if self.require_baseline else FAILING
+        unsure: frozenset[Status] = frozenset({"inconclusive"})
+        failing = FAILING | absent if self.require_baseline else FAILING
+        return failing | unsure if self.inconclusive_fails else failing
 
     @cached_property
     def runner(self) -> Runner:
@@ -102,6 +106,9 @@ class CellTest(SuiteItem):
         except ConfigError as error:  # a damaged baseline costs its cell the verdict, not the measurement
             measured = dataclasses.replace(measured, failure=("error", str(error)))
         verdicts = () if measured.failure else self._judged(measured, baseline)
+        if self.phase == "latency" and not measured.failure:
+            measured, by_clock = self._gated(measured, baseline)
+            verdicts = (*verdicts, *by_clock)
         accepted = dict(baseline.metrics) if isinstance(baseline, Measurement) else None
         Record(self.suite.name, self.phase, measured, verdicts, accepted).publish(self.state.settings.run)
         stored = STORED[self.phase]
@@ -129,6 +136,25 @@ class CellTest(SuiteItem):
         if self.state.require_baseline and self.phase == "accuracy" and not asked:
             verdicts = (*verdicts, *absent(measured, baseline))
         return self._pointed(verdicts) if baseline is None else verdicts
+
+    def _gated(self, measured: Measurement, baseline: Baseline) -> tuple[Measurement, tuple[Verdict, ...]]:
+        """Latency against the baseline, where a gate asks for it: fresh processes until the stop rule has judged."""
+        gates = [gate for gate in self.suite.gates if by_processes(gate)]
+        rules = gating.limits([gate for gate in gates if gate.applies(self.cell)])
+        if not rules:
+            return measured, ()
+        runner, home, cell = self.state.runner, self.path.parent, self.cell
+        try:
+            if self.state.update:
+                stored = baselines.load(self.state.baselines, self.suite.name, "latency", cell)
+                return measured.merged(looks.record(runner, self.suite, home, cell, stored)), ()
+            family = sum(any(g.metric == "latency" and g.applies(one) for g in gates) for one in self.suite.cells)
+            accepted = baseline if isinstance(baseline, Measurement) else None
+            anchor = baselines.anchor(self.state.baselines, self.suite.name, cell)
+            new, verdicts = looks.judge(runner, self.suite, home, cell, rules, accepted, anchor, family)
+        except (Unavailable, ConfigError, CellError) as error:
+            return measured.merged(failure(cell, error)), ()
+        return measured.merged(new), self._pointed(verdicts) if accepted is None else verdicts
 
     def _baseline(self, measured: Measurement) -> Baseline:
         """The accepted measurement; with --qg-baseline-update that is what was just measured."""

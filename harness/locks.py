@@ -42,26 +42,43 @@ class MachineLock:
     """Timed sections exclude heavy work, on the whole machine; one instance per process and purpose."""
 
     def __init__(self, folder: Path | None = None, log: Path | None = None) -> None:
-        folder = folder or (Path("/tmp") if os.access("/tmp", os.W_OK) else Path(tempfile.gettempdir()))
+        self._folder = folder = folder or (Path("/tmp") if os.access("/tmp", os.W_OK) else Path(tempfile.gettempdir()))
         self._gate = _open_shared(folder / "quantgate-gate.lock")
         self._section = _open_shared(folder / "quantgate-section.lock")
         self._log = log
         self._since = 0.0
 
     @contextlib.contextmanager
-    def timed(self) -> Iterator[None]:
-        """Nothing heavy runs anywhere on the machine while this is held."""
+    def timed(self, device: str = "cpu") -> Iterator[None]:
+        """Nothing heavy runs anywhere on the machine while this is held; an accelerator has a lock of its own besides.
+
+        The latter is for other programs that want a GPU for themselves: `flock /tmp/quantgate-cuda-0.lock COMMAND`.
+        """
         start = None
         fcntl.flock(self._gate, fcntl.LOCK_EX)
         try:
             fcntl.flock(self._section, fcntl.LOCK_EX)
-            start = time.monotonic()
-            yield
+            with self._accelerator(device):
+                start = time.monotonic()
+                yield
         finally:
             end = time.monotonic()
             fcntl.flock(self._section, fcntl.LOCK_UN)
             fcntl.flock(self._gate, fcntl.LOCK_UN)
             self._record("timed", start, end)
+
+    @contextlib.contextmanager
+    def _accelerator(self, device: str) -> Iterator[None]:
+        if device == "cpu":
+            yield
+            return
+        kind, _, number = device.partition(":")
+        descriptor = _open_shared(self._folder / f"quantgate-{kind}-{number or 0}.lock")
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def enter_heavy(self) -> None:
         """Wait for the turnstile, then share the section with other heavy work."""

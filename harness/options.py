@@ -41,6 +41,10 @@ def add(parser: pytest.Parser) -> None:
         "--qg-require-backends", metavar="A,B", default="", help="fail where one of these backends is not installed"
     )
     group.addoption(
+        "--qg-inconclusive", choices=("pass", "fail"), default="pass",
+        help="what a verdict that the data cannot decide does to its test (default: pass, with a loud line)",
+    )  # fmt: skip
+    group.addoption(
         "--qg-timeout", metavar="S", type=float, default=600.0, help="seconds without a sign of life that end a cell"
     )
 
@@ -68,6 +72,7 @@ def session(config: pytest.Config, run: str) -> Session:
         baselines=_place(config, "--qg-baseline-dir", "baselines"),
         update=config.getoption("--qg-baseline-update"),
         require_baseline=config.getoption("--qg-require-baseline"),
+        inconclusive_fails=config.getoption("--qg-inconclusive") == "fail",
         require_backends=_required(config),
         options=_repeated(config),
         terminal=None if worker else config.pluginmanager.getplugin("terminalreporter"),
@@ -100,6 +105,7 @@ def _repeated(config: pytest.Config) -> tuple[str, ...]:
         values = value if isinstance(value, list) else [value] * bool(value)
         words += [f"{name}={_absolute(config, one)}" for one in values]
     words += ["--qg-require-baseline"] * config.getoption("--qg-require-baseline")
+    words += ["--qg-inconclusive=fail"] * (config.getoption("--qg-inconclusive") == "fail")
     words += [f"--qg-require-backends={','.join(_required(config))}"] * bool(_required(config))
     return tuple(words)
 

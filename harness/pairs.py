@@ -9,6 +9,7 @@ one thread has no pool that could spin. The wall clock of the same calls is kept
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import math
 import os
@@ -122,10 +123,8 @@ def on_device(sessions: Mapping[str, tuple[Any, Any]]) -> tuple[dict[str, Call],
         session.infer(batch)
         spent[0] += session.device_ms()
 
-    calls: dict[str, Call] = {
-        name: lambda session=session, batch=batch: call(session, batch) for name, (session, batch) in sessions.items()
-    }
-    return calls, lambda: round(spent[0] * 1e6)
+    calls = {name: functools.partial(call, session, batch) for name, (session, batch) in sessions.items()}
+    return dict(calls), lambda: round(spent[0] * 1e6)
 
 
 def fit(calls: Mapping[str, Call], clock: Clock) -> dict[str, int]:

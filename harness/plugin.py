@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from harness import baselines, options, results
+from harness import baselines, gating, options, results
 from harness.errors import ConfigError
 from harness.items import BaselineTest, CellTest, Session
 from harness.records import Record, write_text
 from harness.report import terminal
-from harness.types import Suite
+from harness.types import Measurement, Suite
 
 KEPT_RUNS = 10  # folders of earlier runs in the results folder
 RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # their names
@@ -180,9 +180,20 @@ def _update(state: Session) -> dict[str, list[str]]:
             for phase in phases:
                 record = Record.read(Record.path(state.settings.run, result.suite, phase, result.measured.cell))
                 assert record is not None
-                new = baselines.save(state.baselines, result.suite, phase, record.measured)
+                new = _accept(state, result.suite, phase, record.measured)
                 changed["written" if new else "unchanged"].append(f"{result.id} ({phase})")
     return changed
+
+
+def _accept(state: Session, suite: str, phase: Any, measured: Measurement) -> bool:
+    """Write one baseline; a gated latency adds an occasion to those that are there."""
+    if phase == "latency" and gating.gated(measured):
+        stored = baselines.load(state.baselines, suite, phase, measured.cell)
+        gates = next(plan.gates for plan in state.plans if plan.suite == suite)
+        rules = gating.limits([gate for gate in gates if gate.against == "baseline" and gate.applies(measured.cell)])
+        measured, happened = gating.extended(stored, measured, rules["latency"])
+        state.recorded.setdefault(happened, []).append(measured.cell.id)
+    return baselines.save(state.baselines, suite, phase, measured)
 
 
 def _forget(runs: Path) -> None:

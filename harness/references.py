@@ -1,8 +1,8 @@
 """What a target's CPU time is divided by: two workloads that nobody changes.
 
 `network` is a frozen small convolutional network that runs on the target's own runtime: it feels what the target feels
-(caches, frequency, the runtime's threads), and judges pull requests. `numpy` is a matrix product of numpy's own BLAS: it
-does not move when the runtime is upgraded, and judges that. Both are repeated until they last about as long as the
+(caches, frequency, the runtime's threads), and judges pull requests. `numpy` is a matrix product of numpy's own BLAS:
+it does not move when the runtime is upgraded, and judges that. Both are repeated until they last about as long as the
 target, since a shorter reference does not meet the same machine (FACTS.md: 49 % false alarms).
 """
 
@@ -25,7 +25,7 @@ SIDE = 96  # pixels of the network's input
 PRODUCT = 256  # side of the square float32 matrices
 NAMES = ("network", "numpy")
 
-SINGLE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+SINGLE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Environment of a process that measures pairs: numpy reads it when it is imported."""
 
 

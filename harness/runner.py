@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,15 @@ from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
 from harness.children import Child, heavy_answers
 from harness.errors import CellError, ConfigError, Unavailable
-from harness.inputs import Finder, Inputs, Settings
+from harness.gating import Identity
+from harness.inputs import Finder, Inputs, Settings, runnable
 from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
 from harness.locks import MachineLock, file_lock
 from harness.machine import threads
 from harness.metrics import Phase
+from harness.pairs import PairsJob, Replicate
 from harness.precision import recipe
+from harness.references import SINGLE_THREAD, identities
 from harness.scores import REUSED, Scores
 from harness.types import Cell, Measurement, Suite
 from harness.worker import Job, Progress
@@ -66,6 +69,35 @@ class Runner:
             if not self._kept(suite, cell, "latency").exists():
                 self._time(suite, home, group)
         return self._once(suite, cell, "latency", lambda: _not_timed(cell))
+
+    def identity(self, suite: Suite, home: Path, cell: Cell) -> Identity:
+        """With what the processes of `replicates` measure."""
+        runtime = runnable(cell)[1]
+        return Identity(self._finder.inputs(suite, home, cell).artifact.key, identities(cell, runtime))
+
+    def replicates(
+        self, suite: Suite, home: Path, cell: Cell, count: int, references: Sequence[str], repeats: Mapping[str, int]
+    ) -> list[Replicate]:
+        """Fresh processes that measure pairs, one after the other in one exclusive section; they start side by side.
+
+        Raises:
+            Unavailable, ConfigError, CellError: the first that fails.
+        """
+        inputs = self._finder.inputs(suite, home, cell)
+        job = PairsJob(cell, inputs.artifact, str(inputs.pixels), tuple(references), repeats)
+        observed: list[Replicate] = []
+        with ExitStack() as stack:
+            logs = [self._log(f"pairs {cell} {number}") for number in range(count)]
+            fresh = [Child(job, log, self.settings.timeout_s, SINGLE_THREAD) for log in logs]
+            children = [stack.enter_context(child) for child in fresh]
+            for answer in heavy_answers(children, self._lock):
+                if isinstance(answer, BaseException):
+                    raise answer
+            with self._lock.timed(cell.device):
+                for child in children:
+                    child.send(READY)
+                    observed.append(child.answer())
+        return observed
 
     # One measurement per cell and phase
 
@@ -199,7 +231,8 @@ class Runner:
                 failed[cell] = failure(cell, error)
                 return []
 
-        with self._lock.timed():
+        device = next((cell.device for cell in children), "cpu")
+        with self._lock.timed(device):
             opened = {cell: ask(cell, READY) for cell in children}
             blocks = take_turns({cell: functools.partial(ask, cell) for cell in children}, suite.calls)
             sides = {cell: ask(cell, None) for cell in children}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.metrics import METRICS, STORED, Phase
+from harness.metrics import GATED, METRICS, STORED, Phase
 from harness.types import Against, Gate, Measurement, Status, Verdict
 
 EXACT = 1e-9  # two decimals that should be equal; far below any difference of interest
@@ -28,13 +28,21 @@ def judge(
     gates: Sequence[Gate],
     phase: Phase,
 ) -> tuple[Verdict, ...]:
-    """Every gate of `phase` that applies to the cell, and every metric that the baseline had and the cell lost."""
+    """Every gate of `phase` that applies to the cell, and every metric that the baseline had and the cell lost.
+
+    Latency against a stored baseline is not judged here but by `gating.py`: it takes processes, not one number.
+    """
     verdicts = [
         _verdict(gate, measured, baseline, reference)
         for gate in gates
-        if METRICS[gate.metric].phase == phase and gate.applies(measured.cell)
+        if METRICS[gate.metric].phase == phase and gate.applies(measured.cell) and not by_processes(gate)
     ]
     return (*verdicts, *_vanished(measured, baseline, phase, {v.metric for v in verdicts if v.status == "missing"}))
+
+
+def by_processes(gate: Gate) -> bool:
+    """Whether the gate is one of latency against a stored baseline."""
+    return gate.against == "baseline" and gate.metric in GATED
 
 
 def absent(measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:

@@ -2,7 +2,8 @@
 
 The weights are a `.json` file: {"names": […], "detections": [[x1, y1, x2, y2, score, class], …], "delay_ms": 0,
 "work": 0, "fault": null}. Coordinates are pixels of the network input; the same detections come for every image.
-`work` is CPU time in products of two 64 × 64 matrices, `delay_ms` sleep; `fault` is one of crash, hang, memory, raise: what goes wrong at the first inference.
+`work` is CPU time, in products of two 64 × 64 matrices, and `delay_ms` sleep. `fault` is one of crash, hang, memory,
+raise: what goes wrong at the first inference.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from harness import __version__
 from harness.backends.base import Tensor, require_cpu
 from harness.types import Artifact, Cell
+
 REFERENCE = "network.json"  # of `references.py`
 
 

@@ -143,6 +143,8 @@ def _lines(session: Session) -> Iterable[Text]:
     yield Text(_tally(session))
     if session.updated is not None:
         written, same = session.updated["written"], session.updated["unchanged"]
+        for happened, cells in session.recorded.items():
+            yield Text(f"gated latency: {happened}: {_some(cells)}")
         yield Text(f"baselines: {len(written)} written, {len(same)} unchanged, in {session.baselines}")
     if session.problem:
         yield Text(session.problem, "bold red")

@@ -1,0 +1,88 @@
+"""Measure fresh processes of a cell until the stop rule has judged them, or as many as a recording wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from harness import gating
+from harness.gating import Identity
+from harness.pairs import Replicate
+from harness.references import NAMES
+from harness.runner import Runner
+from harness.stats import LOOKS
+from harness.types import Cell, Measurement, Status, Suite, Verdict
+
+
+def record(runner: Runner, suite: Suite, home: Path, cell: Cell, accepted: Measurement | None) -> Measurement:
+    """One occasion, with both references; repeats are those of the baseline where the artifact is the same."""
+    identity = runner.identity(suite, home, cell)
+    known = gating.gated(accepted)
+    repeats = known["repeats"] if known.get("artifact") == identity.artifact else {}
+    replicates: list[Replicate] = []
+    for _ in range(gating.OCCASION):
+        replicates += runner.replicates(suite, home, cell, 1, NAMES, repeats or {})
+        repeats = replicates[0].repeats
+    return _measurement(cell, identity, replicates)
+
+
+def judge(
+    runner: Runner, suite: Suite, home: Path, cell: Cell,
+    rules: Mapping[str, float], accepted: Measurement | None, anchor: Measurement | None, cells: int,
+) -> tuple[Measurement, tuple[Verdict, ...]]:  # fmt: skip
+    """What was measured, and a verdict for each of `rules` (metric → limit, a share); nothing is measured in vain."""
+    nothing = Measurement(cell)
+    if accepted is None:
+        return nothing, (_without("no-baseline", rules, "accept this one with --qg-baseline-update"),)
+    identity = runner.identity(suite, home, cell)
+    reference, why = gating.usable(accepted, identity)
+    if not reference:
+        return nothing, (_without("incomparable" if gating.gated(accepted) else "no-baseline", rules, why),)
+    if young := gating.immature(accepted):
+        return nothing, (_without("inconclusive", rules, young),)
+    repeats = gating.gated(accepted)["repeats"]
+    held, unheld = _against(rules, accepted, anchor, identity, reference, repeats)
+    now: list[Replicate] = []
+    verdicts: list[Verdict] = []
+    for look in LOOKS:
+        wanted = sorted({used for _, _, used in held}, key=NAMES.index)
+        now += runner.replicates(suite, home, cell, look - len(now), wanted, repeats)
+        verdicts = [gating.judge(metric, now, of, used, rules[metric], cells) for metric, of, used in held]
+        if all(verdict.status != "inconclusive" for verdict in verdicts):
+            break
+    return _measurement(cell, identity, now), (*verdicts, *unheld)
+
+
+Held = tuple[str, Measurement, str]  # metric, what it is held against, by which reference
+
+
+def _against(
+    rules: Mapping[str, float], accepted: Measurement, anchor: Measurement | None, identity: Identity,
+    reference: str, repeats: Mapping[str, int],
+) -> tuple[list[Held], list[Verdict]]:  # fmt: skip
+    """What each gate is held against, and the verdict of an anchor that cannot be."""
+    held: list[Held] = [(metric, accepted, reference) for metric in rules if metric != "latency_creep"]
+    if not gating.gated(anchor) or anchor is None:
+        return held, []
+    of_anchor, why = gating.usable(anchor, identity)
+    if of_anchor and gating.gated(anchor)["repeats"] != repeats:
+        of_anchor, why = "", "repeats of the references differ"
+    if not of_anchor:
+        creep = {"latency_creep": rules["latency_creep"]}
+        return held, [_without("incomparable", creep, f"anchor: {why}; set a new one: quantgate anchor set RELEASE")]
+    return [*held, ("latency_creep", anchor, of_anchor)], []
+
+
+def _measurement(cell: Cell, identity: Identity, replicates: Sequence[Replicate]) -> Measurement:
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    traced = gating.provenance(identity, replicates[0].repeats, len(replicates), now)
+    busy = sorted({one.interference.high for one in replicates} - {""})
+    notes = (f"busy while latency was gated: {busy[0]}",) if busy else ()
+    return Measurement(cell, samples=gating.samples(replicates), provenance={"gated": traced}, notes=notes)
+
+
+def _without(status: Status, rules: Mapping[str, float], detail: str) -> Verdict:
+    """The verdict of a gate for which nothing was measured."""
+    metric, limit = next(iter(rules.items()))
+    return Verdict(metric, "baseline", status, None, None, f"≤ {1 + limit:g} × baseline", detail)
