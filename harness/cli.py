@@ -1,4 +1,4 @@
-"""`quantgate doctor`, `compare` and `sensitivity`. Exit codes: 0 fine, 1 regression, 2 usage or unreadable input."""
+"""`quantgate doctor`, `compare`, `anchor`, `selfcheck` and `sensitivity`. Exit codes: 0 fine, 1 regression, 2 usage or unreadable input."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -45,12 +46,99 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sweep.add_argument("--imgsz", type=int, default=640, help="side of the network input (640)")
     sweep.add_argument("--scored", action="store_true", help="judge on the val split; then it is no test any more")
     sweep.set_defaults(run=run_sensitivity)
+    _add_anchor(commands)
+    _add_selfcheck(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
     except (ConfigError, Unavailable, CellError) as error:
         print(f"quantgate: {error}", file=sys.stderr)
         return 2
+
+
+def _add_anchor(commands: Any) -> None:
+    anchor = commands.add_parser(
+        "anchor", help="what a release was like, so that many small regressions are one large one",
+        description="`set` copies this machine's latency baselines; from then on every run that gates latency is also "
+        "held against the copy (latency_creep, 10 %% unless a gate says otherwise). `show` says how far the baselines "
+        "have moved since.",
+    )  # fmt: skip
+    anchor.add_argument("action", choices=("set", "show"))
+    anchor.add_argument("release", nargs="?", default="", help="its name, for `set`")
+    anchor.add_argument("--baselines", type=Path, default=Path("baselines"), help="the baselines (baselines)")
+    anchor.set_defaults(run=run_anchor)
+
+
+def _add_selfcheck(commands: Any) -> None:
+    check = commands.add_parser(
+        "selfcheck", help="the error rates of the latency gate on this machine, measured",
+        description="aa: false alarms of unchanged code. power: how often injected work is caught. overhead: what "
+        "recording costs. interference: gated ratios under `-n auto` against `-n 0`.",
+    )  # fmt: skip
+    check.add_argument("kind", choices=("aa", "power", "overhead", "interference"))
+    check.add_argument("--trials", type=int, default=300, help="fresh baseline against fresh candidate (300)")
+    check.add_argument("--quick", action="store_true", help="a few trials, to see that it works")
+    check.add_argument("--limit", type=float, default=5, help="of the gate, percent (5)")
+    check.add_argument("--inject", type=float, default=10, help="power: extra work of every call, percent (10)")
+    check.add_argument("--sleep", action="store_true", help="power: sleep instead of work; judges the wall clock")
+    check.add_argument("--wall", action="store_true", help="aa: judge the wall clock")
+    check.add_argument("--neighbours", type=int, default=0, help="random CPU and memory hogs beside it (0)")
+    check.add_argument("--jobs", type=int, default=1, help="trials at a time, neighbours of each other (1)")
+    check.add_argument("--backends", default="", help="of onnxruntime,openvino,litert (all)")
+    check.add_argument("--baselines", type=Path, help="use the baselines of this earlier selfcheck.json again")
+    check.add_argument("--out", type=Path, default=Path("selfcheck.json"), help="everything as JSON (selfcheck.json)")
+    check.set_defaults(run=run_selfcheck)
+
+
+def run_anchor(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from harness import anchors
+
+    console = Console()
+    if options.action == "set":
+        if not options.release:
+            raise ConfigError("anchor set needs a name: quantgate anchor set v1.0")
+        for line in anchors.set_all(options.baselines, options.release):
+            console.print(line, soft_wrap=True)
+    else:
+        console.print(anchors.table(options.baselines))
+    return 0
+
+
+def run_selfcheck(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from harness import selfcheck
+
+    console = Console()
+    cache = Path(os.environ.get("QUANTGATE_CACHE") or platformdirs.user_cache_dir("quantgate"))
+    backends = tuple(filter(None, options.backends.split(",")))
+    if options.kind in ("overhead", "interference"):
+        from harness import crosscheck
+
+        if options.kind == "overhead":
+            found = selfcheck.overhead()
+            lines = [f"{name}: {value:.2f} µs a call" for name, value in found.items()]
+        else:
+            found, overlaps = crosscheck.shifts(
+                backends or ("onnxruntime", "openvino"), 1 if options.quick else 3, cache
+            )
+            lines = [f"{cell}: {value:+.2%}" for cell, value in found.items()]
+            lines.append(f"timed sections that met anything else: {overlaps}")
+        console.print("\n".join([selfcheck.command(), *lines]), highlight=False)
+        selfcheck.write(options.out, {"kind": options.kind, "found": found, "lines": lines})
+        return 0
+    injects = options.kind == "power"
+    wanted = selfcheck.Wanted(
+        options.kind, selfcheck.QUICK if options.quick else options.trials, options.limit / 100, options.neighbours,
+        options.jobs, options.inject / 100 if injects else 0, injects and options.sleep,
+        options.wall or (injects and options.sleep), backends, options.baselines, options.out,
+    )  # fmt: skip
+    done = selfcheck.run(wanted, cache, console.print)
+    console.print(selfcheck.rate_table(selfcheck.rates(done, wanted), selfcheck.command()))
+    console.print(f"everything: {options.out}", highlight=False)
+    return 0
 
 
 def run_doctor() -> int:

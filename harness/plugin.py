@@ -145,7 +145,13 @@ def _merge(session: pytest.Session) -> None:
         state.plans, state.results = results.gather(state.settings.run)
         if state.plans:
             command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
-            text = json.dumps(results.to_json(state.plans, state.results, command), indent=1) + "\n"
+            text = (
+                json.dumps(
+                    results.to_json(state.plans, state.results, command, results.intervals(state.settings.run)),
+                    indent=1,
+                )
+                + "\n"
+            )
             for folder in (state.settings.run, state.settings.run.parent.parent):
                 write_text(folder / "results.json", text, "--qg-results-dir")
     except ConfigError as error:

@@ -101,7 +101,18 @@ def _of_cell(run: Path, plan: Plan, planned: PlannedCell) -> CellResult:
     return CellResult(plan.suite, cell.id, cell, worst(statuses), reason, measured, verdicts, baseline, plan.file)
 
 
-def to_json(plans: Sequence[Plan], results: Sequence[CellResult], command: str) -> dict[str, Any]:
+def intervals(run: Path) -> list[dict[str, Any]]:
+    """Who held the machine, and when (seconds of the machine's monotonic clock); a torn last line is left out."""
+    log = run / "intervals.jsonl"
+    if not log.exists():
+        return []
+    lines = log.read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+
+def to_json(
+    plans: Sequence[Plan], results: Sequence[CellResult], command: str, held: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """The stable interface; `assets/results.schema.json` describes it."""
     return {
         "schema": SCHEMA,
@@ -116,6 +127,7 @@ def to_json(plans: Sequence[Plan], results: Sequence[CellResult], command: str) 
             for plan in plans
         ],
         "cells": [_cell_to_json(result) for result in results],
+        "intervals": list(held),
     }
 
 
