@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import records
+from harness import energy, records
 from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
 from harness.children import Child, heavy_answers
@@ -181,13 +181,14 @@ class Runner:
             metrics = {
                 **summarize(timing.blocks, None if cell.precision == "fp32" else reference, cell.batch),
                 **{name: value for name, value in timing.sides.__dict__.items() if value is not None},
+                "energy_mj": timing.energy_mj,
                 "load_ms": timing.opened.load_ms,
                 "first_inference_ms": timing.opened.first_ms,
                 "peak_rss_bytes": timing.opened.peak_rss_bytes,
                 "runtime_rss_bytes": timing.opened.peak_rss_bytes - timing.opened.bare_rss_bytes,
             }
             samples = {"latency_ms": [round(ns / 1e6, 4) for block in timing.blocks for ns in block]}
-            provenance = {**inputs.provenance, "threads": threads(suite.threads)}
+            provenance = {**inputs.provenance, "threads": threads(suite.threads), "energy": timing.meter}
             timings = {"build_s": inputs.build_s, "latency_s": share}
             measured = Measurement(cell, metrics, samples=samples, provenance=provenance, timings=timings)
             self._keep(suite, "latency", measured)
@@ -232,11 +233,27 @@ class Runner:
                 return []
 
         device = next((cell.device for cell in children), "cpu")
+        meter, why = energy.meter(device)
+        spent = dict.fromkeys(children, 0.0)
+
+        def block(cell: Cell, calls: int) -> Any:
+            before = meter() if meter else 0.0
+            answer = ask(cell, calls)
+            spent[cell] += (meter() if meter else 0.0) - before
+            return answer
+
         with self._lock.timed(device):
             opened = {cell: ask(cell, READY) for cell in children}
-            blocks = take_turns({cell: functools.partial(ask, cell) for cell in children}, suite.calls)
+            blocks = take_turns({cell: functools.partial(block, cell) for cell in children}, suite.calls)
             sides = {cell: ask(cell, None) for cell in children}
-        return {cell: Timing(opened[cell], blocks[cell], sides[cell]) for cell in children if cell not in failed}
+        # A block runs one call more than it counts.
+        made = {cell: sum(len(counted) + 1 for counted in blocks[cell]) for cell in children}
+        millijoules = {cell: spent[cell] / made[cell] * 1e3 if meter else None for cell in children if made[cell]}
+        return {
+            cell: Timing(opened[cell], blocks[cell], sides[cell], millijoules[cell], why)
+            for cell in children
+            if cell not in failed
+        }
 
 
 @dataclass(frozen=True)
@@ -246,6 +263,8 @@ class Timing:
     opened: Opened
     blocks: list[list[int]]  # nanoseconds by round and call
     sides: Sides
+    energy_mj: float | None  # of a call, of everything on the machine or device
+    meter: str  # what measured it, or why nothing did
 
 
 def failure(cell: Cell, error: BaseException) -> Measurement:
