@@ -1,4 +1,6 @@
-"""`quantgate doctor`, `compare`, `anchor`, `selfcheck` and `sensitivity`. Exit codes: 0 fine, 1 regression, 2 usage or unreadable input."""
+"""`quantgate doctor`, `compare`, `anchor`, `selfcheck`, `sensitivity`.
+
+Exit codes: 0 fine, 1 regression, 2 usage or unreadable input."""
 
 from __future__ import annotations
 

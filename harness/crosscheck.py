@@ -1,4 +1,4 @@
-"""`quantgate selfcheck interference`: whether parallel tests disturb what is gated. Real pytest runs of the bundled suite."""
+"""`quantgate selfcheck interference`: whether parallel tests disturb what is gated: real pytest runs."""
 
 from __future__ import annotations
 

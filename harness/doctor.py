@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness import machine
+from harness import energy, machine, stability
 from harness.backends import BACKENDS, cuda
 from harness.declarations import Model, Qat
 from harness.errors import Unavailable
@@ -71,6 +71,10 @@ def machine_table() -> Table:
     for name, value in machine.environment().items():
         shown = f"{value / 2**30:.1f} GiB" if name == "memory_bytes" else str(value)
         drawn.add_row(name.removesuffix("_bytes").replace("_", " "), shown)
+    for number, text in enumerate(stability.warnings(cores=machine.cores())):
+        drawn.add_row("" if number else "latency", text)
+    meter, why = energy.meter()
+    drawn.add_row("energy", why if meter else f"not measured: {why}")
     missing = cuda.absent("cuda")
     drawn.add_row("devices", f"cpu; no cuda: {missing}" if missing else "cpu, cuda")
     drawn.add_row("bundled weights", _places(BUNDLED_WEIGHTS))

@@ -40,6 +40,7 @@ class Session:
     plans: Sequence[Plan] = ()
     results: Sequence[CellResult] = ()
     updated: dict[str, list[str]] | None = None
+    stability: Sequence[str] = ()  # what makes latency unreliable here, when the run began
     recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells
     problem: str = ""  # why the results could not be written
 

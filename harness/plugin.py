@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness import baselines, gating, options, results
+from harness import baselines, gating, machine, options, results, stability
 from harness.errors import ConfigError
 from harness.items import BaselineTest, CellTest, Session
 from harness.records import Record, write_text
@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     inherited = getattr(config, "workerinput", {}).get("quantgate_run")
     run = inherited or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
     config.stash[SESSION] = options.session(config, run)
+    config.stash[SESSION].stability = stability.warnings(cores=machine.cores())
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -147,7 +148,9 @@ def _merge(session: pytest.Session) -> None:
             command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
             text = (
                 json.dumps(
-                    results.to_json(state.plans, state.results, command, results.intervals(state.settings.run)),
+                    results.to_json(
+                        state.plans, state.results, command, results.intervals(state.settings.run), state.stability
+                    ),
                     indent=1,
                 )
                 + "\n"

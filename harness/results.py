@@ -111,12 +111,17 @@ def intervals(run: Path) -> list[dict[str, Any]]:
 
 
 def to_json(
-    plans: Sequence[Plan], results: Sequence[CellResult], command: str, held: Sequence[dict[str, Any]] = ()
+    plans: Sequence[Plan],
+    results: Sequence[CellResult],
+    command: str,
+    held: Sequence[dict[str, Any]] = (),
+    stable: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The stable interface; `assets/results.schema.json` describes it."""
     return {
         "schema": SCHEMA,
         "environment": {**environment(), "command": command},
+        "stability": list(stable),
         "suites": [
             {
                 "name": plan.suite,

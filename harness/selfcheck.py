@@ -82,7 +82,10 @@ def rates(done: Sequence[Trial], wanted: Wanted) -> list[Rate]:
     total = len(done)
     word = "caught" if wanted.inject else "false alarms"
     counts = Counter(one.decision for one in done)
-    found = [(f"quantgate: {word}", counts["regressed"], total), ("quantgate: inconclusive", counts["inconclusive"], total)]  # fmt: skip
+    found: list[Rate] = [
+        (f"quantgate: {word}", counts["regressed"], total),
+        ("quantgate: inconclusive", counts["inconclusive"], total),
+    ]
     for name, rule in peers.RULES.items():
         hits = sum(rule(one.baseline[0].samples_ms, one.candidate[0].samples_ms, wanted.limit) for one in done)
         found.append((f"{name}: {word}", hits, total))
@@ -135,18 +138,16 @@ def overhead(calls: int = CALLS) -> dict[str, float]:
     def nothing(batch: object = None) -> None:
         pass
 
-    def bare() -> float:
-        start = time.perf_counter_ns()
+    def bare() -> None:
         for _ in range(calls):
             nothing()
-        return (time.perf_counter_ns() - start) / calls / 1e3
 
-    def loop(run: Any) -> float:
-        start = time.perf_counter_ns()
+    def loop(run: Any) -> float:  # in CPU time, so that neighbours do not count
+        start = time.process_time_ns()
         run()
-        return (time.perf_counter_ns() - start) / calls / 1e3
+        return (time.process_time_ns() - start) / calls / 1e3
 
-    floor = min(bare() for _ in range(5))
+    floor = min(loop(bare) for _ in range(5))
     clocks = (time.process_time_ns, time.perf_counter_ns)
     endless = iter(lambda: None, 0)
     return {

@@ -34,7 +34,7 @@ def _quota(root: Path, cores: int) -> Iterator[str]:
         quota = _read(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us")
         period = _read(root / "sys/fs/cgroup/cpu/cpu.cfs_period_us")
     if quota.isdigit() and period.isdigit() and int(quota) < cores * int(period):
-        yield f"the container may use {int(quota) / int(period):.1f} of {cores} cores: it is paused when it used them up"
+        yield f"the container may use {int(quota) / int(period):.1f} of {cores} cores: it is paused beyond that"
 
 
 def _throttled(root: Path, cores: int) -> Iterator[str]:

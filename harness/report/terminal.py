@@ -138,6 +138,8 @@ def _lines(session: Session) -> Iterable[Text]:
     yield from _wall_clocks(session.results)
     yield from _reasons(session.results)
     yield from _notes(session.results)
+    if session.stability and any(result.metric("latency_p50_ms") for result in session.results):
+        yield Text(f"latency here is unreliable: {'; '.join(session.stability)}", "yellow")
     yield from _loud(session.results)
     yield from _failures(session)
     yield Text(_tally(session))
