@@ -1,0 +1,151 @@
+"""What may judge a latency, what its processes say, and what a recording adds to a baseline."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+
+import pytest
+from builders import measurement
+
+from harness import gating
+from harness.gating import Identity
+from harness.interference import Interference
+from harness.pairs import Replicate
+from harness.types import Gate, Measurement
+
+IDENTITY = Identity("artifact", {"network": "n on ort 1", "numpy": "p"})
+NOON = datetime(2026, 11, 24, 12)
+QUIET = Interference(0.0, 0.0, 1.0)
+BUSY = Interference(0.0, 0.4, 90.0)
+NOISE = (-0.004, 0.004, 0.0, -0.002, 0.002)
+
+
+def processes(
+    shift: float = 0.0, wall: float = 0.0, meanwhile: Interference = QUIET, count: int = 5
+) -> list[Replicate]:
+    return [
+        Replicate(
+            {"network": n + shift, "numpy": n + shift + 1}, {"network": n + wall, "numpy": n + wall}, {"network": 7},
+            meanwhile,
+        )
+        for n in NOISE[:count]
+    ]  # fmt: skip
+
+
+def recorded(at: datetime = NOON, shift: float = 0.0, identity: Identity = IDENTITY, **repeats: int) -> Measurement:
+    made = processes(shift)
+    traced = gating.provenance(identity, repeats or {"network": 7}, len(made), at)
+    return Measurement(measurement().cell, samples=gating.samples(made), provenance={"gated": traced})
+
+
+@pytest.fixture
+def accepted() -> Measurement:
+    both, _ = gating.extended(recorded(), recorded(NOON + timedelta(minutes=10)), 0.05)
+    return both
+
+
+def test_the_network_judges_while_the_runtime_is_the_same(accepted):
+    assert gating.usable(accepted, IDENTITY) == ("network", "")
+
+
+def test_numpy_judges_an_upgrade_of_the_runtime(accepted):
+    upgraded = Identity("artifact", {"network": "n on ort 2", "numpy": "p"})
+    assert gating.usable(accepted, upgraded) == ("numpy", "")
+
+
+def test_where_both_references_differ_it_says_how(accepted):
+    reference, why = gating.usable(accepted, Identity("artifact", {"network": "n on ort 2", "numpy": "q"}))
+    assert reference == ""
+    assert why == (
+        "network reference: the baseline has n on ort 1, this run n on ort 2; "
+        "numpy reference: the baseline has p, this run q"
+    )
+
+
+def test_a_baseline_without_processes_judges_nothing():
+    reference, why = gating.usable(measurement(), IDENTITY)
+    assert reference == ""
+    assert "--qg-baseline-update" in why
+
+
+def test_one_occasion_is_not_enough(accepted):
+    assert "5 processes of 1 occasion and needs 10 of 2" in gating.immature(recorded())
+    assert gating.immature(accepted) == ""
+
+
+def test_a_second_occasion_is_added(accepted):
+    kept = gating.gated(accepted)
+    assert [one["recorded"] for one in kept["occasions"]] == ["2026-11-24T12:00Z", "2026-11-24T12:10Z"]
+    assert len(accepted.samples["log_ratio_network"]) == 10
+
+
+def test_an_occasion_too_soon_after_the_last_is_not_added():
+    kept, happened = gating.extended(recorded(), recorded(NOON + timedelta(minutes=9)), 0.05)
+    assert happened == "no occasion added: the last is 9 min old, two lie 10 min apart"
+    assert gating.gated(kept) == gating.gated(recorded())
+    assert kept.samples["log_ratio_network"] == recorded().samples["log_ratio_network"]
+
+
+def test_only_the_last_occasions_are_kept(accepted):
+    for number in range(2, 9):
+        accepted, _ = gating.extended(accepted, recorded(NOON + timedelta(hours=number)), 0.05)
+    assert len(gating.gated(accepted)["occasions"]) == gating.KEPT
+    assert len(accepted.samples["wall_log_ratio_numpy"]) == gating.KEPT * gating.OCCASION
+
+
+@pytest.mark.parametrize(
+    ("new", "happened"),
+    [
+        (recorded(shift=0.2), "occasion 1 of a new level: regressed against the baseline"),
+        (recorded(shift=-0.2), "occasion 1 of a new level: improved against the baseline"),
+        (recorded(identity=Identity("other", IDENTITY.references)), "occasion 1: another artifact than the baseline's"),
+        (
+            recorded(identity=Identity("artifact", {"network": "x"})),
+            "occasion 1: another reference than the baseline's",
+        ),
+        (recorded(network=8), "occasion 1: another repeat than the baseline's"),
+    ],
+)
+def test_what_is_another_level_or_another_thing_begins_anew(accepted, new, happened):
+    kept, said = gating.extended(accepted, new, 0.05)
+    assert (kept, said) == (new, happened)
+
+
+def test_the_wall_clock_and_the_creep_are_watched_wherever_latency_is_gated():
+    assert gating.limits([Gate("map", max_drop=0.1)]) == {}
+    assert gating.limits([Gate("latency", max_rise=0.05)]) == {
+        "latency": 0.05, "latency_wall": 0.10, "latency_creep": 0.10
+    }  # fmt: skip
+    declared = [Gate("latency", max_rise=0.2), Gate("latency_creep", max_rise=0.3)]
+    assert gating.limits(declared) == {"latency": 0.2, "latency_wall": 0.2, "latency_creep": 0.3}
+
+
+def test_a_slower_cell_is_regressed_and_the_verdict_says_how_sure(accepted):
+    verdict = gating.judge("latency", processes(math.log(1.2), count=3), accepted, "network", 0.05, 1)
+    assert verdict.status == "regressed"
+    assert verdict.observed == pytest.approx(1.2, abs=0.01)
+    assert verdict.expected == "≤ 1.05 × baseline"
+    assert verdict.detail.startswith("+20.0% ± ")
+    assert verdict.detail.endswith("by 3 processes against 10, network reference")
+
+
+def test_cpu_time_does_not_see_sleep_and_the_wall_clock_does(accepted):
+    sleepy = processes(wall=math.log(1.2), count=3)
+    assert gating.judge("latency", sleepy, accepted, "network", 0.05, 1).status == "unchanged"
+    assert gating.judge("latency_wall", sleepy, accepted, "network", 0.10, 1).status == "regressed"
+
+
+def test_the_wall_clock_convicts_nobody_on_a_busy_machine(accepted):
+    sleepy = processes(wall=math.log(1.2), meanwhile=BUSY, count=3)
+    verdict = gating.judge("latency_wall", sleepy, accepted, "network", 0.10, 1)
+    assert verdict.status == "inconclusive"
+    assert "CPU pressure 40%, 90 involuntary context switches a second" in verdict.detail
+    fine = processes(meanwhile=BUSY, count=3)
+    assert gating.judge("latency_wall", fine, accepted, "network", 0.10, 1).status == "unchanged"
+
+
+def test_what_cannot_be_resolved_says_what_would(accepted):
+    verdict = gating.judge("latency", processes(count=5), accepted, "network", 0.001, 1)
+    assert verdict.status == "inconclusive"
+    assert "quieten the machine, or gate at" in verdict.detail

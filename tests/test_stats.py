@@ -1,0 +1,85 @@
+"""The stop rule: what it says of given processes, and its error rates on simulated ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness import stats
+from harness.stats import LOOKS, compare, decide
+
+
+def spread_around(mean: float, count: int, sd: float = 0.005) -> list[float]:
+    """`count` values of exactly this mean and standard deviation."""
+    shape = np.resize([-1.0, 1.0], count - count % 2)
+    shape = np.append(shape, [0.0] * (count % 2))
+    return list(mean + sd * shape / shape.std(ddof=1))
+
+
+def test_the_estimate_is_the_difference_of_means_and_the_half_width_is_student_s():
+    seen = compare(spread_around(0.03, 3, 0.01), spread_around(0.01, 10, 0.01))
+    assert seen.estimate == pytest.approx(0.02)
+    assert seen.spread == pytest.approx(0.01)
+    # t(0.01 / 3 looks, 11 degrees of freedom) = 3.3 and t(0.05 / 3) = 2.43, from tables
+    assert seen.alarm == pytest.approx(3.32 * 0.01 * math.sqrt(1 / 3 + 1 / 10), rel=0.01)
+    assert seen.passing == pytest.approx(2.43 * 0.01 * math.sqrt(1 / 3 + 1 / 10), rel=0.01)
+
+
+def test_more_cells_in_the_run_make_an_alarm_harder_and_a_pass_not_easier():
+    one, many = (compare(spread_around(0.0, 3), spread_around(0.0, 10), cells) for cells in (1, 20))
+    assert many.alarm > one.alarm
+    assert many.passing == one.passing
+
+
+def test_a_handful_that_agrees_by_chance_is_not_believed():
+    assert compare([0.1, 0.1, 0.1], [0.1] * 10).spread == stats.FLOOR
+
+
+@pytest.mark.parametrize(
+    ("change", "sd", "decision"),
+    [
+        (0.10, 0.005, "regressed"),
+        (0.0, 0.005, "unchanged"),
+        (-0.10, 0.005, "improved"),
+        (0.045, 0.005, "inconclusive"),  # within the limit, and not surely
+        (0.06, 0.05, "inconclusive"),  # beyond it, and maybe chance
+        (0.0, 0.10, "inconclusive"),  # this spread resolves nothing
+    ],
+)
+def test_a_look_at_a_limit_of_five_percent(change, sd, decision):
+    assert decide(compare(spread_around(change, 3, sd), spread_around(0.0, 10, sd)), 0.05) == decision
+
+
+def run(draw: np.random.Generator, change: float, limit: float, sd: float) -> str:
+    baseline = list(draw.normal(0, sd, 10))
+    now = list(draw.normal(change, sd, LOOKS[-1]))
+    for look in LOOKS:
+        decision = decide(compare(now[:look], baseline), limit)
+        if decision != "inconclusive":
+            return decision
+    return "inconclusive"
+
+
+def test_error_rates_on_a_thousand_simulated_runs():
+    draw = np.random.default_rng(0)
+    same = [run(draw, 0.0, 0.05, 0.01) for _ in range(1000)]
+    slower = [run(draw, math.log(1.10), 0.05, 0.01) for _ in range(1000)]
+    at_the_limit = [run(draw, math.log(1.05), 0.05, 0.01) for _ in range(1000)]
+    assert same.count("regressed") == 0
+    assert same.count("unchanged") >= 990
+    assert slower.count("regressed") >= 990
+    assert at_the_limit.count("unchanged") <= 50  # MISS
+
+
+def test_what_a_baseline_can_resolve_falls_with_its_size():
+    seen = compare(spread_around(0.0, 3, 0.02), spread_around(0.0, 10, 0.02))
+    assert stats.resolvable(seen, 30) < stats.resolvable(seen) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "expected"), [(0, 300, 0.00994), (1, 100, 0.0466), (5, 5, 1.0)]
+)  # the rule of three, and Clopper-Pearson tables
+def test_the_bound_of_a_rate(hits, trials, expected):
+    assert stats.bound(hits, trials) == pytest.approx(expected, abs=2e-4)
