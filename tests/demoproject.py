@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+import scipy.special  # noqa: F401  (runs in this process forget what they import, and numpy loads once)
 from PIL import Image
 
 from harness.results import SCHEMA_FILE
