@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
+from harness.gating import is_gated_sample
 from harness.machine import isa, machine_class
 from harness.metrics import STORED, Phase
 from harness.records import write_text
@@ -58,7 +59,7 @@ def to_text(measured: Measurement, suite: str, phase: Phase) -> str:
         "provenance": {key: measured.provenance[key] for key in sorted(measured.provenance)},
     }
     if phase == "latency" and measured.provenance.get("gated"):
-        content["samples"] = {name: values for name, values in measured.samples.items() if "log_ratio_" in name}
+        content["samples"] = {name: values for name, values in measured.samples.items() if is_gated_sample(name)}
     if phase == "accuracy":
         content["per_class"] = {name: _rounded(value) for name, value in measured.per_class.items()}
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

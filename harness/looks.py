@@ -49,7 +49,8 @@ def judge(
         wanted = sorted({used for _, _, used in held}, key=NAMES.index)
         now += runner.replicates(suite, home, cell, look - len(now), wanted, repeats)
         verdicts = [gating.judge(metric, now, of, used, rules[metric], cells) for metric, of, used in held]
-        if all(verdict.status != "inconclusive" for verdict in verdicts):
+        statuses = {verdict.status for verdict in verdicts}
+        if "regressed" in statuses or "inconclusive" not in statuses:
             break
     return _measurement(cell, identity, now), (*verdicts, *unheld)
 

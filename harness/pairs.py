@@ -55,6 +55,7 @@ class Replicate:
 
     cpu: Mapping[str, float]
     wall: Mapping[str, float]
+    levels: Mapping[str, float]  # log of a reference's own CPU time in ns, a turn: the state of the machine
     repeats: Mapping[str, int]  # of each reference, to last as long as the target
     interference: Interference  # of the machine, while the pairs ran
     samples_ms: Sequence[float] = field(default=(), repr=False)  # wall clock of the target's calls
@@ -103,7 +104,8 @@ class PairsJob:
         readings = measure(calls, repeats, PAIRS, cpu)
         meanwhile = before.until(interference.read())
         session.close()
-        return Replicate(*log_ratios(readings), repeats, meanwhile, [round(w / 1e6, 4) for _, w in readings[TARGET]])
+        samples = [round(wall / 1e6, 4) for _, wall in readings[TARGET]]
+        return Replicate(*log_ratios(readings), levels(readings), repeats, meanwhile, samples)
 
 
 def stay_on_this_core() -> None:
@@ -209,3 +211,12 @@ def log_ratios(readings: Mapping[str, Sequence[tuple[int, int]]]) -> tuple[dict[
         }
 
     return of(0), of(1)
+
+
+def levels(readings: Mapping[str, Sequence[tuple[int, int]]]) -> dict[str, float]:
+    """log of the median CPU time of each reference's turn, nanoseconds."""
+    return {
+        name: math.log(max(1, statistics.median(cpu for cpu, _ in turns)))
+        for name, turns in readings.items()
+        if name != TARGET
+    }

@@ -13,18 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import stats
+from harness import gating
 from harness.children import Child
+from harness.gating import MIN_OCCASIONS, OCCASION
 from harness.inputs import Finder, Settings
 from harness.locks import MachineLock
 from harness.matrix import matrix
 from harness.pairs import PairsJob, Replicate, Slowed
 from harness.references import SINGLE_THREAD
-from harness.stats import LOOKS, Decision
-from harness.types import Artifact, Cell, Suite
+from harness.stats import LOOKS
+from harness.types import Artifact, Cell, Measurement, Status, Suite
 
-OCCASION = 5  # processes that one recording run adds
-OCCASIONS = 2
 CELLS = (("fp32", "onnxruntime"), ("int8", "openvino"), ("int8", "litert"))
 LIMIT_S = 120.0  # of a child without a sign of life
 
@@ -45,7 +44,7 @@ class Trial:
     cell: str
     baseline: tuple[Replicate, ...]
     candidate: tuple[Replicate, ...]
-    decision: Decision
+    decision: Status
 
 
 def subjects(folder: Path, cache: Path, run_job: Callable[..., object], wanted: Sequence[str] = ()) -> list[Subject]:
@@ -109,8 +108,8 @@ def run(plan: Plan, lock: MachineLock) -> Iterator[list[Trial]]:
                 accepted: list[list[Replicate]] = [
                     known[one.cell.id].pop(0) if known[one.cell.id] else [] for one in block
                 ]
-                for _ in range(OCCASIONS):
-                    missing = [len(old) < OCCASION * OCCASIONS for old in accepted]
+                for _ in range(MIN_OCCASIONS):
+                    missing = [len(old) < OCCASION * MIN_OCCASIONS for old in accepted]
                     list(pool.map(lambda one, old, go: _record(plan, one, old) if go else None,
                                   block, accepted, missing))  # fmt: skip
                 done = list(pool.map(lambda one, old: _judge(plan, one, old), block, accepted))
@@ -127,7 +126,7 @@ def _record(plan: Plan, subject: Subject, accepted: list[Replicate]) -> None:
 def _judge(plan: Plan, subject: Subject, accepted: Sequence[Replicate]) -> Trial:
     """The candidate, as many processes as the rule wants."""
     now: list[Replicate] = []
-    decision: Decision = "inconclusive"
+    decision: Status = "inconclusive"
     for look in LOOKS:
         while len(now) < look:
             now.append(process(subject, plan.log, plan.reference, accepted[0].repeats, plan.slowed))
@@ -137,16 +136,11 @@ def _judge(plan: Plan, subject: Subject, accepted: Sequence[Replicate]) -> Trial
     return Trial(subject.cell.id, tuple(accepted), tuple(now), decision)
 
 
-def verdict(plan: Plan, accepted: Sequence[Replicate], now: Sequence[Replicate]) -> Decision:
-    """What the rule says of these processes."""
-
-    def values(side: Sequence[Replicate]) -> list[float]:
-        return [(one.wall if plan.wall else one.cpu)[plan.reference] for one in side]
-
-    decision = stats.decide(stats.compare(values(now), values(accepted)), plan.limit)
-    if plan.wall and decision == "regressed" and any(one.interference.high for one in now):
-        return "inconclusive"  # the wall clock convicts nobody on a busy machine
-    return decision
+def verdict(plan: Plan, accepted: Sequence[Replicate], now: Sequence[Replicate]) -> Status:
+    """What a run would say of these processes."""
+    metric = "latency_wall" if plan.wall else "latency"
+    baseline = Measurement(plan.subjects[0].cell, samples=gating.samples(accepted))
+    return gating.judge(metric, now, baseline, plan.reference, plan.limit, cells=1).status
 
 
 def thinned(trial: Trial) -> Trial:
