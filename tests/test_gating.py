@@ -22,15 +22,19 @@ NOISE = (-0.004, 0.004, 0.0, -0.002, 0.002)
 
 
 def processes(
-    shift: float = 0.0, wall: float = 0.0, meanwhile: Interference = QUIET, count: int = 5
+    shift: float = 0.0, wall: float = 0.0, meanwhile: Interference = QUIET, count: int = 5, level: float = 15.0
 ) -> list[Replicate]:
+    """`count` processes whose CPU time and wall clock are shifted, on a machine whose reference takes e^level ns."""
     return [
         Replicate(
-            {"network": n + shift, "numpy": n + shift + 1}, {"network": n + wall, "numpy": n + wall}, {"network": 7},
-            meanwhile,
+            cpu={"network": noise + shift, "numpy": noise + shift + 1},
+            wall={"network": noise + wall, "numpy": noise + wall},
+            levels={"network": level, "numpy": level},
+            repeats={"network": 7},
+            interference=meanwhile,
         )
-        for n in NOISE[:count]
-    ]  # fmt: skip
+        for noise in NOISE[:count]
+    ]
 
 
 def recorded(at: datetime = NOON, shift: float = 0.0, identity: Identity = IDENTITY, **repeats: int) -> Measurement:
@@ -143,6 +147,16 @@ def test_the_wall_clock_convicts_nobody_on_a_busy_machine(accepted):
     assert "CPU pressure 40%, 90 involuntary context switches a second" in verdict.detail
     fine = processes(meanwhile=BUSY, count=3)
     assert gating.judge("latency_wall", fine, accepted, "network", 0.10, 1).status == "unchanged"
+
+
+def test_nobody_is_convicted_while_the_machine_is_slower_than_it_ever_was_for_the_baseline(accepted):
+    slower, same = (processes(math.log(1.2), count=3, level=level) for level in (15.1, 15.01))
+    verdict = gating.judge("latency", slower, accepted, "network", 0.05, 1)
+    assert verdict.status == "inconclusive"
+    assert "the machine is 11% slower than it was for the baseline" in verdict.detail
+    assert gating.judge("latency", same, accepted, "network", 0.05, 1).status == "regressed"
+    unchanged = processes(count=3, level=15.1)
+    assert gating.judge("latency", unchanged, accepted, "network", 0.05, 1).status == "unchanged"
 
 
 def test_what_cannot_be_resolved_says_what_would(accepted):

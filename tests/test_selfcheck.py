@@ -26,7 +26,7 @@ def test_every_peer_s_rule_sees_half_as_much_again_and_nothing_in_the_same_sampl
 
 def trial(decision: str, new: list[float]) -> Trial:
     def one(samples: list[float]) -> Replicate:
-        return Replicate({"network": 0.0}, {"network": 0.0}, {"network": 3}, QUIET, samples)
+        return Replicate({"network": 0.0}, {"network": 0.0}, {"network": 15.0}, {"network": 3}, QUIET, samples)
 
     return Trial("cell", (one(SAME),), (one(new),), decision)
 
