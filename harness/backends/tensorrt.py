@@ -101,6 +101,30 @@ def logger() -> Any:
     return Log()
 
 
+def strongly_typed(trt: Any) -> int:
+    """Flags of a network. TensorRT 11 is always strongly typed and has deprecated the flag; 10 is asked for it."""
+    if int(trt.__version__.partition(".")[0]) >= 11:
+        return 0
+    return 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+
+
+def compiled(path: Path) -> bytes:
+    """An engine of the frozen network of `references.py`, for this GPU; a second's work, so nobody keeps it."""
+    import tensorrt as trt
+
+    log = logger()
+    builder = trt.Builder(log)
+    network = builder.create_network(strongly_typed(trt))
+    if not trt.OnnxParser(network, log).parse_from_file(str(path)):
+        raise ConfigError(f"TensorRT {trt.__version__} cannot compile {path.name}: {log.why}")
+    config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise RuntimeError(f"TensorRT {trt.__version__} built no engine of {path.name}: {log.why}")
+    return bytes(plan)
+
+
 class TensorRtSession:
     """One execution context with buffers of its own, on one stream."""
 
@@ -108,7 +132,8 @@ class TensorRtSession:
         import tensorrt as trt
 
         self._trt, self._log, self._work = trt, logger(), artifact.meta.get("work", {})
-        _, plan = read_engine(Path(artifact.path))
+        path = Path(artifact.path)
+        plan = compiled(path) if path.suffix == ".onnx" else read_engine(path)[1]
         self._runtime = trt.Runtime(self._log)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:

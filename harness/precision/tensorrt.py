@@ -119,12 +119,12 @@ def engine(inputs: Inputs, folder: Path, tf32: bool) -> dict[str, Any]:
     import tensorrt as trt
 
     from harness.backends import cuda
-    from harness.backends.tensorrt import logger
+    from harness.backends.tensorrt import logger, strongly_typed
 
     cuda.select(inputs.device)
     log = logger()
     builder = trt.Builder(log)
-    network = builder.create_network(_strongly_typed(trt))
+    network = builder.create_network(strongly_typed(trt))
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(inputs.source)):
         raise ConfigError(f"TensorRT {trt.__version__} cannot compile {inputs.weights.name}: {_first_error(parser)}")
@@ -140,13 +140,6 @@ def engine(inputs: Inputs, folder: Path, tf32: bool) -> dict[str, Any]:
     (folder / ENGINE).write_bytes(plan)
     _keep_timings(config, inputs.timings)
     return {"work": dict(_work(inputs.source))}
-
-
-def _strongly_typed(trt: Any) -> int:
-    """Flags of a network. TensorRT 11 is always strongly typed and has deprecated the flag; 10 is asked for it."""
-    if int(trt.__version__.partition(".")[0]) >= 11:
-        return 0
-    return 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
 
 
 def _monitor(advance: Advance) -> Any:

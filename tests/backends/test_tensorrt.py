@@ -275,3 +275,11 @@ def test_the_stand_in_has_the_functions_and_arguments_of_the_real_binding():
 def test_what_cuda_refuses_is_an_error_with_its_name(gpu):
     with pytest.raises(RuntimeError, match="cudaFree: cudaErrorInvalidValue"):
         cuda.call("cudaFree", 12345)
+
+
+def test_the_frozen_reference_is_compiled_for_the_gpu_when_it_is_opened(gpu, tmp_path):
+    graph = convolution(tmp_path / "network.onnx")
+    opened = tensorrt.open(Artifact(str(graph), "key", 1), CELL, 1)
+    np.testing.assert_allclose(opened.infer(IMAGES)[0], EXPECTED, rtol=1e-6)
+    assert opened.device_ms() >= 0
+    opened.close()

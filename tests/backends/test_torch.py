@@ -125,3 +125,32 @@ def test_on_a_gpu_float32_is_float32(artifact):
     assert session.executed().keys() == {"f32"}
     expected = backend.open(artifact("float32"), CELL, 1).infer(BATCH)[0]
     assert np.allclose(session.infer(BATCH)[0], expected, atol=1e-2)
+
+
+def test_a_gpu_is_timed_by_events_around_the_module_alone(monkeypatch):
+    log = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            log.append("event")
+
+        def synchronize(self):
+            log.append("wait")
+
+        def elapsed_time(self, end):
+            return 1.25
+
+    class Module(torch.nn.Conv2d):
+        def forward(self, images):
+            log.append("module")
+            return super().forward(images)
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    session = backend.CudaSession(Module(3, 4, 1), Cell("m", "fp32", "torch", imgsz=8))
+    (output,) = session.infer(np.zeros((1, 3, 8, 8), np.float32))
+    assert output.shape == (1, 4, 8, 8)
+    assert session.device_ms() == 1.25
+    assert log == ["event", "module", "event", "wait"]

@@ -89,15 +89,12 @@ class Builder:
             self.logger.log(Severity.ERROR, "Network must have at least one output")
             return None
         timed = {node.op_type for node in network.graph.node}
-        config.progress_monitor.phase_start("Building Engine", None, 1)
-        config.progress_monitor.phase_start("Tactic Selection", "Building Engine", len(timed))
-        for step in range(len(timed)):
-            assert config.progress_monitor.step_complete("Tactic Selection", step), "False cancels the build"
-        config.progress_monitor.phase_finish("Tactic Selection")
-        assert config.progress_monitor.step_complete("Building Engine", 0)
-        config.progress_monitor.phase_finish("Building Engine")
-        config.fresh = sorted(timed - set(config.cache.kernels))  # what had to be timed
-        config.cache.kernels = sorted(timed | set(config.cache.kernels))
+        if config.progress_monitor:
+            config.advance(timed)
+        known = config.cache.kernels if config.cache else []
+        config.fresh = sorted(timed - set(known))  # what had to be timed
+        if config.cache:
+            config.cache.kernels = sorted(timed | set(known))
         card = {
             "version": self.version, "gpu": self.gpu.name, "strongly_typed": network.strongly_typed,
             "flags": sorted(flag.name for flag in config.flags), "verbosity": config.profiling_verbosity.name,
@@ -121,8 +118,18 @@ class Config:
     def __init__(self, gpu, version):
         self.profiling_verbosity = ProfilingVerbosity.LAYER_NAMES_ONLY
         self.flags = {BuilderFlag11.TF32}  # enabled by default
-        self.cache = None
+        self.cache = self.progress_monitor = None
         self._where = [gpu.name, version]
+
+    def advance(self, timed):
+        """Tell the monitor of every step."""
+        self.progress_monitor.phase_start("Building Engine", None, 1)
+        self.progress_monitor.phase_start("Tactic Selection", "Building Engine", len(timed))
+        for step in range(len(timed)):
+            assert self.progress_monitor.step_complete("Tactic Selection", step), "False cancels the build"
+        self.progress_monitor.phase_finish("Tactic Selection")
+        assert self.progress_monitor.step_complete("Building Engine", 0)
+        self.progress_monitor.phase_finish("Building Engine")
 
     def clear_flag(self, flag):
         self.flags.discard(flag)
