@@ -83,11 +83,18 @@ def test_a_summary_is_in_milliseconds_per_call_and_images_per_second():
     assert summarize([[1 * NS, 2 * NS], [3 * NS, 10 * NS]], None, batch=5) == {
         "latency_p50_ms": 2.5,
         "latency_p90_ms": pytest.approx(7.9),
+        "latency_p99_ms": None,
         "latency_mean_ms": 4.0,
         "latency_calls": 4,
         "throughput_ips": 2000.0,
         "latency_ratio": None,
     }
+
+
+def test_a_99th_percentile_needs_662_calls():
+    calls = [[NS] * 20] * 33
+    assert summarize(calls, None, 1)["latency_p99_ms"] is None
+    assert summarize([*calls, [NS] * 2], None, 1)["latency_p99_ms"] == 1.0
 
 
 def test_the_ratio_is_the_median_over_rounds_so_a_slow_second_of_the_machine_does_not_count():
