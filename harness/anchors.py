@@ -13,26 +13,25 @@ from rich.table import Table
 
 from harness import baselines, gating
 from harness.errors import ConfigError
+from harness.gating import Identity
 from harness.machine import machine_class
 from harness.records import write_text
-from harness.references import NAMES
 from harness.report.terminal import NONE
-from harness.types import Cell
+from harness.types import Cell, Measurement
 
 
 def set_all(root: Path, release: str) -> Iterator[str]:
     """Copy this machine's gated latency baselines of every suite; says what was copied, and what is too young."""
     for file in _files(root, "latency"):
-        measured = baselines.read(file, Cell(file.stem, "", "", ""))
-        name = f"{file.parts[-4]}/{file.stem}"
+        suite, cell = file.parts[-4], Cell(file.stem, "", "", "")
+        measured, name = baselines.read(file, cell), f"{suite}/{cell}"
         if not gating.gated(measured):
             continue
         if young := gating.immature(measured):
             yield f"{name}: not set, {young}"
             continue
         content = {**json.loads(file.read_text()), "release": release}
-        target = root / file.parts[-4] / baselines.ANCHOR / machine_class() / file.name
-        write_text(target, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "--baselines")
+        write_text(baselines.anchor_path(root, suite, cell), baselines.canonical(content), "--baselines")
         yield f"{name}: anchored at {release}"
 
 
@@ -42,21 +41,21 @@ def table(root: Path) -> Table:
     for name in ("cell", "release", "processes", "baseline since"):
         drawn.add_column(name)
     for file in _files(root, baselines.ANCHOR):
-        cell = Cell(file.stem, "", "", "")
-        anchor = baselines.read(file, cell)
-        now = root / file.parts[-4] / "latency" / machine_class() / file.name
-        accepted = baselines.read(now, cell) if now.exists() else None
+        suite, cell = file.parts[-4], Cell(file.stem, "", "", "")
+        anchor, accepted = baselines.read(file, cell), baselines.load(root, suite, "latency", cell)
         processes = sum(one["processes"] for one in gating.gated(anchor)["occasions"])
         release = json.loads(file.read_text()).get("release", "")
-        moved = NONE
-        for name in NAMES:
-            key = f"log_ratio_{name}"
-            same = accepted and gating.gated(accepted).get("references", {}).get(name) == gating.gated(anchor)["references"][name]  # fmt: skip  # noqa: E501
-            if accepted and same and moved == NONE:
-                change = statistics.fmean(accepted.samples[key]) - statistics.fmean(anchor.samples[key])
-                moved = f"{math.expm1(change):+.1%} ({name} reference)"
-        drawn.add_row(f"{file.parts[-4]}/{file.stem}", release, str(processes), moved)
+        drawn.add_row(f"{suite}/{cell}", release, str(processes), _moved(accepted, anchor))
     return drawn
+
+
+def _moved(accepted: Measurement | None, anchor: Measurement) -> str:
+    """How far the baseline is from the anchor, by the reference that both share."""
+    reference, _ = gating.usable(accepted, Identity("", gating.gated(anchor)["references"]))
+    if accepted is None or not reference:
+        return NONE
+    now, then = (statistics.fmean(side.samples[f"log_ratio_{reference}"]) for side in (accepted, anchor))
+    return f"{math.expm1(now - then):+.1%} ({reference} reference)"
 
 
 def _files(root: Path, phase: str) -> list[Path]:

@@ -62,8 +62,13 @@ def to_text(measured: Measurement, suite: str, phase: Phase) -> str:
         content["samples"] = {name: values for name, values in measured.samples.items() if is_gated_sample(name)}
     if phase == "accuracy":
         content["per_class"] = {name: _rounded(value) for name, value in measured.per_class.items()}
+    return canonical(content)
+
+
+def canonical(content: dict[str, Any]) -> str:
+    """Sorted keys, one entry a line, the numbers of a list on one."""
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    return re.sub(r"\[[-\d.,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)  # one occasion, one line
+    return re.sub(r"\[[-\d.,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
 
 
 def save(root: Path, suite: str, phase: Phase, measured: Measurement) -> bool:

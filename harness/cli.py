@@ -5,13 +5,10 @@ Exit codes: 0 fine, 1 regression, 2 usage or unreadable input."""
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import platformdirs
 
 from harness import __version__
 from harness.errors import CellError, ConfigError, Unavailable
@@ -111,10 +108,10 @@ def run_anchor(options: argparse.Namespace) -> int:
 def run_selfcheck(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from harness import selfcheck
+    from harness import selfcheck, sources
 
     console = Console()
-    cache = Path(os.environ.get("QUANTGATE_CACHE") or platformdirs.user_cache_dir("quantgate"))
+    cache = sources.cache_folder()
     backends = tuple(filter(None, options.backends.split(",")))
     if options.kind in ("overhead", "interference"):
         from harness import crosscheck
@@ -182,7 +179,7 @@ def run_sensitivity(options: argparse.Namespace) -> int:
         missing = options.model if weights is None else options.data
         raise ConfigError(f"{missing} is not here; give its path: this command downloads nothing")
     wanted = sensitivity.SplitJob(data, options.calibration, options.limit, options.scored)
-    cache = Path(os.environ.get("QUANTGATE_CACHE") or platformdirs.user_cache_dir("quantgate"))
+    cache = sources.cache_folder()
     console = Console()
     with console.status("") as status:
         split, rows = sensitivity.measure(

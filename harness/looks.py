@@ -20,11 +20,9 @@ def record(runner: Runner, suite: Suite, home: Path, cell: Cell, accepted: Measu
     identity = runner.identity(suite, home, cell)
     known = gating.gated(accepted)
     repeats = known["repeats"] if known.get("artifact") == identity.artifact else {}
-    replicates: list[Replicate] = []
-    for _ in range(gating.OCCASION):
-        replicates += runner.replicates(suite, home, cell, 1, NAMES, repeats or {})
-        repeats = replicates[0].repeats
-    return _measurement(cell, identity, replicates)
+    first = runner.replicates(suite, home, cell, 1, NAMES, repeats)  # says how often the references repeat
+    rest = runner.replicates(suite, home, cell, gating.OCCASION - 1, NAMES, first[0].repeats)
+    return _measurement(cell, identity, [*first, *rest])
 
 
 def judge(

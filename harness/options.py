@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import pytest
 
 from harness.backends import BACKENDS
 from harness.errors import nearest
 from harness.inputs import Settings
 from harness.items import Session
+from harness.sources import cache_folder
 
 FOLDERS = (
     ("--qg-weights-dir", "append", "folder of checkpoints, repeatable (also QUANTGATE_WEIGHTS)"),
@@ -110,7 +110,7 @@ def _repeated(config: pytest.Config) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _absolute(config: pytest.Config, named: str) -> Path:
+def _absolute(config: pytest.Config, named: str | Path) -> Path:
     """What the user named, seen from where the user is."""
     return Path(os.path.abspath(config.invocation_params.dir / Path(named).expanduser()))
 
@@ -131,8 +131,7 @@ def _place(config: pytest.Config, name: str, default: str) -> Path:
 
 
 def _cache(config: pytest.Config) -> Path:
-    named = config.getoption("--qg-cache-dir") or os.environ.get("QUANTGATE_CACHE")
-    return _absolute(config, named) if named else Path(platformdirs.user_cache_dir("quantgate"))
+    return _absolute(config, config.getoption("--qg-cache-dir") or cache_folder())
 
 
 def _folders(config: pytest.Config, name: str, variable: str) -> tuple[Path, ...]:

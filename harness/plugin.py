@@ -38,7 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     inherited = getattr(config, "workerinput", {}).get("quantgate_run")
     run = inherited or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
     config.stash[SESSION] = options.session(config, run)
-    config.stash[SESSION].stability = stability.warnings(cores=machine.cores())
+    if not inherited:  # before this run loads the machine itself; its workers report nothing
+        config.stash[SESSION].stability = stability.warnings(cores=machine.cores())
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -146,15 +147,9 @@ def _merge(session: pytest.Session) -> None:
         state.plans, state.results = results.gather(state.settings.run)
         if state.plans:
             command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
-            text = (
-                json.dumps(
-                    results.to_json(
-                        state.plans, state.results, command, results.intervals(state.settings.run), state.stability
-                    ),
-                    indent=1,
-                )
-                + "\n"
-            )
+            held = results.intervals(state.settings.run)
+            content = results.to_json(state.plans, state.results, command, held, state.stability)
+            text = json.dumps(content, indent=1) + "\n"
             for folder in (state.settings.run, state.settings.run.parent.parent):
                 write_text(folder / "results.json", text, "--qg-results-dir")
     except ConfigError as error:

@@ -87,9 +87,12 @@ class Runner:
         job = PairsJob(cell, inputs.artifact, str(inputs.pixels), tuple(references), repeats)
         observed: list[Replicate] = []
         with ExitStack() as stack:
-            logs = [self._log(f"pairs {cell} {number}") for number in range(count)]
-            fresh = [Child(job, log, self.settings.timeout_s, SINGLE_THREAD) for log in logs]
-            children = [stack.enter_context(child) for child in fresh]
+            children = [
+                stack.enter_context(
+                    Child(job, self._log(f"pairs {cell} {number}"), self.settings.timeout_s, SINGLE_THREAD)
+                )
+                for number in range(count)
+            ]
             for answer in heavy_answers(children, self._lock):
                 if isinstance(answer, BaseException):
                     raise answer

@@ -68,7 +68,7 @@ def run(wanted: Wanted, cache: Path, say: Any = print) -> list[Trial]:
         slowed = Slowed(wanted.inject, wanted.asleep) if wanted.inject else None
         old = read_baselines(wanted.baselines) if wanted.baselines else ()
         plan = Plan(chosen, log, wanted.trials, wanted.limit, jobs=wanted.jobs, wall=wanted.wall, slowed=slowed,
-                    block=max(1, min(100, wanted.trials)), baselines=old)  # fmt: skip
+                    baselines=old)  # fmt: skip
         with Crowd(wanted.neighbours):
             for block in trials.run(plan, MachineLock()):
                 done += map(thinned, block)

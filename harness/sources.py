@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from harness.errors import ConfigError, Unavailable, nearest
 from harness.worker import Channel
 
@@ -73,6 +75,11 @@ def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) ->
             f"dataset {', '.join(names)} not found beside the suite in {suite_dir} nor in {_said(folders)}"
         )
     return None
+
+
+def cache_folder() -> Path:
+    """Where artifacts are kept where no option says otherwise."""
+    return Path(os.environ.get("QUANTGATE_CACHE") or platformdirs.user_cache_dir("quantgate"))
 
 
 def folders_in(variable: str) -> list[Path]:

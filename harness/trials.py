@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness import gating
 from harness.children import Child
+from harness.errors import Unavailable
 from harness.gating import MIN_OCCASIONS, OCCASION
 from harness.inputs import Finder, Settings
 from harness.locks import MachineLock
@@ -49,8 +50,6 @@ class Trial:
 
 def subjects(folder: Path, cache: Path, run_job: Callable[..., object], wanted: Sequence[str] = ()) -> list[Subject]:
     """Cells of the bundled detector on the runtimes that are here; `wanted` are names of backends."""
-    from harness.errors import Unavailable
-
     finder = Finder(Settings(folder, cache), run_job)
     found = []
     for precision, name in CELLS:
@@ -85,7 +84,7 @@ class Plan:
     log: Path
     trials: int
     limit: float  # share
-    block: int = 30  # trials between the first occasion of one and its second
+    block: int = 100  # trials between the first occasion of one and its second
     jobs: int = 1  # trials at a time; above 1 they are each other's neighbours
     reference: str = "network"
     wall: bool = False  # judge the wall clock instead of CPU time
