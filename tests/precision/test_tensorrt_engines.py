@@ -26,8 +26,7 @@ from harness.types import Artifact
 
 SIZE = 32
 CELL = Cell("m", "fp32", "tensorrt", "cuda", SIZE)
-RANDOM = np.random.default_rng(0)
-IMAGES = RANDOM.random((1, 3, SIZE, SIZE), np.float32)
+IMAGES = np.random.default_rng(0).random((1, 3, SIZE, SIZE), np.float32)
 
 
 def node(kind: str, name: str, given: list[str], made: str, **attributes) -> onnx.NodeProto:
@@ -37,6 +36,7 @@ def node(kind: str, name: str, given: list[str], made: str, **attributes) -> onn
 @pytest.fixture
 def graph(tmp_path) -> Path:
     """A backbone and a head, named as Ultralytics names them: two convolutions, and a decoding that scales by 640."""
+    draw = np.random.default_rng(1)  # a shared one would make the weights depend on the tests that ran before
     nodes = [
         node("Conv", "/model.0/conv/Conv", ["images", "w0"], "a", pads=[1, 1, 1, 1]),
         node("Sigmoid", "/model.0/act/Sigmoid", ["a"], "b"),
@@ -46,8 +46,8 @@ def graph(tmp_path) -> Path:
         node("MatMul", "/model.1/MatMul", ["e", "mix"], "output"),
     ]
     constants = {
-        "w0": RANDOM.normal(size=(8, 3, 3, 3)),
-        "w1": RANDOM.normal(size=(4, 8, 1, 1)),
+        "w0": draw.normal(size=(8, 3, 3, 3)),
+        "w1": draw.normal(size=(4, 8, 1, 1)),
         "pixels": np.array(640),
         "mix": np.eye(SIZE),
     }
