@@ -39,7 +39,12 @@ def test_a_killed_process_costs_its_cell_only(pytester: pytest.Pytester, number:
     command = [sys.executable, "-m", "pytest", "-n2", "--qg-baseline-update", "--qg-cache-dir", "cache"]
     with (demo.path / "out").open("w") as out:
         run = psutil.Popen(command, cwd=demo.path, stdout=out, stderr=subprocess.STDOUT)
-    time.sleep(draw.uniform(0.5, 6))
+    # From the first worker's collection on: until all have said hello, xdist ends the session when one dies.
+    deadline = time.monotonic() + LIMIT_S
+    while not list(demo.path.glob(".quantgate/runs/*/demo.plan.json")):
+        assert time.monotonic() < deadline, (demo.path / "out").read_text()
+        time.sleep(0.02)
+    time.sleep(draw.uniform(0, 6))
     with contextlib.suppress(psutil.NoSuchProcess, IndexError):
         draw.choice(run.children(recursive=True)).kill()
     assert run.wait(LIMIT_S) in (0, 1), (demo.path / "out").read_text()
