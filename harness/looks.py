@@ -42,15 +42,18 @@ def judge(
     repeats = gating.gated(accepted)["repeats"]
     held, unheld = _against(rules, accepted, anchor, identity, reference, repeats)
     now: list[Replicate] = []
-    verdicts: list[Verdict] = []
+    verdicts: dict[str, Verdict] = {}
     for look in LOOKS:
         wanted = sorted({used for _, _, used in held}, key=NAMES.index)
         now += runner.replicates(suite, home, cell, look - len(now), wanted, repeats)
-        verdicts = [gating.judge(metric, now, of, used, rules[metric], cells) for metric, of, used in held]
-        statuses = {verdict.status for verdict in verdicts}
-        if "regressed" in statuses or "inconclusive" not in statuses:
+        verdicts |= {
+            metric: gating.judge(metric, now, of, used, rules[metric], cells)
+            for metric, of, used in held
+            if metric not in verdicts or verdicts[metric].status == "inconclusive"  # what is decided stays
+        }
+        if all(verdict.status != "inconclusive" for verdict in verdicts.values()):
             break
-    return _measurement(cell, identity, now), (*verdicts, *unheld)
+    return _measurement(cell, identity, now), (*verdicts.values(), *unheld)
 
 
 Held = tuple[str, Measurement, str]  # metric, what it is held against, by which reference

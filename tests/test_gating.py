@@ -18,7 +18,7 @@ IDENTITY = Identity("artifact", {"network": "n on ort 1", "numpy": "p"})
 NOON = datetime(2026, 11, 24, 12)
 QUIET = Interference(0.0, 0.0, 1.0)
 BUSY = Interference(0.0, 0.4, 90.0)
-NOISE = (-0.004, 0.004, 0.0, -0.002, 0.002)
+NOISE = (-0.004, 0.004, 0.0, -0.002, 0.002, 0.001, -0.001)
 
 
 def processes(
@@ -126,22 +126,28 @@ def test_the_wall_clock_and_the_creep_are_watched_wherever_latency_is_gated():
 
 
 def test_a_slower_cell_is_regressed_and_the_verdict_says_how_sure(accepted):
-    verdict = gating.judge("latency", processes(math.log(1.2), count=3), accepted, "network", 0.05, 1)
+    verdict = gating.judge("latency", processes(math.log(1.2), count=7), accepted, "network", 0.05, 1)
     assert verdict.status == "regressed"
     assert verdict.observed == pytest.approx(1.2, abs=0.01)
     assert verdict.expected == "≤ 1.05 × baseline"
     assert verdict.detail.startswith("+20.0% ± ")
-    assert verdict.detail.endswith("by 3 processes against 10, network reference")
+    assert verdict.detail.endswith("by 7 processes against 10, network reference")
+
+
+def test_nobody_is_convicted_before_the_last_look(accepted):
+    assert gating.judge("latency", processes(math.log(1.2), count=5), accepted, "network", 0.05, 1).status == (
+        "inconclusive"
+    )
 
 
 def test_cpu_time_does_not_see_sleep_and_the_wall_clock_does(accepted):
-    sleepy = processes(wall=math.log(1.2), count=3)
+    sleepy = processes(wall=math.log(1.2), count=7)
     assert gating.judge("latency", sleepy, accepted, "network", 0.05, 1).status == "unchanged"
     assert gating.judge("latency_wall", sleepy, accepted, "network", 0.10, 1).status == "regressed"
 
 
 def test_the_wall_clock_convicts_nobody_on_a_busy_machine(accepted):
-    sleepy = processes(wall=math.log(1.2), meanwhile=BUSY, count=3)
+    sleepy = processes(wall=math.log(1.2), meanwhile=BUSY, count=7)
     verdict = gating.judge("latency_wall", sleepy, accepted, "network", 0.10, 1)
     assert verdict.status == "inconclusive"
     assert "CPU pressure 40%, 90 involuntary context switches a second" in verdict.detail
@@ -150,7 +156,7 @@ def test_the_wall_clock_convicts_nobody_on_a_busy_machine(accepted):
 
 
 def test_nobody_is_convicted_while_the_machine_is_slower_than_it_ever_was_for_the_baseline(accepted):
-    slower, same = (processes(math.log(1.2), count=3, level=level) for level in (15.1, 15.01))
+    slower, same = (processes(math.log(1.2), count=7, level=level) for level in (15.1, 15.01))
     verdict = gating.judge("latency", slower, accepted, "network", 0.05, 1)
     assert verdict.status == "inconclusive"
     assert "the machine is 11% slower than it was for the baseline" in verdict.detail

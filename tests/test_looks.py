@@ -80,7 +80,7 @@ def test_twice_the_work_is_a_regression_that_fails_and_says_how_much(accepted: D
     verdict = verdicts(accepted)["latency"]
     assert verdict["status"] == "regressed"
     assert verdict["observed"] == pytest.approx(2.0, rel=0.15)
-    assert "by 3 processes against 10, network reference" in verdict["detail"]
+    assert "by 7 processes against 10, network reference" in verdict["detail"]
 
 
 def test_a_baseline_of_one_occasion_is_inconclusive_which_an_option_makes_fail(demo: Demo) -> None:

@@ -22,8 +22,8 @@ def test_the_estimate_is_the_difference_of_means_and_the_half_width_is_student_s
     seen = compare(spread_around(0.03, 3, 0.01), spread_around(0.01, 10, 0.01))
     assert seen.estimate == pytest.approx(0.02)
     assert seen.spread == pytest.approx(0.01)
-    # t(0.01 / 3 looks, 11 degrees of freedom) = 3.3 and t(0.05 / 3) = 2.43, from tables
-    assert seen.alarm == pytest.approx(3.32 * 0.01 * math.sqrt(1 / 3 + 1 / 10), rel=0.01)
+    # t(0.01, 11 degrees of freedom) = 2.718 and t(0.05 / 3 looks) = 2.43, from tables
+    assert seen.alarm == pytest.approx(2.718 * 0.01 * math.sqrt(1 / 3 + 1 / 10), rel=0.01)
     assert seen.passing == pytest.approx(2.43 * 0.01 * math.sqrt(1 / 3 + 1 / 10), rel=0.01)
 
 
@@ -38,25 +38,28 @@ def test_a_handful_that_agrees_by_chance_is_not_believed():
 
 
 @pytest.mark.parametrize(
-    ("change", "sd", "decision"),
+    ("change", "sd", "early", "late"),
     [
-        (0.10, 0.005, "regressed"),
-        (0.0, 0.005, "unchanged"),
-        (-0.10, 0.005, "improved"),
-        (0.045, 0.005, "inconclusive"),  # within the limit, and not surely
-        (0.06, 0.05, "inconclusive"),  # beyond it, and maybe chance
-        (0.0, 0.10, "inconclusive"),  # this spread resolves nothing
+        (0.10, 0.005, "inconclusive", "regressed"),  # only the last look convicts
+        (0.0, 0.005, "unchanged", "unchanged"),
+        (-0.10, 0.005, "improved", "improved"),
+        (-0.10, 0.075, "unchanged", "unchanged"),  # surely not slower, and maybe faster
+        (0.045, 0.005, "inconclusive", "inconclusive"),  # within the limit, and not surely
+        (0.06, 0.05, "inconclusive", "inconclusive"),  # beyond it, and maybe chance
+        (0.0, 0.10, "inconclusive", "inconclusive"),  # this spread resolves nothing
     ],
 )
-def test_a_look_at_a_limit_of_five_percent(change, sd, decision):
-    assert decide(compare(spread_around(change, 3, sd), spread_around(0.0, 10, sd)), 0.05) == decision
+def test_a_look_at_a_limit_of_five_percent(change, sd, early, late):
+    seen = compare(spread_around(change, 4, sd), spread_around(0.0, 10, sd))
+    assert decide(seen, 0.05, last=False) == early
+    assert decide(seen, 0.05, last=True) == late
 
 
 def run(draw: np.random.Generator, change: float, limit: float, sd: float) -> str:
     baseline = list(draw.normal(0, sd, 10))
     now = list(draw.normal(change, sd, LOOKS[-1]))
     for look in LOOKS:
-        decision = decide(compare(now[:look], baseline), limit)
+        decision = decide(compare(now[:look], baseline), limit, last=look == LOOKS[-1])
         if decision != "inconclusive":
             return decision
     return "inconclusive"
