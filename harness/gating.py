@@ -109,17 +109,18 @@ def limits(gates: Sequence[Gate]) -> dict[str, float]:
 def judge(
     metric: str, now: Sequence[Replicate], accepted: Measurement, reference: str, limit: float, cells: int
 ) -> Verdict:
-    """One gate after one look. `metric` is latency or latency_creep (CPU time), or latency_wall."""
-    wall = metric == "latency_wall"
-    seen = stats.compare(
-        [(one.wall if wall else one.cpu)[reference] for one in now], _values(accepted, reference, wall), cells
-    )
+    """One gate after one look. `metric` is latency or latency_creep (CPU time), or latency_wall (waiting)."""
+    waiting = metric == "latency_wall"
+    fresh = [one.wall[reference] - one.cpu[reference] if waiting else one.cpu[reference] for one in now]
+    seen = stats.compare(fresh, _values(accepted, reference, waiting), cells)
     status: Status = stats.decide(seen, limit, last=len(now) >= stats.LOOKS[-1])
     detail = (
         f"{_percent(seen.estimate)} ± {math.expm1(seen.passing):.1%} by {_count(len(now), 'process', 'es')} against "
         f"{seen.accepted}, {reference} reference"
     )
-    doubt = _another_state(now, accepted, reference) or (wall and _busiest(now))
+    if waiting:
+        detail = f"waiting {detail}"
+    doubt = _busiest(now) if waiting else _another_state(now, accepted, reference)
     if status == "regressed" and doubt:
         status, detail = "inconclusive", f"{detail}; nobody is convicted while {doubt}: run it again on a quiet machine"
     elif status == "inconclusive":
@@ -171,9 +172,18 @@ def extended(accepted: Measurement | None, new: Measurement, limit: float) -> tu
     return added, f"occasion {len(merged['occasions'])}, {processes} processes"
 
 
-def _values(measured: Measurement | None, reference: str, wall: bool = False) -> list[float]:
-    key = f"{'wall_' if wall else ''}log_ratio_{reference}"
-    return list(measured.samples.get(key, ())) if measured else []
+def _values(measured: Measurement | None, reference: str, waiting: bool = False) -> list[float]:
+    """One number a process: its log ratio of CPU time or, for `waiting`, what the wall clock's has above that.
+
+    The wall clock's alone would count every change of CPU time twice and scatter as it does. What it has above CPU
+    time is sleep, locks and preemption, in which processes of a quiet machine agree to 0.3 %.
+    """
+    if measured is None:
+        return []
+    cpu = measured.samples.get(f"log_ratio_{reference}", ())
+    if not waiting:
+        return list(cpu)
+    return [wall - busy for wall, busy in zip(measured.samples[f"wall_log_ratio_{reference}"], cpu, strict=True)]
 
 
 def _gated_samples(measured: Measurement) -> dict[str, Sequence[float]]:
