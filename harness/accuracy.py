@@ -1,14 +1,11 @@
-"""Predictions + ground truth → metrics. The only user of pycocotools."""
+"""Run a cell over a data set and score what it finds."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +15,10 @@ from harness.backends.base import Session
 from harness.datasets import Dataset
 from harness.declarations import Decoding
 from harness.errors import ConfigError
+from harness.evaluation import evaluate, known_classes
 from harness.families import Detections, Reading, decode, normalize, prepare, read_outputs
 from harness.types import Artifact, Cell
 from harness.worker import Channel
-
-METRICS = (
-    "map", "map_50", "map_75", "map_small", "map_medium", "map_large",
-    "mar_1", "mar_10", "mar_100", "mar_small", "mar_medium", "mar_large",
-)  # fmt: skip
-"""COCOeval.stats in its own order."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +63,10 @@ class ScoreJob:
         executed = session.executed()
         session.close()
         save_detections(Path(self.detections), self.dataset, found)
-        metrics, per_class = evaluate(self.dataset, found, names)
-        known = set(_categories(self.dataset, names).values())
+        scored = evaluate(self.dataset, found, names)
+        known = set(known_classes(self.dataset, names).values())
         unknown = tuple(name for number, name in self.dataset.categories.items() if number not in known)
-        return Scored(metrics, per_class, executed, unknown, infer_s)
+        return Scored(scored.metrics, scored.per_class, executed, unknown, infer_s)
 
     def _reading(self, session: Session) -> Reading:
         """The family of the model, from the shapes of its outputs."""
@@ -115,74 +107,3 @@ def save_detections(path: Path, dataset: Dataset, found: Sequence[Detections]) -
         scores=np.concatenate([one.scores for one in found]),
         classes=np.concatenate([one.classes for one in found]),
     )
-
-
-def evaluate(
-    dataset: Dataset, found: Sequence[Detections], names: Sequence[str]
-) -> tuple[dict[str, float | None], dict[str, float | None]]:
-    """COCO's 12 numbers and AP per class, by pycocotools on all images of `dataset`.
-
-    A number without any ground truth behind it (pycocotools: −1) is None. Zero detections score 0.
-
-    Raises:
-        ConfigError: no class of the data set is known to the model.
-    """
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    categories = _categories(dataset, names)
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth, results = COCO(), COCO()
-        images = [{"id": image.id, "width": image.width, "height": image.height} for image in dataset.images]
-        classes = [{"id": number, "name": name} for number, name in dataset.categories.items()]
-        # Ids start at 1: pycocotools reads a match with annotation 0 as no match.
-        annotations = [{**row, "id": number} for number, row in enumerate(dataset.annotations, 1)]
-        truth.dataset = {"images": images, "categories": classes, "annotations": annotations}
-        # Not through loadRes, which raises IndexError on an empty list.
-        results.dataset = {"images": images, "categories": classes, "annotations": _rows(dataset, found, categories)}
-        truth.createIndex()
-        results.createIndex()
-        scorer = COCOeval(truth, results, "bbox")
-        scorer.evaluate()
-        scorer.accumulate()
-        scorer.summarize()
-    metrics = {name: _defined(value) for name, value in zip(METRICS, scorer.stats, strict=True)}
-    precision = scorer.eval["precision"][:, :, :, 0, -1]  # [IoU, recall, class] for all areas and 100 detections
-    per_class = {dataset.categories[number]: _mean(precision[:, :, k]) for k, number in enumerate(scorer.params.catIds)}
-    return metrics, per_class
-
-
-def _categories(dataset: Dataset, names: Sequence[str]) -> dict[int, int]:
-    """Class index of the model → category id of the data set, matched by name."""
-    ids = {name.strip().lower(): number for number, name in dataset.categories.items()}
-    known = {index: ids[name.strip().lower()] for index, name in enumerate(names) if name.strip().lower() in ids}
-    if not known:
-        wanted, offered = ", ".join(list(ids)[:4]), ", ".join(list(names)[:4])
-        raise ConfigError(
-            f"dataset {dataset.name}: none of its classes ({wanted}, …) is known to the model ({offered}, …)"
-        )
-    return known
-
-
-def _rows(dataset: Dataset, found: Sequence[Detections], categories: Mapping[int, int]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for image, one in zip(dataset.images, found, strict=True):
-        for (x1, y1, x2, y2), score, label in zip(
-            one.boxes.tolist(), one.scores.tolist(), one.classes.tolist(), strict=True
-        ):
-            if label in categories:
-                box = [x1, y1, x2 - x1, y2 - y1]
-                rows.append(
-                    {"id": len(rows) + 1, "image_id": image.id, "category_id": categories[label],
-                     "bbox": box, "area": box[2] * box[3], "score": score, "iscrowd": 0}
-                )  # fmt: skip
-    return rows
-
-
-def _defined(value: float) -> float | None:
-    return None if value < 0 else float(value)
-
-
-def _mean(values: NDArray[np.float64]) -> float | None:
-    known = values[values > -1]
-    return float(known.mean()) if known.size else None

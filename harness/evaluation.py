@@ -1,0 +1,132 @@
+"""Detections + ground truth → COCO's numbers. The only user of pycocotools."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.datasets import Dataset
+from harness.errors import ConfigError
+from harness.families import Detections
+from harness.resampling import PARTS, Ranked
+
+METRICS = tuple(PARTS)
+"""COCOeval.stats in its own order."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What pycocotools says of all images, and how it came to say so."""
+
+    metrics: dict[str, float | None]
+    per_class: dict[str, float | None]  # AP by class name
+    ranks: dict[tuple[int, int], Ranked]  # by class (position among the data set's sorted ids) and area range
+
+
+def evaluate(dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> Evaluation:
+    """COCO's 12 numbers and AP per class, by pycocotools on all images of `dataset`.
+
+    A number without any ground truth behind it (pycocotools: −1) is None. Zero detections score 0.
+
+    Raises:
+        ConfigError: no class of the data set is known to the model.
+    """
+    return of_rows(dataset, rows(dataset, found, known_classes(dataset, names)))
+
+
+def of_rows(dataset: Dataset, detections: list[dict[str, Any]]) -> Evaluation:
+    """The same of detections as COCO's annotations (`rows`)."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth, results = COCO(), COCO()
+        images = [{"id": image.id, "width": image.width, "height": image.height} for image in dataset.images]
+        classes = [{"id": number, "name": name} for number, name in dataset.categories.items()]
+        # Ids start at 1: pycocotools reads a match with annotation 0 as no match.
+        annotations = [{**row, "id": number} for number, row in enumerate(dataset.annotations, 1)]
+        truth.dataset = {"images": images, "categories": classes, "annotations": annotations}
+        # Not through loadRes, which raises IndexError on an empty list.
+        results.dataset = {"images": images, "categories": classes, "annotations": detections}
+        truth.createIndex()
+        results.createIndex()
+        scorer = COCOeval(truth, results, "bbox")
+        scorer.evaluate()
+        scorer.accumulate()
+        scorer.summarize()
+    metrics = {name: _defined(value) for name, value in zip(METRICS, scorer.stats, strict=True)}
+    precision = scorer.eval["precision"][:, :, :, 0, -1]  # [IoU, recall, class] for all areas and 100 detections
+    per_class = {dataset.categories[number]: _mean(precision[:, :, k]) for k, number in enumerate(scorer.params.catIds)}
+    return Evaluation(metrics, per_class, _ranks(scorer))
+
+
+def known_classes(dataset: Dataset, names: Sequence[str]) -> dict[int, int]:
+    """Class index of the model → category id of the data set, matched by name."""
+    ids = {name.strip().lower(): number for number, name in dataset.categories.items()}
+    known = {index: ids[name.strip().lower()] for index, name in enumerate(names) if name.strip().lower() in ids}
+    if not known:
+        wanted, offered = ", ".join(list(ids)[:4]), ", ".join(list(names)[:4])
+        raise ConfigError(
+            f"dataset {dataset.name}: none of its classes ({wanted}, …) is known to the model ({offered}, …)"
+        )
+    return known
+
+
+def rows(dataset: Dataset, found: Sequence[Detections], categories: Mapping[int, int]) -> list[dict[str, Any]]:
+    """Detections of known classes as COCO's annotations."""
+    written: list[dict[str, Any]] = []
+    for image, one in zip(dataset.images, found, strict=True):
+        for (x1, y1, x2, y2), score, label in zip(
+            one.boxes.tolist(), one.scores.tolist(), one.classes.tolist(), strict=True
+        ):
+            if label in categories:
+                box = [x1, y1, x2 - x1, y2 - y1]
+                written.append(
+                    {"id": len(written) + 1, "image_id": image.id, "category_id": categories[label],
+                     "bbox": box, "area": box[2] * box[3], "score": score, "iscrowd": 0}
+                )  # fmt: skip
+    return written
+
+
+def _ranks(scorer: Any) -> dict[tuple[int, int], Ranked]:
+    """The matches of `COCOeval.evaluate`, which it keeps by class, area range and image."""
+    images, areas = len(scorer.params.imgIds), len(scorer.params.areaRng)
+    found = {}
+    for category in range(len(scorer.params.catIds)):
+        for area in range(areas):
+            first = (category * areas + area) * images
+            if one := _ranked(scorer.evalImgs[first : first + images]):
+                found[category, area] = one
+    return found
+
+
+def _ranked(of_images: Sequence[Mapping[str, Any] | None]) -> Ranked | None:
+    """One class and area range; None where there is neither a detection nor a ground truth."""
+    found = [(i, one) for i, one in enumerate(of_images) if one is not None]
+    if not found:
+        return None
+    positives = np.zeros(len(of_images), np.int64)
+    for i, one in found:
+        positives[i] = np.count_nonzero(np.asarray(one["gtIgnore"]) == 0)
+    image = np.concatenate([np.full(len(one["dtScores"]), i, np.intp) for i, one in found])
+    rank = np.concatenate([np.arange(len(one["dtScores"])) for _, one in found])
+    score = np.concatenate([np.asarray(one["dtScores"], np.float64) for _, one in found])
+    ignored = np.concatenate([np.asarray(one["dtIgnore"], bool) for _, one in found], axis=1)
+    true = np.concatenate([np.asarray(one["dtMatches"]) != 0 for _, one in found], axis=1) & ~ignored
+    order = np.argsort(-score, kind="mergesort")  # pycocotools' own sort: equal scores keep the order of the images
+    return Ranked(image[order], rank[order], score[order], true[:, order], ignored[:, order], positives)
+
+
+def _defined(value: float) -> float | None:
+    return None if value < 0 else float(value)
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    known = values[values > -1]
+    return float(known.mean()) if known.size else None
