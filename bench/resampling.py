@@ -68,9 +68,12 @@ def main() -> None:
     values = resampled(whole.ranks, draws(made.digest, options.images, options.resamples))["map"]
     done = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{options.images} images, {sum(len(one.scores) for one in found)} detections, mAP {whole.metrics['map']:.4f} "
-          f"± {values.std():.4f}: pycocotools {evaluated - start:.1f} s, {options.resamples} resamples "
-          f"{done - evaluated:.1f} s, peak memory of the process {peak:.2f} GiB")  # fmt: skip
+    number = sum(len(one.scores) for one in found)
+    print(
+        f"{options.images} images, {number} detections, mAP {whole.metrics['map']:.4f} ± {values.std():.4f}: pycocotools "
+        f"{evaluated - start:.1f} s, {options.resamples} resamples {done - evaluated:.1f} s, peak memory of the process "
+        f"{peak:.2f} GiB"
+    )
 
 
 if __name__ == "__main__":

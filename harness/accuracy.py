@@ -10,15 +10,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import detections
 from harness.backends import backend
 from harness.backends.base import Session
 from harness.datasets import Dataset
 from harness.declarations import Decoding
 from harness.errors import ConfigError
-from harness.evaluation import evaluate, known_classes
+from harness.evaluation import at_confidence, evaluate, known_classes
 from harness.families import Detections, Reading, decode, normalize, prepare, read_outputs
+from harness.resampling import draws, resampled
 from harness.types import Artifact, Cell
 from harness.worker import Channel
+
+DIGITS = 6  # decimals of a resampled metric; a thousandth of what any data set proves
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Scored:
 
     metrics: dict[str, float | None]
     per_class: dict[str, float | None]
+    instances: dict[str, int]  # objects of the data set by class
+    resampled: dict[str, list[float]]  # metrics in the resamples of the data set, to six digits
+    detections: str  # their digest
     executed: dict[str, int]
     unknown: tuple[str, ...]  # classes of the data set that the model does not know; they score 0
     infer_s: float  # seconds inside the runtime, for the whole data set
@@ -41,7 +48,9 @@ class ScoreJob:
     dataset: Dataset
     pixels: str  # .npy of letterboxed bytes [N, 3, S, S], in the order of dataset.images
     decoding: Decoding
-    detections: str  # .npz to write them to
+    found: str  # .npz to write the detections to
+    resampled: Sequence[str] = ("map",)  # metrics
+    operating_conf: float = 0.25
 
     def run(self, channel: Channel) -> Scored:
         session = backend(self.cell.backend).open(self.artifact, self.cell, threads=1)
@@ -62,11 +71,21 @@ class ScoreJob:
             channel.progress(len(found), len(pixels))
         executed = session.executed()
         session.close()
-        save_detections(Path(self.detections), self.dataset, found)
+        detections.save(Path(self.found), self.dataset, found)
         scored = evaluate(self.dataset, found, names)
+        drawn = resampled(scored.ranks, draws(self.dataset.digest, len(found)), self.resampled)
         known = set(known_classes(self.dataset, names).values())
         unknown = tuple(name for number, name in self.dataset.categories.items() if number not in known)
-        return Scored(scored.metrics, scored.per_class, executed, unknown, infer_s)
+        return Scored(
+            {**scored.metrics, **at_confidence(scored.ranks, self.operating_conf)},
+            scored.per_class,
+            scored.instances,
+            {name: [round(value, DIGITS) for value in values.tolist()] for name, values in drawn.items()},
+            detections.digest(found),
+            executed,
+            unknown,
+            infer_s,
+        )
 
     def _reading(self, session: Session) -> Reading:
         """The family of the model, from the shapes of its outputs."""
@@ -95,15 +114,3 @@ def _padded(batch: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """The last batch of a data set, filled up with zeros to the static shape of the artifact."""
     missing = size - len(batch)
     return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.float32)]) if missing else batch
-
-
-def save_detections(path: Path, dataset: Dataset, found: Sequence[Detections]) -> None:
-    """All detections of a run, concatenated; `counts` splits them by image."""
-    np.savez_compressed(
-        path,
-        image_ids=np.array([image.id for image in dataset.images]),
-        counts=np.array([len(one.scores) for one in found]),
-        boxes=np.concatenate([one.boxes for one in found]),
-        scores=np.concatenate([one.scores for one in found]),
-        classes=np.concatenate([one.classes for one in found]),
-    )

@@ -21,7 +21,7 @@ from harness.verdicts import Baseline, Incomparable
 
 SCHEMA = 1
 DIGITS = 9  # significant digits; more than mAP over any data set has
-COMPARABLE = ("dataset", "decoding", "imgsz")
+COMPARABLE = ("dataset", "decoding", "operating_conf", "imgsz")
 """Provenance that must be equal for two accuracies to be comparable. Weights, recipe and versions may change: whether
 that made it worse is the question."""
 
@@ -62,6 +62,7 @@ def to_text(measured: Measurement, suite: str, phase: Phase) -> str:
         content["samples"] = {name: values for name, values in measured.samples.items() if is_gated_sample(name)}
     if phase == "accuracy":
         content["per_class"] = {name: _rounded(value) for name, value in measured.per_class.items()}
+        content["samples"] = dict(measured.samples)
     return canonical(content)
 
 
@@ -118,7 +119,8 @@ def comparable(accepted: Measurement | None, measured: Measurement, phase: Phase
     if accepted is None or phase == "latency" or measured.failure:
         return accepted
     for name in COMPARABLE:
-        then, now = accepted.provenance.get(name), measured.provenance.get(name)
+        now = measured.provenance.get(name)
+        then = accepted.provenance.get(name, now)  # what an older quantgate did not write shaped nothing it wrote
         if then != now:
             return Incomparable(f"{name} differs: the baseline has {then}, this run {now}")
     return accepted

@@ -27,6 +27,7 @@ class Evaluation:
     metrics: dict[str, float | None]
     per_class: dict[str, float | None]  # AP by class name
     ranks: dict[tuple[int, int], Ranked]  # by class (position among the data set's sorted ids) and area range
+    instances: dict[str, int]  # objects by class name, crowd regions not counted
 
 
 def evaluate(dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> Evaluation:
@@ -63,7 +64,27 @@ def of_rows(dataset: Dataset, detections: list[dict[str, Any]]) -> Evaluation:
     metrics = {name: _defined(value) for name, value in zip(METRICS, scorer.stats, strict=True)}
     precision = scorer.eval["precision"][:, :, :, 0, -1]  # [IoU, recall, class] for all areas and 100 detections
     per_class = {dataset.categories[number]: _mean(precision[:, :, k]) for k, number in enumerate(scorer.params.catIds)}
-    return Evaluation(metrics, per_class, _ranks(scorer))
+    instances = dict.fromkeys(dataset.categories.values(), 0)
+    for row in dataset.annotations:
+        instances[dataset.categories[row["category_id"]]] += not row["iscrowd"]
+    return Evaluation(metrics, per_class, _ranks(scorer), instances)
+
+
+def at_confidence(ranks: Mapping[tuple[int, int], Ranked], conf: float) -> dict[str, float | None]:
+    """Recall and F1 over all classes of the detections with a score ≥ `conf`, at IoU 0.5; None without ground truth.
+
+    pycocotools matches by falling score, so leaving out the low scores leaves the matches of the others as they are.
+    """
+    right = wrong = objects = 0
+    for (_, area), one in ranks.items():
+        if area == 0:
+            sure = one.score >= conf
+            right += int((one.true[0] & sure).sum())
+            wrong += int((~one.true[0] & ~one.ignored[0] & sure).sum())
+            objects += int(one.positives.sum())
+    if not objects:
+        return {"recall_op": None, "f1_op": None}
+    return {"recall_op": right / objects, "f1_op": 2 * right / (right + wrong + objects)}
 
 
 def known_classes(dataset: Dataset, names: Sequence[str]) -> dict[int, int]:

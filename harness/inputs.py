@@ -97,6 +97,7 @@ class Finder:
             "images": len(data.images),
             "imgsz": cell.imgsz,
             "decoding": dict(suite.decoding.__dict__),
+            "operating_conf": suite.operating_conf,
             "recipe": made_by.build,
             "calibration": calibrated_on and calibration.traced(calibrated_on, suite.calibration),
             "training": training and training.key,

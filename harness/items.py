@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from harness import baselines, gating, looks
+from harness import baselines, gating, looks, relative
 from harness.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.inputs import Settings, runnable
 from harness.metrics import METRICS, STORED, Phase
 from harness.records import Record
 from harness.results import CellResult, Plan
 from harness.runner import Runner, failure
-from harness.types import FAILING, Cell, Measurement, Status, Suite, Verdict
+from harness.types import FAILING, Cell, Gate, Measurement, Status, Suite, Verdict
 from harness.verdicts import Baseline, absent, by_processes, judge, say
 from harness.worker import Progress
 
@@ -100,7 +100,7 @@ class CellTest(SuiteItem):
         return item
 
     def runtest(self) -> None:
-        measured = self._measured()
+        measured = self._related(self._measured())
         baseline: Baseline = None
         try:
             baseline = self._baseline(measured)
@@ -132,11 +132,31 @@ class CellTest(SuiteItem):
                 measure(item.suite, item.path.parent, item.cell)
 
     def _judged(self, measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:
-        verdicts = judge(measured, baseline, self._reference(), self.suite.gates, self.phase)
+        settings, accepted = self.state.settings, baseline if isinstance(baseline, Measurement) else None
+        alike = relative.alike(measured, accepted, settings.run, settings.cache) if self.phase == "accuracy" else None
+        verdicts = judge(measured, baseline, self._reference(), self._gates, self.phase, alike)
         asked = any(verdict.against == "baseline" for verdict in verdicts)
         if self.state.require_baseline and self.phase == "accuracy" and not asked:
             verdicts = (*verdicts, *absent(measured, baseline))
         return self._pointed(verdicts) if baseline is None else verdicts
+
+    @property
+    def _gates(self) -> tuple[Gate, ...]:
+        """Those of the suite, and those that every cell with an fp32 sibling has."""
+        return relative.gates(self.suite) if self._sibling else tuple(self.suite.gates)
+
+    @property
+    def _sibling(self) -> Cell | None:
+        """The fp32 cell of the suite that this one is held against, where there is one."""
+        sibling = self.cell.sibling("fp32")
+        return sibling if sibling != self.cell and sibling in self.suite.cells else None
+
+    def _related(self, measured: Measurement) -> Measurement:
+        """With the metrics that compare a cell's detections with those of its fp32 sibling."""
+        if self.phase != "accuracy" or measured.failure or not self._sibling:
+            return measured
+        sibling = self.state.runner.accuracy(self.suite, self.path.parent, self._sibling)
+        return relative.related(measured, sibling, self.state.settings.run, self.suite.operating_conf)
 
     def _gated(self, measured: Measurement, baseline: Baseline) -> tuple[Measurement, tuple[Verdict, ...]]:
         """Latency against the baseline, where a gate asks for it: fresh processes until the stop rule has judged."""
@@ -182,9 +202,7 @@ class CellTest(SuiteItem):
     def _reference(self) -> Measurement | None:
         """The fp32 sibling, where a gate asks for it."""
         runner, home = self.state.runner, self.path.parent
-        gates = [
-            gate for gate in self.suite.gates if gate.against == "fp32" and METRICS[gate.metric].phase == self.phase
-        ]
+        gates = [gate for gate in self._gates if gate.against == "fp32" and METRICS[gate.metric].phase == self.phase]
         if not any(gate.applies(self.cell) for gate in gates):
             return None
         sibling = self.cell.sibling("fp32")

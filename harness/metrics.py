@@ -39,6 +39,12 @@ METRICS: dict[str, Metric] = {
     "mar_small": _accuracy("average recall of small objects"),
     "mar_medium": _accuracy("average recall of medium objects"),
     "mar_large": _accuracy("average recall of large objects"),
+    "recall_op": _accuracy("recall at the suite's operating_conf, IoU 0.50, over all classes"),
+    "f1_op": _accuracy("F1 at the suite's operating_conf, IoU 0.50, over all classes"),
+    "class_ap": _accuracy("average precision of the class that lost most"),
+    "agreement": _accuracy("share of the fp32 sibling's detections above operating_conf that the cell has too"),
+    "score_shift": _accuracy("median change of the scores of the fp32 sibling's detections"),
+    "collapsed_classes": Metric("accuracy", False, "", "classes with an AP above 0.2 in fp32 and 0 in the cell"),
     "attested_share": Metric(
         "accuracy", True, "", "share of multiply-accumulates that executed in the type the precision promises"
     ),
@@ -67,8 +73,13 @@ METRICS: dict[str, Metric] = {
 GATED = ("latency", "latency_wall", "latency_creep")
 """Ratios of the latency phase that a stored baseline may judge (`gating.py`)."""
 
+RELATIVE = ("agreement", "score_shift", "collapsed_classes")
+"""Accuracies that are held against the fp32 sibling of the same run, and need no baseline."""
+
 STORED = {
-    "accuracy": tuple(name for name, metric in METRICS.items() if metric.phase == "accuracy"),
+    "accuracy": tuple(
+        name for name, metric in METRICS.items() if metric.phase == "accuracy" and name not in (*RELATIVE, "class_ap")
+    ),
     "latency": ("latency_p50_ms", "latency_p90_ms", "latency_mean_ms", "latency_ratio", "peak_rss_bytes"),
 }
 """What a baseline file keeps of each phase."""

@@ -79,7 +79,7 @@ def draws(digest: str, images: int, resamples: int = RESAMPLES) -> Counts:
 def resampled(
     ranks: Mapping[tuple[int, int], Ranked], counts: Counts, metrics: Sequence[str] = ("map",)
 ) -> dict[str, Floats]:
-    """Each metric in each resample, [resamples]; NaN where pycocotools says −1.
+    """Each metric in each resample, [resamples]; −1, as pycocotools says, where no ground truth was drawn.
 
     `ranks` by class and area range; where there is neither a detection nor a ground truth, none.
     """
@@ -108,7 +108,7 @@ def _mean(classes: Sequence[Floats], threshold: int | None, resamples: int) -> F
         value = values[rows].mean(axis=0)
         total += np.nan_to_num(value)
         number += ~np.isnan(value)
-    mean: Floats = np.divide(total, number, out=np.full(resamples, np.nan), where=number > 0)
+    mean: Floats = np.divide(total, number, out=np.full(resamples, -1.0), where=number > 0)
     return mean
 
 

@@ -146,6 +146,7 @@ def _cell_to_json(result: CellResult) -> dict[str, Any]:
         "reason": result.reason,
         "metrics": dict(measured.metrics) if measured else {},
         "per_class": dict(measured.per_class) if measured else {},
+        "instances": dict(measured.instances) if measured else {},
         "executed": dict(measured.executed) if measured else {},
         "samples": {name: list(values) for name, values in measured.samples.items()} if measured else {},
         "verdicts": [dataclasses.asdict(verdict) for verdict in result.verdicts],
@@ -179,7 +180,7 @@ def _cell_from_json(entry: dict[str, Any]) -> CellResult:
     if cell:
         kept = {
             name: entry[name]
-            for name in ("metrics", "per_class", "samples", "executed", "provenance", "timings", "notes")
+            for name in ("metrics", "per_class", "instances", "samples", "executed", "provenance", "timings", "notes")
         }
         measured = Measurement(cell, **kept)
     verdicts = tuple(Verdict(**verdict) for verdict in entry["verdicts"])

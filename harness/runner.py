@@ -27,7 +27,8 @@ from harness.metrics import Phase
 from harness.pairs import PairsJob, Replicate
 from harness.precision import recipe
 from harness.references import SINGLE_THREAD, identities
-from harness.scores import REUSED, Scores
+from harness.scores import REUSED, Scores, detections_file
+from harness.tiers import resampled_metrics, resampled_name
 from harness.types import Cell, Measurement, Suite
 from harness.worker import Job, Progress
 
@@ -142,14 +143,21 @@ class Runner:
     def _score(self, suite: Suite, home: Path, cell: Cell) -> Measurement:
         inputs = self._finder.inputs(suite, home, cell)
         start = time.monotonic()
-        found = self.settings.run / suite.name / f"{cell.id}.detections.npz"
-        scores = Scores(self.settings.cache / "scores", cell, inputs.artifact, inputs.provenance)
-        scored = None if self.settings.fresh else scores.reuse(found)
+        cache, run, wanted = self.settings.cache, self.settings.run, resampled_metrics(suite)
+        scores = Scores(cache, cell, inputs.artifact, inputs.provenance, wanted)
+        scored = None if self.settings.fresh else scores.reuse()
         reused = (REUSED,) * bool(scored)
         if scored is None:
-            job = ScoreJob(cell, inputs.artifact, inputs.data, str(inputs.pixels), suite.decoding, str(found))
+            found = run / suite.name / f"{cell.id}.detections.npz"
+            job = ScoreJob(
+                cell, inputs.artifact, inputs.data, str(inputs.pixels), suite.decoding, str(found), wanted,
+                suite.operating_conf,
+            )  # fmt: skip
             scored = self._heavy(job, f"score {cell}")
             scores.keep(scored, found)
+            found.unlink()
+        kept = detections_file(cache, scored.detections)
+        records.write_bytes(detections_file(run, scored.detections), kept.read_bytes(), "--qg-results-dir")
         promised = str(inputs.artifact.meta.get("executes") or recipe(cell).executes)
         return Measurement(
             cell,
@@ -159,8 +167,10 @@ class Runner:
                 "attested_share": share(scored.executed, promised),
             },
             per_class=scored.per_class,
+            instances=scored.instances,
+            samples={resampled_name(name): values for name, values in scored.resampled.items()},
             executed=scored.executed,
-            provenance=inputs.provenance,
+            provenance={**inputs.provenance, "detections": scored.detections},
             timings={"build_s": inputs.build_s, "accuracy_s": time.monotonic() - start, "infer_s": scored.infer_s},
             notes=(
                 *inputs.notes,

@@ -9,8 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,30 +26,38 @@ SCORING = ("numpy", "opencv-python", "pycocotools")  # distributions that turn o
 class Scores:
     """The kept score of one artifact on one data set, where there is one."""
 
-    def __init__(self, folder: Path, cell: Cell, artifact: Artifact, provenance: Mapping[str, Any]) -> None:
+    def __init__(
+        self, cache: Path, cell: Cell, artifact: Artifact, provenance: Mapping[str, Any], resampled: Sequence[str]
+    ) -> None:
         shaped_by = {
             "cell": [cell.backend, cell.precision, cell.device, cell.head],
             "quantgate": __version__,  # its sessions and its scoring shape the numbers too
             "artifact": artifact.key,
             "provenance": dict(provenance),  # data set, decoding, image size, versions of the runtime and the tools
             "decoding": DECODING_VERSION,
+            "resampled": sorted(resampled),
             "machine": machine_class(),
             "scoring": {tool: version(tool) for tool in SCORING},
         }
         key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:24]
-        self._card, self._detections = folder / f"{key}.json", folder / f"{key}.npz"
+        self._cache, self._card = cache, cache / "scores" / f"{key}.json"
 
-    def reuse(self, detections: Path) -> Scored | None:
-        """The kept score, its detections copied to `detections`; None where there is none or it is damaged."""
+    def reuse(self) -> Scored | None:
+        """The kept score; None where there is none, or it or its detections are damaged."""
         try:
             card = json.loads(self._card.read_text())
-            detections.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self._detections, detections)
-            return Scored(**{**card, "unknown": tuple(card["unknown"])})
+            scored = Scored(**{**card, "unknown": tuple(card["unknown"])})
+            return scored if detections_file(self._cache, scored.detections).exists() else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def keep(self, scored: Scored, detections: Path) -> None:
+    def keep(self, scored: Scored, found: Path) -> None:
         """Remember a score; the card comes last, so that it never names what is not there."""
-        records.write_bytes(self._detections, detections.read_bytes(), "--qg-cache-dir")
+        file = detections_file(self._cache, scored.detections)
+        records.write_bytes(file, found.read_bytes(), "--qg-cache-dir")
         records.write_text(self._card, json.dumps(dataclasses.asdict(scored)), "--qg-cache-dir")
+
+
+def detections_file(folder: Path, digest: str) -> Path:
+    """Where a cache, or the results of a run, have the detections of this digest."""
+    return folder / "detections" / f"{digest}.npz"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from harness import detections
 from harness.accuracy import ScoreJob
 from harness.artifacts import Cache
 from harness.attestation import share
@@ -203,13 +204,9 @@ class _Scorer:
     def __call__(self, path: Path, alive: Callable[[], None]) -> tuple[float, list[Detections], float]:
         job = self._job
         artifact = replace(job.graph, path=str(path))
-        scoring = ScoreJob(job.cell, artifact, job.judged, job.pixels, Decoding(), str(self._found))
+        scoring = ScoreJob(job.cell, artifact, job.judged, job.pixels, Decoding(), str(self._found), ())
         scored = scoring.run(_Muted(alive))
-        with np.load(self._found) as kept:
-            ends = np.cumsum(kept["counts"])[:-1]
-            parts = (np.split(kept[name], ends) for name in ("boxes", "scores", "classes"))
-            found = [Detections(*one) for one in zip(*parts, strict=True)]
-        return scored.metrics["map"] or 0.0, found, share(scored.executed, "i8") or 0.0
+        return scored.metrics["map"] or 0.0, detections.load(self._found), share(scored.executed, "i8") or 0.0
 
 
 class _Muted(Channel):

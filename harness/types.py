@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from harness.declarations import Calibration, Decoding, Qat
 from harness.errors import ConfigError, nearest
-from harness.metrics import GATED, METRICS
+from harness.metrics import GATED, METRICS, RELATIVE
 
 Status = Literal[
     "error",
@@ -84,6 +84,7 @@ class Gate:
     the wall clock (`latency_wall`) and the change since the last anchor (`latency_creep`), 10 % each unless a gate of
     that name says otherwise. `Gate("latency", max_ratio=0.9, against="fp32")` judges the ratio to fp32 that is
     measured interleaved in the same run. A stored wall clock is never judged.
+    `Gate("class_ap", max_drop=0.1)` judges every class with at least `min_instances` objects and names the worst.
     """
 
     metric: str
@@ -97,6 +98,7 @@ class Gate:
     relative: bool | None = None  # None: by the metric's kind, see above
     precisions: Sequence[str] = ()  # restrict to these precisions (families or with recipe); empty: all
     backends: Sequence[str] = ()  # restrict to these backends; empty: all
+    min_instances: int = 10  # of class_ap: objects that a class must have in the data to be judged
 
     def __post_init__(self) -> None:
         for name in ("precisions", "backends"):
@@ -121,6 +123,10 @@ class Gate:
             object.__setattr__(self, "against", "limit")
         elif self.against == "limit":
             raise ConfigError(f"{where}: against='limit' takes min= or max=")
+        if self.metric == "class_ap" and (limits.keys() != {"max_drop"} or self.relative):
+            raise ConfigError(f"{where}: it takes max_drop=, in points of AP: 0.1")
+        if self.metric in RELATIVE and self.against != "limit":
+            raise ConfigError(f"{where}: it is held against the fp32 sibling already; give min= or max=")
         if METRICS[self.metric].phase == "latency" and self.against == "baseline":
             self._check_latency(where, limits)
         if self.metric == "latency" and self.against == "fp32" and limits.keys() - {"max_ratio", "min_ratio"}:
@@ -138,7 +144,7 @@ class Gate:
 
     def applies(self, cell: Cell) -> bool:
         """Whether this gate judges `cell`; fp32 is never held against itself."""
-        if self.against == "fp32" and cell.precision == "fp32":
+        if cell.precision == "fp32" and (self.against == "fp32" or self.metric in RELATIVE):
             return False
         named = not self.precisions or cell.precision in self.precisions or cell.family in self.precisions
         return named and (not self.backends or cell.backend in self.backends)
@@ -156,6 +162,7 @@ class Suite:
     cells: Sequence[Cell]
     gates: Sequence[Gate] = ()
     decoding: Decoding = field(default_factory=Decoding)
+    operating_conf: float = 0.25  # the score from which the deployed detector reports an object
     calibration: Calibration = field(default_factory=Calibration)  # the images that static int8 sees
     threads: int = 0  # intra-op threads of the timed section, 0 for all cores; accuracy always runs on one
     calls: int = 100  # timed inferences per cell, at least 100
@@ -169,6 +176,8 @@ class Suite:
             raise ConfigError(f"{where} has an empty matrix: give matrix() at least one model, precision and backend")
         if self.calls < 100:
             raise ConfigError(f"{where}: calls={self.calls}; percentiles need at least 100 timed calls")
+        if not 0 < self.operating_conf < 1:
+            raise ConfigError(f"{where}: operating_conf={self.operating_conf}; a score lies between 0 and 1")
         if self.threads < 0 or self.warmup < 0:
             raise ConfigError(f"{where}: threads and warmup must be ≥ 0")
         if not isinstance(self.calibration, Calibration):
@@ -219,6 +228,7 @@ class Measurement:
     cell: Cell
     metrics: Mapping[str, float | None] = field(default_factory=dict)  # None: defined, but nothing to measure
     per_class: Mapping[str, float | None] = field(default_factory=dict)  # AP by class name
+    instances: Mapping[str, int] = field(default_factory=dict)  # objects of the scored data by class name
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)  # raw values, e.g. milliseconds per call
     executed: Mapping[str, int] = field(default_factory=dict)  # multiply-accumulates by the type they executed in
     provenance: Mapping[str, Any] = field(default_factory=dict)  # hashes, recipe, versions, data, decoding
@@ -233,6 +243,7 @@ class Measurement:
             cell=self.cell,
             metrics={**self.metrics, **other.metrics},
             per_class={**self.per_class, **other.per_class},
+            instances={**self.instances, **other.instances},
             samples={**self.samples, **other.samples},
             executed={**self.executed, **other.executed},
             provenance={**self.provenance, **other.provenance},

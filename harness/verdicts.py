@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from harness import tiers
 from harness.metrics import GATED, METRICS, STORED, Phase
 from harness.types import Against, Gate, Measurement, Status, Verdict
 
@@ -27,13 +28,15 @@ def judge(
     reference: Measurement | None,
     gates: Sequence[Gate],
     phase: Phase,
+    alike: float | None = None,
 ) -> tuple[Verdict, ...]:
     """Every gate of `phase` that applies to the cell, and every metric that the baseline had and the cell lost.
 
+    `alike`: share of the detections that match one to one with the baseline's, where those are at hand (`tiers.py`).
     Latency against a stored baseline is not judged here but by `gating.py`: it takes processes, not one number.
     """
     verdicts = [
-        _verdict(gate, measured, baseline, reference)
+        _verdict(gate, measured, baseline, reference, alike)
         for gate in gates
         if METRICS[gate.metric].phase == phase and gate.applies(measured.cell) and not by_processes(gate)
     ]
@@ -51,13 +54,50 @@ def absent(measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:
     return (verdict,) if verdict.status in ("no-baseline", "incomparable") else ()
 
 
-def _verdict(gate: Gate, measured: Measurement, baseline: Baseline, reference: Measurement | None) -> Verdict:
+def _verdict(
+    gate: Gate, measured: Measurement, baseline: Baseline, reference: Measurement | None, alike: float | None
+) -> Verdict:
+    if gate.metric == "class_ap":
+        return _by_class(gate, measured, baseline if gate.against == "baseline" else reference)
     observed = _value(measured, gate)
     if gate.against == "limit":
         return _fixed(gate, observed)
     if gate.against == "fp32":
         return _against_fp32(gate, observed, reference)
+    if isinstance(baseline, Measurement) and observed is not None and (value := _value(baseline, gate)) is not None:
+        scale = abs(value) if relative(gate) else 1.0
+        if gate.max_drop is not None and (
+            told := tiers.judge(gate.metric, gate.max_drop * scale + EXACT, measured, baseline, alike)
+        ):
+            return Verdict(gate.metric, "baseline", told[0], observed, value, _expected(gate, value), told[1])
     return _against_baseline(gate, observed, baseline)
+
+
+def _by_class(gate: Gate, measured: Measurement, reference: Baseline) -> Verdict:
+    """The class that lost most, of those with enough objects."""
+    assert gate.max_drop is not None
+    expected = f"no class −{gate.max_drop:g}"
+    if not isinstance(reference, Measurement):
+        why = reference.why if isinstance(reference, Incomparable) else "nothing to compare with"
+        return Verdict(
+            gate.metric, gate.against, "incomparable" if reference else "no-baseline", None, None, expected, why
+        )
+    drops = {
+        name: value - (measured.per_class.get(name) or 0.0)
+        for name, value in reference.per_class.items()
+        if value is not None and measured.instances.get(name, 0) >= gate.min_instances
+    }
+    if not drops:
+        why = f"no class has {gate.min_instances} objects"
+        return Verdict(gate.metric, gate.against, "inconclusive", None, None, expected, why)
+    name = max(drops, key=lambda name: drops[name])
+    failed: Status = "regressed" if gate.against == "baseline" else "missed"
+    fine: Status = "unchanged" if gate.against == "baseline" else "met"
+    return Verdict(
+        gate.metric, gate.against, failed if drops[name] > gate.max_drop + EXACT else fine,
+        measured.per_class.get(name) or 0.0, reference.per_class[name], expected,
+        f"{name} lost most ({measured.instances[name]} objects)",
+    )  # fmt: skip
 
 
 def _fixed(gate: Gate, observed: float | None) -> Verdict:

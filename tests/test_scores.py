@@ -31,8 +31,14 @@ def test_a_second_run_reuses_the_score_and_says_so(tmp_path: Path, suite: Suite)
     assert REUSED not in first.notes
     assert REUSED in second.notes
     assert (second.metrics, second.per_class, second.executed) == (first.metrics, first.per_class, first.executed)
-    name = f"demo/{suite.cells[0]}.detections.npz"
+    name = f"detections/{first.provenance['detections']}.npz"
     assert (tmp_path / "second" / name).read_bytes() == (tmp_path / "first" / name).read_bytes()
+
+
+def test_a_score_whose_detections_are_gone_is_measured_anew(tmp_path: Path, suite: Suite) -> None:
+    first = measured(tmp_path, suite, "first")
+    (tmp_path / "cache" / "detections" / f"{first.provenance['detections']}.npz").unlink()
+    assert REUSED not in measured(tmp_path, suite, "second").notes
 
 
 def test_fresh_measures_again(tmp_path: Path, suite: Suite) -> None:

@@ -1,0 +1,38 @@
+"""Detections on disk: found again as they were, and told apart by what was found and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+from builders import dataset, detections
+
+from harness.detections import digest, load, save
+
+CAT = (20, 10, 60, 40, 0.9, 0)
+DOG = (0, 0, 9, 9, 0.5, 1)
+
+
+def test_what_was_saved_is_loaded_by_image(tmp_path):
+    found = [detections(CAT), detections(), detections(CAT, DOG)]
+    save(tmp_path / "d.npz", dataset(3), found)
+    loaded = load(tmp_path / "d.npz")
+    assert [len(one.scores) for one in loaded] == [1, 0, 2]
+    assert np.array_equal(loaded[2].boxes, found[2].boxes)
+    assert loaded[2].classes.tolist() == [0, 1]
+    assert digest(loaded) == digest(found)
+    with np.load(tmp_path / "d.npz") as stored:
+        assert stored["image_ids"].tolist() == [1, 2, 3]
+
+
+def test_nothing_at_all_can_be_saved(tmp_path):
+    save(tmp_path / "d.npz", dataset(1), [detections()])
+    assert [len(one.scores) for one in load(tmp_path / "d.npz")] == [0]
+
+
+def test_the_order_within_an_image_does_not_matter_and_the_image_does():
+    assert digest([detections(CAT, DOG)]) == digest([detections(DOG, CAT)])
+    assert digest([detections(CAT), detections()]) != digest([detections(), detections(CAT)])
+
+
+def test_the_last_bit_of_a_score_matters():
+    nudged = (*CAT[:4], float(np.nextafter(np.float32(0.9), np.float32(1))), 0)
+    assert digest([detections(CAT)]) != digest([detections(nudged)])

@@ -1,0 +1,71 @@
+"""What is said of an accuracy against its baseline: identical, equivalent, or statistically changed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from builders import measurement
+
+from harness import tiers
+from harness.paired import change
+from harness.tiers import judge
+
+LIMIT = 0.005
+
+
+def of(value, wobble=0.0, digest="a", seed=0, images=128):
+    """A measurement of mAP `value` whose resamples differ from those of another by `wobble`."""
+    common = np.random.default_rng(9).normal(0, 0.02, 1000)
+    own = np.random.default_rng(seed).normal(0, wobble, 1000)
+    made = measurement(map=value)
+    return dataclasses.replace(
+        made,
+        samples={"map_resampled": (value + common + own).tolist()},
+        provenance={**made.provenance, "detections": digest, "images": images},
+    )
+
+
+def test_equal_detections_are_identical_whatever_else():
+    assert judge("map", LIMIT, of(0.4), of(0.4)) == ("unchanged", "identical detections")
+
+
+def test_nearly_equal_detections_are_equivalent():
+    new, old = of(0.4003, digest="b"), of(0.4)
+    assert judge("map", LIMIT, new, old, alike=0.9995) == (
+        "unchanged", "equivalent: 99.95% of the detections match one to one"
+    )  # fmt: skip
+    assert "interval" in judge("map", LIMIT, new, old, alike=0.998)[1]
+    assert "interval" in judge("map", LIMIT, of(0.401, digest="b"), old, alike=0.9999)[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "wobble", "status"),
+    [
+        (0.38, 0.003, "regressed"),
+        (0.38, 0.03, "inconclusive"),  # beyond the gate, and not proven
+        (0.398, 0.0001, "unchanged"),  # proven, and within the gate
+        (0.42, 0.003, "improved"),
+        (0.42, 0.03, "unchanged"),
+    ],
+)
+def test_a_change_is_judged_by_the_gate_and_by_what_is_proven(value, wobble, status):
+    decision, said = judge("map", LIMIT, of(value, wobble, "b"), of(0.4))
+    assert decision == status
+    assert "99% interval" in said
+    assert "128 images prove drops above 0." in said
+
+
+def test_without_resamples_on_both_sides_nothing_is_said():
+    bare = dataclasses.replace(of(0.4), samples={})
+    assert judge("map", LIMIT, of(0.3, digest="b"), bare) is None
+    fewer = dataclasses.replace(of(0.4), samples={"map_resampled": [0.4] * 10})
+    assert judge("map", LIMIT, of(0.3, digest="b"), fewer) is None
+
+
+def test_the_detail_has_the_change_its_interval_and_what_could_be_proven():
+    seen = change(0.4, 0.388, [0.40, 0.41, 0.39], [0.388, 0.398, 0.379], 128)
+    assert tiers.say(seen, 128) == (
+        "−0.0120, 99% interval −0.0135…−0.0105; 128 images prove drops above 0.0020"
+    )  # standard deviation 0.00058, z 2.576 and 0.842
