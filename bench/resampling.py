@@ -70,9 +70,8 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     number = sum(len(one.scores) for one in found)
     print(
-        f"{options.images} images, {number} detections, mAP {whole.metrics['map']:.4f} ± {values.std():.4f}: pycocotools "
-        f"{evaluated - start:.1f} s, {options.resamples} resamples {done - evaluated:.1f} s, peak memory of the process "
-        f"{peak:.2f} GiB"
+        f"{options.images} images, {number} detections, mAP {whole.metrics['map']:.4f} ± {values.std():.4f}: "
+        f"pycocotools {evaluated - start:.1f} s, {options.resamples} resamples {done - evaluated:.1f} s, peak {peak:.2f} GiB"
     )
 
 
