@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from harness.resampling import draws, resampled
 from harness.types import Artifact, Cell
 from harness.worker import Channel
 
+Pixels = NDArray[np.uint8]
+Decoder = Callable[..., list[Detections]]  # as `families.decode`
 DIGITS = 6  # decimals of a resampled metric; a thousandth of what any data set proves
 
 
@@ -55,59 +57,78 @@ class ScoreJob:
     def run(self, channel: Channel) -> Scored:
         session = backend(self.cell.backend).open(self.artifact, self.cell, threads=1)
         pixels = np.load(self.pixels, mmap_mode="r")
-        found: list[Detections] = []
-        infer_s = 0.0
-        reading = self._reading(session)
-        names = self._names(reading)
-        for start in range(0, len(pixels), self.cell.batch):
-            batch = _padded(normalize(pixels[start : start + self.cell.batch]), self.cell.batch)
-            batch = prepare(batch, reading.layout)
-            begun = time.perf_counter()
-            output = session.infer(batch)[reading.output]
-            infer_s += time.perf_counter() - begun
-            originals = [(i.width, i.height) for i in self.dataset.images[start : start + self.cell.batch]]
-            floats = output.astype(np.float32, copy=False)
-            found += decode(floats, reading.layout, self.decoding, self.cell.imgsz, originals)
-            channel.progress(len(found), len(pixels))
+        seen = detect(session, self.cell, self.artifact, self.dataset, pixels, self.decoding, channel.progress)
         executed = session.executed()
         session.close()
-        detections.save(Path(self.found), self.dataset, found)
-        scored = evaluate(self.dataset, found, names)
-        drawn = resampled(scored.ranks, draws(self.dataset.digest, len(found)), self.resampled)
-        known = set(known_classes(self.dataset, names).values())
+        detections.save(Path(self.found), self.dataset, seen.found)
+        scored = evaluate(self.dataset, seen.found, seen.names)
+        drawn = resampled(scored.ranks, draws(self.dataset.digest, len(seen.found)), self.resampled)
+        known = set(known_classes(self.dataset, seen.names).values())
         unknown = tuple(name for number, name in self.dataset.categories.items() if number not in known)
         return Scored(
             {**scored.metrics, **at_confidence(scored.ranks, self.operating_conf)},
             scored.per_class,
             scored.instances,
             {name: [round(value, DIGITS) for value in values.tolist()] for name, values in drawn.items()},
-            detections.digest(found),
+            detections.digest(seen.found),
             executed,
             unknown,
-            infer_s,
+            seen.infer_s,
         )
 
-    def _reading(self, session: Session) -> Reading:
-        """The family of the model, from the shapes of its outputs."""
-        names = self.artifact.meta["names"]
-        blank = np.zeros((self.cell.batch, 3, self.cell.imgsz, self.cell.imgsz), np.float32)
-        shapes = [output.shape for output in session.infer(blank)]
-        try:
-            return read_outputs(shapes, names and len(names), self.cell.imgsz, self.cell.head)
-        except ConfigError as error:
-            raise ConfigError(f"{self.cell}: {error}") from None
 
-    def _names(self, reading: Reading) -> Sequence[str]:
-        """Class names from the file; where it has none, the data set's by id, if there are as many."""
-        if self.artifact.meta["names"]:
-            return list(self.artifact.meta["names"])
-        names = [self.dataset.categories[number] for number in sorted(self.dataset.categories)]
-        if reading.classes not in (None, len(names)):
-            raise ConfigError(
-                f"{self.cell}: the file carries no class names and has {reading.classes} classes, the data set "
-                f"{self.dataset.name} has {len(names)}"
-            )
-        return names
+@dataclass(frozen=True)
+class Seen:
+    """What a session found in a data set."""
+
+    found: list[Detections]  # by image
+    names: Sequence[str]  # of the model's classes
+    infer_s: float  # seconds inside the runtime
+
+
+def detect(
+    session: Session, cell: Cell, artifact: Artifact, dataset: Dataset, pixels: Pixels, decoding: Decoding,
+    progress: Callable[[int, int], None] = lambda done, total: None, decoder: Decoder = decode,
+) -> Seen:  # fmt: skip
+    """Run a session over a data set and decode its outputs; `pixels` are letterboxed bytes [N, 3, S, S]."""
+    found: list[Detections] = []
+    infer_s = 0.0
+    reading = _reading(session, cell, artifact)
+    names = _names(reading, cell, artifact, dataset)
+    for start in range(0, len(pixels), cell.batch):
+        batch = _padded(normalize(pixels[start : start + cell.batch]), cell.batch)
+        batch = prepare(batch, reading.layout)
+        begun = time.perf_counter()
+        output = session.infer(batch)[reading.output]
+        infer_s += time.perf_counter() - begun
+        originals = [(i.width, i.height) for i in dataset.images[start : start + cell.batch]]
+        found += decoder(output.astype(np.float32, copy=False), reading.layout, decoding, cell.imgsz, originals)
+        progress(len(found), len(pixels))
+    return Seen(found, names, infer_s)
+
+
+def _reading(session: Session, cell: Cell, artifact: Artifact) -> Reading:
+    """The family of the model, from the shapes of its outputs."""
+    names = artifact.meta["names"]
+    blank = np.zeros((cell.batch, 3, cell.imgsz, cell.imgsz), np.float32)
+    shapes = [output.shape for output in session.infer(blank)]
+    try:
+        return read_outputs(shapes, names and len(names), cell.imgsz, cell.head)
+    except ConfigError as error:
+        raise ConfigError(f"{cell}: {error}") from None
+
+
+def _names(reading: Reading, cell: Cell, artifact: Artifact, dataset: Dataset) -> Sequence[str]:
+    """Class names from the file; where it has none, the data set's by id, if there are as many."""
+    if artifact.meta["names"]:
+        return list(artifact.meta["names"])
+    names = [dataset.categories[number] for number in sorted(dataset.categories)]
+    if reading.classes not in (None, len(names)):
+        raise ConfigError(
+            f"{cell}: the file carries no class names and has {reading.classes} classes, the data set "
+            f"{dataset.name} has {len(names)}"
+        )
+    return names
 
 
 def _padded(batch: NDArray[np.float32], size: int) -> NDArray[np.float32]:

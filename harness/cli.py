@@ -1,4 +1,4 @@
-"""`quantgate doctor`, `compare`, `anchor`, `selfcheck`, `sensitivity`.
+"""`quantgate doctor`, `compare`, `explain`, `anchor`, `selfcheck`, `sensitivity`.
 
 Exit codes: 0 fine, 1 regression, 2 usage or unreadable input."""
 
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sweep.add_argument("--imgsz", type=int, default=640, help="side of the network input (640)")
     sweep.add_argument("--scored", action="store_true", help="judge on the val split; then it is no test any more")
     sweep.set_defaults(run=run_sensitivity)
+    _add_explain(commands)
     _add_anchor(commands)
     _add_selfcheck(commands)
     options = parser.parse_args(arguments)
@@ -53,6 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, Unavailable, CellError) as error:
         print(f"quantgate: {error}", file=sys.stderr)
         return 2
+
+
+def _add_explain(commands: Any) -> None:
+    explaining = commands.add_parser(
+        "explain", help="where the accuracy of a cell went: stages, kinds of error, classes, images, layers",
+        description="Swaps one stage at a time between the fp32 PyTorch pipeline and the cell's, and ranks the layers "
+        "of int8 by the noise they add. In a run, --qg-explain does so for every cell that an accuracy gate fails.",
+    )  # fmt: skip
+    explaining.add_argument("cell", metavar="CELL", help="its id, as the table and the tests name it")
+    explaining.add_argument("--suite", type=Path, default=Path("suites"), help="file or folder of suites (suites)")
+    explaining.add_argument("--images", type=int, default=64, help="of the data set, from its start (64)")
+    explaining.set_defaults(run=run_explain)
 
 
 def _add_anchor(commands: Any) -> None:
@@ -164,6 +177,33 @@ def run_compare(a: Path, b: Path) -> int:
         if row.detail:
             console.print(f"{'/'.join(row.key)}: {row.detail}", soft_wrap=True)
     return 1 if any(row.status in FAILING for row in rows) else 0
+
+
+def run_explain(options: argparse.Namespace) -> int:
+    import tempfile
+
+    from rich.console import Console
+
+    from harness import sources, suitefile
+    from harness.inputs import Settings
+    from harness.report import explanation
+    from harness.runner import Runner
+
+    if options.images < 1:
+        raise ConfigError(f"--images {options.images}: look at one image or more")
+    suite, home, cell = suitefile.find(options.cell, options.suite)
+    weights, data = (tuple(sources.folders_in(name)) for name in ("QUANTGATE_WEIGHTS", "QUANTGATE_DATA"))
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder, console.status("") as status:
+        settings = Settings(Path(folder), sources.cache_folder(), weights=weights, data=data)
+        runner = Runner(
+            settings,
+            lambda label, progress: status.update(f"{label}: {progress.done} of {progress.total}" if progress else ""),
+        )
+        explained = runner.explain(suite, home, cell, options.images)
+    for part in explanation.render(explained):
+        console.print(part, soft_wrap=isinstance(part, str))
+    return 0
 
 
 def run_sensitivity(options: argparse.Namespace) -> int:

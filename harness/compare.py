@@ -13,7 +13,8 @@ from rich.text import Text
 
 from harness import baselines, results
 from harness.errors import ConfigError
-from harness.report.terminal import NONE, STYLES
+from harness.report.explanation import NONE
+from harness.report.terminal import STYLES
 from harness.types import Cell, Gate, Measurement, Status, worst
 from harness.verdicts import judge, say
 

@@ -31,6 +31,7 @@ class Session:
     baselines: Path
     update: bool
     require_baseline: bool
+    explain: bool
     inconclusive_fails: bool
     require_backends: tuple[str, ...]
     options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
@@ -111,7 +112,8 @@ class CellTest(SuiteItem):
             measured, by_clock = self._gated(measured, baseline)
             verdicts = (*verdicts, *by_clock)
         accepted = dict(baseline.metrics) if isinstance(baseline, Measurement) else None
-        Record(self.suite.name, self.phase, measured, verdicts, accepted).publish(self.state.settings.run)
+        explained = self._explained(verdicts)
+        Record(self.suite.name, self.phase, measured, verdicts, accepted, explained).publish(self.state.settings.run)
         stored = STORED[self.phase]
         self.user_properties += [(name, value) for name, value in measured.metrics.items() if name in stored]
         self._conclude(measured, verdicts)
@@ -157,6 +159,16 @@ class CellTest(SuiteItem):
             return measured
         sibling = self.state.runner.accuracy(self.suite, self.path.parent, self._sibling)
         return relative.related(measured, sibling, self.state.settings.run, self.suite.operating_conf)
+
+    def _explained(self, verdicts: Sequence[Verdict]) -> dict[str, Any] | None:
+        """Where the accuracy went, of a cell that an accuracy gate fails; a run is never worse for asking."""
+        lost = any(verdict.status in ("regressed", "missed") for verdict in verdicts)
+        if not (self.state.explain and lost and self.phase == "accuracy"):
+            return None
+        try:
+            return dataclasses.asdict(self.state.runner.explain(self.suite, self.path.parent, self.cell))
+        except (Unavailable, ConfigError, CellError):
+            return None
 
     def _gated(self, measured: Measurement, baseline: Baseline) -> tuple[Measurement, tuple[Verdict, ...]]:
         """Latency against the baseline, where a gate asks for it: fresh processes until the stop rule has judged."""

@@ -26,6 +26,7 @@ FOLDERS = (
 SWITCHES = (
     ("--qg-baseline-update", "accept what this run measures as the baseline"),
     ("--qg-fresh", "score again what an earlier run has scored of the same artifact, data and runtime"),
+    ("--qg-explain", "say of every cell that an accuracy gate fails where the accuracy went"),
     ("--qg-require-baseline", "fail where there is no comparable baseline"),
 )
 
@@ -72,6 +73,7 @@ def session(config: pytest.Config, run: str) -> Session:
         baselines=_place(config, "--qg-baseline-dir", "baselines"),
         update=config.getoption("--qg-baseline-update"),
         require_baseline=config.getoption("--qg-require-baseline"),
+        explain=config.getoption("--qg-explain"),
         inconclusive_fails=config.getoption("--qg-inconclusive") == "fail",
         require_backends=_required(config),
         options=_repeated(config),

@@ -59,6 +59,7 @@ class Record:
     measured: Measurement
     verdicts: tuple[Verdict, ...] = ()
     baseline: dict[str, float | None] | None = None  # the accepted metrics it was compared with
+    explanation: dict[str, Any] | None = None  # where the accuracy went, as `explain.from_json` reads it
 
     @staticmethod
     def path(run: Path, suite: str, phase: str, cell: Cell) -> Path:

@@ -61,6 +61,7 @@ class CellResult:
     verdicts: tuple[Verdict, ...] = ()
     baseline: dict[str, float | None] | None = None
     file: str = ""
+    explanation: dict[str, Any] | None = None  # where its accuracy went, with --qg-explain (`explain.from_json`)
 
     def metric(self, name: str) -> float | None:
         return self.measured.metrics.get(name) if self.measured else None
@@ -85,11 +86,13 @@ def _of_cell(run: Path, plan: Plan, planned: PlannedCell) -> CellResult:
     measured = Measurement(cell)
     verdicts: tuple[Verdict, ...] = ()
     baseline: dict[str, float | None] | None = None
+    explanation: dict[str, Any] | None = None
     for record in records.values():
         if record:
             measured = measured.merged(record.measured)
             verdicts = (*verdicts, *record.verdicts)
             baseline = {**(baseline or {}), **record.baseline} if record.baseline is not None else baseline
+            explanation = record.explanation or explanation
     statuses: list[Status] = [verdict.status for verdict in verdicts]
     reason = None
     if unfinished := [phase for phase, record in records.items() if record is None]:
@@ -98,7 +101,8 @@ def _of_cell(run: Path, plan: Plan, planned: PlannedCell) -> CellResult:
     if measured.failure:
         statuses.append(measured.failure[0])
         reason = measured.failure[1]
-    return CellResult(plan.suite, cell.id, cell, worst(statuses), reason, measured, verdicts, baseline, plan.file)
+    status = worst(statuses)
+    return CellResult(plan.suite, cell.id, cell, status, reason, measured, verdicts, baseline, plan.file, explanation)
 
 
 def intervals(run: Path) -> list[dict[str, Any]]:
@@ -151,6 +155,7 @@ def _cell_to_json(result: CellResult) -> dict[str, Any]:
         "samples": {name: list(values) for name, values in measured.samples.items()} if measured else {},
         "verdicts": [dataclasses.asdict(verdict) for verdict in result.verdicts],
         "baseline": result.baseline,
+        "explanation": result.explanation,
         "provenance": dict(measured.provenance) if measured else {},
         "timings": dict(measured.timings) if measured else {},
         "notes": list(measured.notes) if measured else [],
@@ -185,8 +190,9 @@ def _cell_from_json(entry: dict[str, Any]) -> CellResult:
         measured = Measurement(cell, **kept)
     verdicts = tuple(Verdict(**verdict) for verdict in entry["verdicts"])
     return CellResult(
-        entry["suite"], entry["id"], cell, entry["status"], entry["reason"], measured, verdicts, entry["baseline"]
-    )
+        entry["suite"], entry["id"], cell, entry["status"], entry["reason"], measured, verdicts, entry["baseline"],
+        explanation=entry["explanation"],
+    )  # fmt: skip
 
 
 def plan_of(suite: Suite, file: str, phases: dict[Cell, tuple[str, ...]], stale: Sequence[str]) -> Plan:

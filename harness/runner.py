@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import re
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import energy, records
+from harness import energy, explain, records
 from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
 from harness.children import Child, heavy_answers
 from harness.errors import CellError, ConfigError, Unavailable
+from harness.explain import IMAGES as IMAGES_EXPLAINED
+from harness.explain import Explanation
 from harness.gating import Identity
 from harness.inputs import Finder, Inputs, Settings, runnable
 from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
@@ -102,6 +105,17 @@ class Runner:
                     child.send(READY)
                     observed.append(child.answer())
         return observed
+
+    def explain(self, suite: Suite, home: Path, cell: Cell, images: int = IMAGES_EXPLAINED) -> Explanation:
+        """Where the accuracy of a cell went.
+
+        Raises:
+            Unavailable, ConfigError, CellError: of the cell itself.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            job = explain.prepare(self._finder, suite, home, cell, Path(folder), images)
+            explained: Explanation = self._heavy(job, f"explain {cell}")
+        return explained
 
     # One measurement per cell and phase
 

@@ -109,19 +109,19 @@ def prepared(source: Path, folder: Path) -> Any:
 
 def trunk(model: Any) -> list[str]:
     """Names of the nodes that int8 pays for: of the quantized kinds, behind the stem and before the head."""
-    left_out = _head(model) | {node.name for node in model.graph.node if module_of(node.name) in STEM}
+    left_out = head_nodes(model.graph) | {node.name for node in model.graph.node if module_of(node.name) in STEM}
     return [node.name for node in model.graph.node if node.op_type in QUANTIZED and node.name not in left_out]
 
 
-def _head(model: Any) -> set[str]:
+def head_nodes(graph: Any) -> set[str]:
     """Nodes of the last module; in a graph without Ultralytics' numbers, the last convolutions and all behind them."""
-    numbers = {node.name: module_of(node.name) for node in model.graph.node}
+    numbers = {node.name: module_of(node.name) for node in graph.node}
     last = max((number for number in numbers.values() if number is not None), default=None)
     if last is not None:
         return {name for name, number in numbers.items() if number == last}
     found: set[str] = set()
     leads_to_convolution: set[str] = set()  # tensors
-    for node in reversed(model.graph.node):  # ONNX sorts its nodes
+    for node in reversed(graph.node):  # ONNX sorts its nodes
         if leads_to_convolution.isdisjoint(node.output):
             found.add(node.name)
         if node.op_type == "Conv" or node.name not in found:

@@ -14,7 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.explain import from_json
 from harness.metrics import METRICS
+from harness.report import explanation
+from harness.report.explanation import NONE
 from harness.results import CellResult, Plan
 from harness.types import Status
 from harness.verdicts import say
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from harness.items import Session
 
 WIDTH = 100  # columns where the terminal does not tell
-NONE = "–"
 WALL_CLOCK_SHOWN = 0.05  # smaller changes of a stored p50 are not worth a line
 STYLES: dict[Status, str] = {
     "error": "bold red",
@@ -57,6 +59,10 @@ def summary(session: Session, width: int, colour: bool) -> str:
     for plan in session.plans:
         results = [result for result in session.results if result.suite == plan.suite]
         console.print(table(plan, results))
+    for result in session.results:
+        if result.explanation:
+            for part in explanation.render(from_json(result.explanation)):
+                console.print(part, soft_wrap=isinstance(part, str))
     for line in _lines(session):
         console.print(line, soft_wrap=True)
     return stream.getvalue()
