@@ -253,7 +253,25 @@ def test_gates_hold_a_cell_against_its_fp32_sibling(demo: Demo) -> None:
     ]
     assert demo.statuses() == {FP32: "met", INT8: "missed"}
     judged = {(v["metric"], v["against"]): v["status"] for v in demo.cells()[INT8]["verdicts"]}
-    assert judged == {("map", "fp32"): "met", ("size_bytes", "fp32"): "missed"}
+    assert judged == {
+        ("map", "fp32"): "met",
+        ("size_bytes", "fp32"): "missed",
+        ("agreement", "limit"): "met",  # of every cell with an fp32 sibling, though the suite does not ask
+        ("collapsed_classes", "limit"): "met",
+    }
+
+
+def test_a_failing_cell_is_explained_where_asked_for(demo: Demo) -> None:
+    demo.suite(precisions=["fp32"], gates='Gate("map", min=1.1)')
+    result = demo.run("-m", "accuracy", "--qg-explain")
+    result.assert_outcomes(failed=1)
+    explained = demo.cells()[FP32]["explanation"]
+    assert explained["cell"] == FP32
+    assert [stage["name"] for stage in explained["stages"]][0] == "reference"
+    assert "kinds of error, in the manner of TIDE" in output(result)
+    assert "no stage lost anything on 4 images" in output(result)
+    demo.run("-m", "accuracy")
+    assert demo.cells()[FP32]["explanation"] is None
 
 
 def test_int8_that_ran_in_float_is_noted_and_caught_by_a_gate(demo: Demo) -> None:

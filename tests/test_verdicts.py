@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from builders import FP32, INT8, measurement
 
@@ -162,3 +163,38 @@ def test_limits_are_said_as_numbers():
 def test_only_gates_of_the_phase_and_of_the_cell_are_judged():
     gates = [Gate("latency_p50_ms", max=9), Gate("map", max_drop=0, precisions=["fp16"]), Gate("map", max_drop=0)]
     assert [v.metric for v in judge(measurement(), measurement(), None, gates, "accuracy")] == ["map"]
+
+
+def by_class(then, now, instances, **limits):
+    """The verdict of a gate on classes."""
+    old, new = (dataclasses.replace(measurement(), per_class=values) for values in (then, now))
+    new = dataclasses.replace(new, instances=instances)
+    (verdict,) = judge(new, old, None, [Gate("class_ap", max_drop=0.1, **limits)], "accuracy")
+    return verdict
+
+
+def test_the_class_that_lost_most_is_judged_and_named():
+    many = {"cat": 50, "dog": 50}
+    fine = by_class({"cat": 0.5, "dog": 0.4}, {"cat": 0.45, "dog": 0.4}, many)
+    assert (fine.status, fine.detail) == ("unchanged", "cat lost most (50 objects)")
+    worse = by_class({"cat": 0.5, "dog": 0.4}, {"cat": 0.5, "dog": 0.2}, many)
+    assert (worse.status, worse.observed, worse.reference) == ("regressed", 0.2, 0.4)
+    assert worse.detail == "dog lost most (50 objects)"
+
+
+def test_classes_with_few_objects_are_not_judged():
+    assert by_class({"cat": 0.5, "dog": 0.4}, {"cat": 0.0, "dog": 0.4}, {"cat": 9, "dog": 10}).status == "unchanged"
+    assert by_class({"cat": 0.5}, {"cat": 0.0}, {"cat": 9}).status == "inconclusive"
+    assert by_class({"cat": 0.5}, {"cat": 0.0}, {"cat": 9}, min_instances=5).status == "regressed"
+
+
+def test_a_drop_beyond_the_gate_that_is_not_proven_is_inconclusive():
+    draw = np.random.default_rng(0)
+    noise = draw.normal(0, 0.02, 500).tolist()
+    old = dataclasses.replace(measurement(map=0.4), samples={"map_resampled": [0.4] * 500})
+    new = dataclasses.replace(measurement(map=0.39), samples={"map_resampled": [0.39 + x for x in noise]})
+    (verdict,) = judge(new, old, None, [Gate("map", max_drop=0.005)], "accuracy")
+    assert verdict.status == "inconclusive"
+    assert "99% interval" in verdict.detail
+    (budget,) = judge(new, old, old, [Gate("map", min_ratio=0.99, against="fp32")], "accuracy")
+    assert budget.status == "missed"  # a budget needs no statistics

@@ -1,0 +1,68 @@
+"""A cell against its fp32 sibling: the metrics, and the gates that nobody has to ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from builders import FP32, INT8, dataset, detections, measurement
+
+from harness import Gate, Suite, relative
+from harness.detections import digest, save
+from harness.scores import detections_file
+from harness.verdicts import judge
+
+CAT = (20, 10, 60, 40, 0.9, 0)
+SUITE = Suite("s", "d", [FP32, INT8])
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Keeps detections as a run does; gives a measurement that names them."""
+
+    def store(cell, *rows, per_class):
+        found = [detections(*rows)]
+        file = detections_file(tmp_path, digest(found))
+        file.parent.mkdir(exist_ok=True)
+        save(file, dataset(1), found)
+        made = measurement(cell)
+        return dataclasses.replace(
+            made, per_class=per_class, provenance={**made.provenance, "detections": digest(found)}
+        )
+
+    return store
+
+
+def test_confidence_collapse_fails_though_map_is_the_same(stored, tmp_path):
+    fp32 = stored(FP32, CAT, per_class={"cat": 0.5})
+    weak = stored(INT8, (*CAT[:4], 0.2, 0), per_class={"cat": 0.5})
+    seen = relative.related(weak, fp32, tmp_path, 0.25)
+    assert seen.metrics["agreement"] == 0.0
+    assert seen.metrics["score_shift"] == pytest.approx(-0.7)
+    (verdict,) = [v for v in judge(seen, None, fp32, relative.gates(SUITE), "accuracy") if v.metric == "agreement"]
+    assert verdict.status == "missed"
+
+
+def test_a_class_that_fell_to_nothing_fails_and_is_named(stored, tmp_path):
+    fp32 = stored(FP32, CAT, per_class={"cat": 0.5, "dog": 0.5})
+    seen = relative.related(stored(INT8, CAT, per_class={"cat": 0.5, "dog": 0.0}), fp32, tmp_path, 0.25)
+    assert seen.metrics["collapsed_classes"] == 1
+    assert "AP of dog fell to 0" in seen.notes
+    verdicts = judge(seen, None, fp32, relative.gates(SUITE), "accuracy")
+    assert {v.metric: v.status for v in verdicts} == {"agreement": "met", "collapsed_classes": "missed"}
+
+
+def test_a_gate_of_the_suite_replaces_the_one_that_every_suite_has():
+    strict = Suite("s", "d", [FP32, INT8], [Gate("agreement", min=0.99)])
+    assert [gate.min for gate in relative.gates(strict) if gate.metric == "agreement"] == [0.99]
+
+
+def test_fp32_is_not_held_against_itself():
+    assert judge(measurement(FP32), None, None, relative.gates(SUITE), "accuracy") == ()
+
+
+def test_the_baseline_s_detections_are_compared_where_the_cache_has_them(stored, tmp_path):
+    old, new = stored(INT8, CAT, per_class={}), stored(INT8, (*CAT[:4], 0.9004, 0), per_class={})
+    assert relative.alike(new, old, tmp_path, tmp_path) == 1.0
+    assert relative.alike(new, old, tmp_path, tmp_path / "empty") is None
+    assert relative.alike(old, old, tmp_path, tmp_path) is None  # identical already

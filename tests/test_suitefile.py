@@ -1,0 +1,48 @@
+"""Suites found by the id of a cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import ConfigError
+from harness.suitefile import find
+
+TEXT = 'from harness import Suite, matrix\nSUITE = Suite("{}", "d", matrix("yolo26n", "{}", "onnxruntime"))\n'
+
+
+@pytest.fixture
+def suites(tmp_path: Path) -> Path:
+    for name, precision in (("one", "fp32"), ("two", "int8")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"test_{name}.py").write_text(TEXT.format(name, precision))
+    return tmp_path
+
+
+def test_the_suite_the_folder_and_the_cell(suites: Path) -> None:
+    suite, home, cell = find("yolo26n-int8-onnxruntime-cpu", suites)
+    assert (suite.name, home, cell.precision) == ("two", suites / "two", "int8")
+
+
+def test_an_unknown_cell_names_the_nearest(suites: Path) -> None:
+    with pytest.raises(ConfigError, match="yolo26n-int8-onnxruntime-cpu"):
+        find("yolo26n-int8-onnxruntime", suites)
+
+
+def test_two_suites_with_one_cell_are_told_apart_by_their_files(suites: Path) -> None:
+    (suites / "two" / "test_two.py").write_text(TEXT.format("two", "fp32"))
+    with pytest.raises(ConfigError, match=r"\(one, two\): name one's file with --suite"):
+        find("yolo26n-fp32-onnxruntime-cpu", suites)
+    assert find("yolo26n-fp32-onnxruntime-cpu", suites / "one" / "test_one.py")[0].name == "one"
+
+
+def test_a_file_that_cannot_be_read_is_one_line(suites: Path) -> None:
+    (suites / "test_broken.py").write_text("1 / 0\n")
+    with pytest.raises(ConfigError, match=r"test_broken.py cannot be read: ZeroDivisionError"):
+        find("x", suites)
+
+
+def test_a_place_without_suites_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="declares no suite"):
+        find("x", tmp_path)
