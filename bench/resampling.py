@@ -71,7 +71,7 @@ def main() -> None:
     number = sum(len(one.scores) for one in found)
     print(
         f"{options.images} images, {number} detections, mAP {whole.metrics['map']:.4f} ± {values.std():.4f}: "
-        f"pycocotools {evaluated - start:.1f} s, {options.resamples} resamples {done - evaluated:.1f} s, peak {peak:.2f} GiB"
+        f"pycocotools {evaluated - start:.1f} s, {options.resamples} resamples {done - evaluated:.1f} s, {peak:.2f} GiB"
     )
 
 

@@ -267,7 +267,7 @@ def test_a_failing_cell_is_explained_where_asked_for(demo: Demo) -> None:
     result.assert_outcomes(failed=1)
     explained = demo.cells()[FP32]["explanation"]
     assert explained["cell"] == FP32
-    assert [stage["name"] for stage in explained["stages"]][0] == "reference"
+    assert explained["stages"][0]["name"] == "reference"
     assert "kinds of error, in the manner of TIDE" in output(result)
     assert "no stage lost anything on 4 images" in output(result)
     demo.run("-m", "accuracy")

@@ -26,6 +26,7 @@ def render(explained: Explanation) -> Iterator[RenderableType]:
     """Verdict first, then the tables, the empty ones left out."""
     yield headline(explained)
     yield _stages(explained)
+    yield from (f"{stage.name}: {stage.skipped}" for stage in explained.stages if stage.skipped)
     yield _errors(explained)
     if explained.classes:
         classes = [(*_lost(one, ".3f"), _signed(one.after - one.before)) for one in explained.classes]
@@ -63,8 +64,8 @@ def _stages(explained: Explanation) -> Table:
         if before and before.map is not None and stage.map is not None:
             change = _signed(stage.map - before.map)
         numbers = (_value(stage.map), change, _value(stage.agreement), _value(stage.score_shift, "+.4f"))
-        rows.append((WORDS[stage.name], *numbers, stage.skipped))
-    return _table("stages", ("pipeline", "mAP", "change", "agreement", "score shift", ""), rows)
+        rows.append((WORDS[stage.name], *numbers))
+    return _table("stages", ("pipeline", "mAP", "change", "agreement", "score shift"), rows)
 
 
 def _errors(explained: Explanation) -> Table:
@@ -80,7 +81,7 @@ def _errors(explained: Explanation) -> Table:
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     drawn = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for number, name in enumerate(columns):
-        drawn.add_column(name, justify="right" if number and name else "left", no_wrap=bool(name))
+        drawn.add_column(name, justify="right" if number else "left", no_wrap=True)
     for row in rows:
         drawn.add_row(*row)
     return drawn
