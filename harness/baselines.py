@@ -17,6 +17,7 @@ from harness.machine import isa, machine_class
 from harness.metrics import STORED, Phase
 from harness.records import write_text
 from harness.types import Cell, Measurement
+from harness.tiers import is_resampled
 from harness.verdicts import Baseline, Incomparable
 
 SCHEMA = 1
@@ -62,7 +63,7 @@ def to_text(measured: Measurement, suite: str, phase: Phase) -> str:
         content["samples"] = {name: values for name, values in measured.samples.items() if is_gated_sample(name)}
     if phase == "accuracy":
         content["per_class"] = {name: _rounded(value) for name, value in measured.per_class.items()}
-        content["samples"] = dict(measured.samples)
+        content["samples"] = {name: values for name, values in measured.samples.items() if is_resampled(name)}
     return canonical(content)
 
 
@@ -111,7 +112,8 @@ def read(file: Path, cell: Cell) -> Measurement:
         raise ConfigError(
             f"baseline {file} is of cell {owner}, not of {cell.id}; was the file renamed? restore it from git"
         )
-    return Measurement(cell, metrics, content.get("per_class", {}), content.get("samples", {}), provenance=provenance)
+    per_class, samples = content.get("per_class", {}), content.get("samples", {})
+    return Measurement(cell, metrics, per_class, samples=samples, provenance=provenance)
 
 
 def comparable(accepted: Measurement | None, measured: Measurement, phase: Phase) -> Baseline:

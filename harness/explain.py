@@ -11,7 +11,7 @@ import numpy as np
 
 from harness import agreement, errortypes, taps
 from harness.datasets import Dataset
-from harness.errors import ConfigError, Unavailable
+from harness.errors import CellError, ConfigError, Unavailable
 from harness.errortypes import Errors
 from harness.evaluation import evaluate, known_classes
 from harness.families import Detections, normalize
@@ -121,7 +121,7 @@ def prepare(finder: Finder, suite: Suite, home: Path, cell: Cell, folder: Path, 
         sibling = replace(cell, precision="fp32", backend=backend)
         try:
             return sibling, finder.inputs(suite, home, sibling).artifact
-        except (Unavailable, ConfigError):
+        except (Unavailable, ConfigError, CellError):  # no checkpoint, or no such runtime
             return None
 
     torch, exported, graph = other("torch"), other(cell.backend), other("onnxruntime")

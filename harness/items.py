@@ -112,7 +112,7 @@ class CellTest(SuiteItem):
             measured, by_clock = self._gated(measured, baseline)
             verdicts = (*verdicts, *by_clock)
         accepted = dict(baseline.metrics) if isinstance(baseline, Measurement) else None
-        explained = self._explained(verdicts)
+        measured, explained = self._explained(measured, verdicts)
         Record(self.suite.name, self.phase, measured, verdicts, accepted, explained).publish(self.state.settings.run)
         stored = STORED[self.phase]
         self.user_properties += [(name, value) for name, value in measured.metrics.items() if name in stored]
@@ -160,15 +160,17 @@ class CellTest(SuiteItem):
         sibling = self.state.runner.accuracy(self.suite, self.path.parent, self._sibling)
         return relative.related(measured, sibling, self.state.settings.run, self.suite.operating_conf)
 
-    def _explained(self, verdicts: Sequence[Verdict]) -> dict[str, Any] | None:
-        """Where the accuracy went, of a cell that an accuracy gate fails; a run is never worse for asking."""
+    def _explained(
+        self, measured: Measurement, verdicts: Sequence[Verdict]
+    ) -> tuple[Measurement, dict[str, Any] | None]:
+        """Where the accuracy went, of a cell that an accuracy gate fails; a note where that cannot be told."""
         lost = any(verdict.status in ("regressed", "missed") for verdict in verdicts)
         if not (self.state.explain and lost and self.phase == "accuracy"):
-            return None
+            return measured, None
         try:
-            return dataclasses.asdict(self.state.runner.explain(self.suite, self.path.parent, self.cell))
-        except (Unavailable, ConfigError, CellError):
-            return None
+            return measured, dataclasses.asdict(self.state.runner.explain(self.suite, self.path.parent, self.cell))
+        except (Unavailable, ConfigError, CellError) as error:
+            return dataclasses.replace(measured, notes=(*measured.notes, f"not explained: {error}")), None
 
     def _gated(self, measured: Measurement, baseline: Baseline) -> tuple[Measurement, tuple[Verdict, ...]]:
         """Latency against the baseline, where a gate asks for it: fresh processes until the stop rule has judged."""

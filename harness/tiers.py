@@ -24,6 +24,11 @@ def resampled_name(metric: str) -> str:
     return f"{metric}_resampled"
 
 
+def is_resampled(name: str) -> bool:
+    """Whether these samples are a metric's resamples, as `resampled_name` names them."""
+    return name.endswith("_resampled")
+
+
 def resampled_metrics(suite: Suite) -> tuple[str, ...]:
     """Metrics whose drop against the baseline is judged by resamples: mAP, and what the suite gates so."""
     gated = {gate.metric for gate in suite.gates if gate.against == "baseline" and gate.max_drop is not None}

@@ -37,8 +37,11 @@ def test_saving_the_same_again_changes_no_byte(saved, tmp_path):
     assert baselines.save(tmp_path, "made", "accuracy", measurement(map=0.41)) is True
 
 
-def test_what_is_saved_is_loaded(saved):
+def test_what_is_saved_is_loaded(saved, tmp_path):
     assert load(saved) == measurement()
+    drawn = dataclasses.replace(measurement(), samples={"map_resampled": [0.41, 0.42]})
+    baselines.save(tmp_path, "made", "accuracy", drawn)
+    assert load(saved) == drawn
     assert load(saved, FP32) is None
 
 

@@ -13,7 +13,7 @@ from harness.scores import detections_file
 from harness.verdicts import judge
 
 CAT = (20, 10, 60, 40, 0.9, 0)
-SUITE = Suite("s", "d", [FP32, INT8])
+CELLS = [FP32, INT8]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_confidence_collapse_fails_though_map_is_the_same(stored, tmp_path):
     seen = relative.related(weak, fp32, tmp_path, 0.25)
     assert seen.metrics["agreement"] == 0.0
     assert seen.metrics["score_shift"] == pytest.approx(-0.7)
-    (verdict,) = [v for v in judge(seen, None, fp32, relative.gates(SUITE), "accuracy") if v.metric == "agreement"]
+    (verdict,) = [v for v in judge(seen, None, fp32, relative.gates(Suite("s", "d", CELLS)), "accuracy") if v.metric == "agreement"]
     assert verdict.status == "missed"
 
 
@@ -48,17 +48,17 @@ def test_a_class_that_fell_to_nothing_fails_and_is_named(stored, tmp_path):
     seen = relative.related(stored(INT8, CAT, per_class={"cat": 0.5, "dog": 0.0}), fp32, tmp_path, 0.25)
     assert seen.metrics["collapsed_classes"] == 1
     assert "AP of dog fell to 0" in seen.notes
-    verdicts = judge(seen, None, fp32, relative.gates(SUITE), "accuracy")
+    verdicts = judge(seen, None, fp32, relative.gates(Suite("s", "d", CELLS)), "accuracy")
     assert {v.metric: v.status for v in verdicts} == {"agreement": "met", "collapsed_classes": "missed"}
 
 
 def test_a_gate_of_the_suite_replaces_the_one_that_every_suite_has():
-    strict = Suite("s", "d", [FP32, INT8], [Gate("agreement", min=0.99)])
+    strict = Suite("s", "d", CELLS, [Gate("agreement", min=0.99)])
     assert [gate.min for gate in relative.gates(strict) if gate.metric == "agreement"] == [0.99]
 
 
 def test_fp32_is_not_held_against_itself():
-    assert judge(measurement(FP32), None, None, relative.gates(SUITE), "accuracy") == ()
+    assert judge(measurement(FP32), None, None, relative.gates(Suite("s", "d", CELLS)), "accuracy") == ()
 
 
 def test_the_baseline_s_detections_are_compared_where_the_cache_has_them(stored, tmp_path):
