@@ -21,6 +21,7 @@ from rich.table import Table
 
 from harness import detections
 from harness.accuracy import ScoreJob
+from harness.agreement import iou
 from harness.artifacts import Cache
 from harness.attestation import share
 from harness.children import Child
@@ -179,20 +180,11 @@ def _missed(one: Detections, other: Detections) -> NDArray[np.float32]:
     scores = one.scores[seen]
     if not len(scores) or not len(other.scores):
         return scores
-    overlaps = _overlaps(one.boxes[seen], other.boxes) * (one.classes[seen][:, None] == other.classes[None])
+    overlaps = iou(one.boxes[seen], other.boxes) * (one.classes[seen][:, None] == other.classes[None])
     closest = overlaps.argmax(axis=1)
     same = overlaps[np.arange(len(closest)), closest] > SAME
     difference: NDArray[np.float32] = scores - np.where(same, other.scores[closest], 0)
     return difference
-
-
-def _overlaps(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of boxes x1, y1, x2, y2: [N, 4] × [M, 4] → [N, M]."""
-    corner = np.maximum(one[:, None, :2], other[None, :, :2])
-    inside = np.clip(np.minimum(one[:, None, 2:], other[None, :, 2:]) - corner, 0, None).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (one, other)]
-    found: NDArray[np.float32] = inside / np.maximum(areas[0][:, None] + areas[1][None] - inside, 1e-9)
-    return found
 
 
 class _Scorer:
