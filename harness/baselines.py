@@ -16,8 +16,8 @@ from harness.gating import is_gated_sample
 from harness.machine import isa, machine_class
 from harness.metrics import STORED, Phase
 from harness.records import write_text
-from harness.types import Cell, Measurement
 from harness.tiers import is_resampled
+from harness.types import Cell, Measurement
 from harness.verdicts import Baseline, Incomparable
 
 SCHEMA = 1
