@@ -158,10 +158,12 @@ def test_a_lower_map_is_regressed_fails_and_is_repeated_by_the_printed_command(a
     failed = accepted.run()
     failed.assert_outcomes(failed=1, passed=2)
     assert accepted.statuses() == {FP32: "regressed"}
-    assert section(failed, " FAILURES ") == [
-        f"{FP32}: map regressed: observed 0.7, expected ≥ 0.99 (baseline 1)",
-    ]
-    assert f"demo: {FP32}: map regressed: observed 0.7, expected ≥ 0.99 (baseline 1); repeat: pytest" in output(failed)
+    line = (
+        f"{FP32}: map regressed: observed 0.7, expected ≥ 0.99 (baseline 1): −0.3000, 99% interval −0.3000…−0.3000; "
+        f"4 images prove drops above 0.0000"
+    )
+    assert section(failed, " FAILURES ") == [line]
+    assert f"demo: {line}; repeat: pytest" in output(failed)
 
     command = repeat_command(failed)
     repeated = accepted.pytester.runpytest_subprocess(*command)
