@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -60,11 +59,15 @@ def test_the_console_script_is_installed():
 
 
 def test_importing_the_package_is_quick_and_imports_no_runtime():
-    program = f"import sys, harness; print([name for name in {HEAVY} if name in sys.modules])"
+    """By the interpreter's own CPU time: neighbours do not count, and what it waits for is the disk."""
+    program = f"""
+import sys, time, harness
+print(time.process_time(), [name for name in {HEAVY} if name in sys.modules])
+"""
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
         shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        seconds.append(time.perf_counter() - start)
-        assert shown.stdout == "[]\n"
+        took, imported = shown.stdout.split(maxsplit=1)
+        seconds.append(float(took))
+        assert imported == "[]\n"
     assert min(seconds) <= 0.3
