@@ -50,7 +50,7 @@ METRICS: dict[str, Metric] = {
     ),
     "size_bytes": _cost("accuracy", "B", "all files of the artifact"),
     "latency": _cost("latency", "", "median ratio to the fp32 sibling, interleaved in one run"),
-    "latency_wall": _cost("latency", "", "wall clock against the baseline, as a ratio to a reference of the same run"),
+    "latency_wall": _cost("latency", "", "waiting: what such a ratio of the wall clock has above that of CPU time"),
     "latency_creep": _cost("latency", "", "CPU time since the anchor of the last release, as such a ratio"),
     "latency_ratio": _cost("latency", "", "the same, as it is stored"),
     "latency_p50_ms": _cost("latency", "ms", "median wall clock of a call"),

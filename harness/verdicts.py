@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness import tiers
-from harness.metrics import GATED, METRICS, STORED, Phase
+from harness.metrics import GATED, METRICS, RELATIVE, STORED, Phase
 from harness.types import Against, Gate, Measurement, Status, Verdict
 
 EXACT = 1e-9  # two decimals that should be equal; far below any difference of interest
@@ -103,6 +103,9 @@ def _by_class(gate: Gate, measured: Measurement, reference: Baseline) -> Verdict
 def _fixed(gate: Gate, observed: float | None) -> Verdict:
     bounds = [(sign, bound) for sign, bound in (("≥", gate.min), ("≤", gate.max)) if bound is not None]
     expected = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds)
+    if observed is None and gate.metric in RELATIVE:
+        why = "the fp32 sibling was not scored, or detects nothing above operating_conf"
+        return Verdict(gate.metric, "limit", "inconclusive", None, None, expected, why)
     if observed is None:
         return Verdict(gate.metric, "limit", "missing", None, None, expected, "nothing was measured")
     low = gate.min is None or observed >= gate.min - EXACT

@@ -57,6 +57,15 @@ def test_a_gate_of_the_suite_replaces_the_one_that_every_suite_has():
     assert [gate.min for gate in relative.gates(strict) if gate.metric == "agreement"] == [0.99]
 
 
+def test_without_anything_to_agree_with_the_answer_is_inconclusive(stored, tmp_path):
+    fp32 = stored(FP32, (*CAT[:4], 0.1, 0), per_class={"cat": 0.5})  # below the operating threshold
+    seen = relative.related(stored(INT8, CAT, per_class={"cat": 0.5}), fp32, tmp_path, 0.25)
+    unscored = relative.related(measurement(INT8), measurement(FP32), tmp_path, 0.25)
+    for one in (seen, unscored):
+        verdicts = judge(one, None, fp32, relative.gates(Suite("s", "d", CELLS)), "accuracy")
+        assert {v.metric: v.status for v in verdicts}["agreement"] == "inconclusive"
+
+
 def test_fp32_is_not_held_against_itself():
     assert judge(measurement(FP32), None, None, relative.gates(Suite("s", "d", CELLS)), "accuracy") == ()
 
