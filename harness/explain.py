@@ -13,7 +13,7 @@ from harness import agreement, errortypes, taps
 from harness.datasets import Dataset
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.errortypes import Errors
-from harness.evaluation import evaluate, known_classes
+from harness.evaluation import known_classes
 from harness.families import Detections, normalize
 from harness.inputs import Finder
 from harness.layers import Layer, rank
@@ -81,7 +81,7 @@ class ExplainJob:
         )  # fmt: skip
 
     def _classes(self, walked: Walked) -> tuple[Lost, ...]:
-        old, new = (evaluate(self.walk.dataset, found, walked.names).per_class for found in _sides(walked))
+        old, new = walked.reference.per_class, walked.cell.per_class
         lost = [Lost(name, value, new[name] or 0.0) for name, value in old.items() if value is not None]
         worst = sorted(lost, key=lambda one: one.after - one.before)
         return tuple(one for one in worst[:SHOWN] if one.after < one.before)
@@ -143,4 +143,4 @@ def first(data: Dataset, images: int) -> Dataset:
 
 
 def _sides(walked: Walked) -> tuple[Sequence[Detections], Sequence[Detections]]:
-    return walked.reference, walked.cell
+    return walked.reference.seen.found, walked.cell.seen.found

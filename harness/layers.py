@@ -58,8 +58,8 @@ def rank(
 
 
 def _parts(name: str, one: Tensor, other: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """Boxes and scores of a raw output [N, 4 + classes, anchors]; any other tensor is one part."""
-    if one.ndim != 3 or one.shape[1] <= 4:
+    """Boxes and scores of a raw output [N, 4 + classes, anchors]; any other tensor (e2e: [N, D, 6]) is one part."""
+    if one.ndim != 3 or not 4 < one.shape[1] < one.shape[2]:
         return {name: (one, other)}
     return {f"{name} (boxes)": (one[:, :4], other[:, :4]), f"{name} (scores)": (one[:, 4:], other[:, 4:])}
 

@@ -48,12 +48,20 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What one pipeline found, and AP by class."""
+
+    seen: Seen
+    per_class: dict[str, float | None]
+
+
+@dataclass(frozen=True)
 class Walked:
     """All stages, and what the first and the last found."""
 
     stages: tuple[Stage, ...]
-    reference: list[Detections]
-    cell: list[Detections]
+    reference: Judged
+    cell: Judged
     names: tuple[str, ...]
 
 
@@ -75,8 +83,9 @@ class WalkJob:
         walk = _Walk(self, channel)
         ours = np.load(self.pixels, mmap_mode="r")
         if self.torch:
-            walk.step("reference", *self.torch, _opened(*self.torch), ours)
-            walk.aside("preprocessing", *self.torch, _opened(*self.torch), _ultralytics_pixels(self))
+            reference = _opened(*self.torch)
+            walk.step("reference", *self.torch, reference, ours)
+            walk.aside("preprocessing", *self.torch, reference, _ultralytics_pixels(self))
         else:
             walk.skip("reference", "the model is no checkpoint that PyTorch opens")
         if self.exported:
@@ -97,7 +106,8 @@ class WalkJob:
             walk.skip("NMS", "the network ends in its detections")
         else:
             walk.aside("NMS", self.cell, self.artifact, session, ours, _ultralytics_decode)
-        return Walked(tuple(walk.stages), walk.reference or last.found, last.found, tuple(last.names))
+        assert walk.reference is not None  # at least the cell itself was run
+        return Walked(tuple(walk.stages), walk.reference, last, tuple(last.seen.names))
 
 
 class _Walk:
@@ -107,24 +117,25 @@ class _Walk:
         self._job, self._channel = job, channel
         self._here = ""  # the step that the next one is held against
         self.stages: list[Stage] = []
-        self.reference: list[Detections] | None = None
+        self.reference: Judged | None = None
 
-    def step(self, name: str, cell: Cell, artifact: Artifact, session: Session, pixels: Pixels) -> Seen:
+    def step(self, name: str, cell: Cell, artifact: Artifact, session: Session, pixels: Pixels) -> Judged:
         """One step on the way; the next is held against it."""
-        seen = self.aside(name, cell, artifact, session, pixels)
+        judged = self.aside(name, cell, artifact, session, pixels)
         self._here = name
-        return seen
+        return judged
 
     def aside(
         self, name: str, cell: Cell, artifact: Artifact, session: Session, pixels: Pixels, decoder: Decoder = decode
-    ) -> Seen:
+    ) -> Judged:
         job = self._job
         seen = detect(session, cell, artifact, job.dataset, pixels, job.decoding, self._channel.progress, decoder)
-        self.reference = self.reference or seen.found
-        scored = evaluate(job.dataset, seen.found, seen.names).metrics["map"]
-        kept = agreement.survival(self.reference, seen.found, job.conf)
-        self.stages.append(Stage(name, self._here, scored, kept["agreement"], kept["score_shift"]))
-        return seen
+        scored = evaluate(job.dataset, seen.found, seen.names)
+        judged = Judged(seen, scored.per_class)
+        self.reference = self.reference or judged
+        kept = agreement.survival(self.reference.seen.found, seen.found, job.conf)
+        self.stages.append(Stage(name, self._here, scored.metrics["map"], kept["agreement"], kept["score_shift"]))
+        return judged
 
     def skip(self, name: str, why: str) -> None:
         self.stages.append(Stage(name, self._here, skipped=why))

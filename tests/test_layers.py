@@ -42,3 +42,9 @@ def test_scores_are_judged_apart_from_boxes_which_would_drown_them():
 
 def test_tensors_that_one_network_does_not_have_are_left_out():
     assert [layer.name for layer in rank(LAYERS, tap(a=SIGNAL, b=SIGNAL), tap(a=SIGNAL), BATCHES)] == ["first"]
+
+
+def test_end_to_end_detections_are_not_cut_in_boxes_and_scores():
+    rows = np.ones((1, 300, 6), np.float32)
+    (layer,) = rank({}, tap(out=rows), tap(out=rows), BATCHES)
+    assert layer.name == "out"
