@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 RESAMPLES = 1000
 CHUNK = 250  # resamples at a time, so that what is weighed stays in the processor's caches
 RECALLS = np.linspace(0.0, 1.0, 101)  # pycocotools' recall thresholds
+AREAS = ("all", "small", "medium", "large")  # pycocotools' area ranges
 ALL = -1  # a ranked detection that stands for all copies of its image
 
 Counts = NDArray[np.int32]  # [resamples, images]: how often an image was drawn
@@ -42,7 +43,7 @@ class Part:
     """Which of pycocotools' numbers a metric is the mean of."""
 
     kind: Literal["precision", "recall"]
-    area: int = 0  # all, small, medium, large
+    area: int = 0  # position in AREAS
     detections: int = 100  # per image and class
     threshold: int | None = None  # position of the IoU threshold; None: all ten
 
