@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.backends import BACKENDS
+from harness.backends import names
 from harness.errors import nearest
 from harness.inputs import Settings
 from harness.items import Session
@@ -83,8 +83,8 @@ def session(config: pytest.Config, run: str) -> Session:
 
 def _check(config: pytest.Config, settings: Settings) -> None:
     for name in _required(config):
-        if name not in BACKENDS:
-            raise pytest.UsageError(f"--qg-require-backends: unknown backend {name!r}; {nearest(name, BACKENDS)}")
+        if name not in names():
+            raise pytest.UsageError(f"--qg-require-backends: unknown backend {name!r}; {nearest(name, names())}")
     if settings.timeout_s <= 0:
         raise pytest.UsageError(f"--qg-timeout: {settings.timeout_s:g} is not a number of seconds above 0")
     update = config.getoption("--qg-baseline-update")

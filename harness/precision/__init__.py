@@ -6,13 +6,15 @@ that they name; the module imports its toolchain inside the functions only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from harness.backends import BACKENDS, names, outside
 from harness.backends.base import require
 from harness.errors import ConfigError, Unavailable, Unsupported
 from harness.precision import export, litert, modelopt, nncf, null, onnx, pt2e, qat, ready, stock, tensorrt
-from harness.precision.base import Inputs, Recipe
+from harness.precision.base import Inputs, Recipe, Table
 from harness.types import Cell
 
 __all__ = [
@@ -38,6 +40,8 @@ def _merged(name: str) -> dict[Any, Any]:
 
 
 RECIPES: dict[tuple[str, str], Recipe] = _merged("RECIPES")
+"""Of quantgate's own backends. Another package's module has `RECIPES`, and `REASONS` where it has any, of its own."""
+
 REASONS: dict[tuple[str, ...], str] = _merged("REASONS")
 """(backend, precision), or (backend, precision, kind of device) → why there is no recipe, or none for that device."""
 
@@ -64,8 +68,9 @@ def recipe(cell: Cell) -> Recipe:
         Unavailable: a tool that builds it is not installed.
     """
     device = cell.device.partition(":")[0]
-    reason = REASONS.get((cell.backend, cell.precision, device)) or REASONS.get((cell.backend, cell.precision))
-    found = RECIPES.get((cell.backend, cell.precision))
+    reasons = _reasons(cell.backend)
+    reason = reasons.get((cell.backend, cell.precision, device)) or reasons.get((cell.backend, cell.precision))
+    found = _recipes(cell.backend).get((cell.backend, cell.precision))
     if found is None or reason:
         raise Unsupported(reason or f"this version of quantgate has no {cell.precision} recipe for {cell.backend}")
     if cell.family == "int8-qat" and cell.qat is None:
@@ -100,4 +105,13 @@ def steps(made_by: Recipe) -> list[Recipe]:
 
 def recipe_names() -> set[str]:
     """Every precision that names its recipe, such as `int8:ultralytics`."""
-    return {precision for _, precision in RECIPES if ":" in precision}
+    return {precision for name in names() for _, precision in _recipes(name) if ":" in precision}
+
+
+def _recipes(name: str) -> Table:
+    """Those of a backend, and of quantgate's others where it is one of them."""
+    return RECIPES if name in BACKENDS else cast(Table, outside(name).RECIPES)
+
+
+def _reasons(name: str) -> Mapping[tuple[str, ...], str]:
+    return REASONS if name in BACKENDS else getattr(outside(name), "REASONS", {})
