@@ -1,7 +1,8 @@
 """The documentation: its commands run and print what it says, its options, links and fields exist.
 
 Blocks marked `console` run, one page in one copy of the project; a block whose first line is a comment with a path is
-that file. Blocks marked `bash` do not run and say why in a comment before them; what they name has to exist.
+that file, for the commands to use. Blocks marked `bash` do not run and say why in a comment before them; what they name
+has to exist.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ import harness
 from harness.cli import parser
 from harness.results import SCHEMA_FILE
 
-BLOCKS = [(page, block) for page in map(pages.read, PAGES) for block in page.blocks]
-PYTHON = [(page, block) for page, block in BLOCKS if block.language == "python"]
-CONSOLE = [page for page in map(pages.read, PAGES) if page.languages("console")]
-every_page = pytest.mark.parametrize("page", map(pages.read, PAGES), ids=lambda page: page.path.name)
+READ = [pages.read(path) for path in PAGES]
+PYTHON = [(page, block) for page in READ for block in page.languages("python") if not block.file]
+CONSOLE = [page for page in READ if page.languages("console")]
+every_page = pytest.mark.parametrize("page", READ, ids=lambda page: page.path.name)
 
 
 def place(page: Page, block: Block) -> str:
@@ -149,6 +150,8 @@ def whole_help(command: argparse.ArgumentParser) -> str:
 def test_what_does_not_run_says_why(page: Page) -> None:
     for block in page.languages("bash"):
         assert block.excuse, f"{place(page, block)}: <!-- not executed: reason --> is missing"
+    assert not page.languages("sh") + page.languages("shell"), "console or bash"
+    assert page in CONSOLE or not any(block.file for block in page.blocks), "a file that no command uses"
 
 
 @every_page
@@ -184,6 +187,7 @@ def unknown_words(words: list[str], options: dict[str, str]) -> list[str]:
         return [extra for word in rest for extra in re.findall(r"\w[\w-]*(?=[,\]])", word) if extra not in extras]
     else:
         return []
+    known = known.replace("--junit-xml", "--junitxml --junit-xml")  # its help names one of two spellings
     return [option for option in given if not re.search(rf"(?<![\w-]){option}(?![\w-])", known)]
 
 
@@ -202,7 +206,7 @@ def fields(schema: Mapping[str, object], whole: Mapping[str, object], path: str 
     """Every field of a schema by its path, items of lists as `[]`."""
     if "$ref" in schema:
         schema = whole["$defs"][str(schema["$ref"]).rpartition("/")[2]]
-    named = {**dict.fromkeys(schema.get("required", ()), {}), **schema.get("properties", {})}
+    named = {**{name: {} for name in schema.get("required", ())}, **schema.get("properties", {})}
     found = set()
     for name, below in named.items():
         found |= {f"{path}{name}"} | fields(below, whole, f"{path}{name}.")
