@@ -173,8 +173,9 @@ def _reached(positives: NDArray[np.int64]) -> NDArray[np.uint8]:
     required = np.ceil(RECALLS * number).astype(np.int64)
     required -= (required - 1) / number >= RECALLS
     required += required / number < RECALLS
-    table = np.zeros((len(positives), int(number.max()) + 2), np.uint8)
-    np.add.at(table, (np.arange(len(positives))[:, None], np.maximum(required, 0)), 1)
+    width = int(number.max()) + 2
+    places = np.arange(len(positives))[:, None] * width + np.maximum(required, 0)
+    table = np.bincount(places.ravel(), minlength=len(positives) * width).reshape(len(positives), width)
     return table.cumsum(axis=1, dtype=np.uint8)
 
 
