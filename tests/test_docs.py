@@ -199,6 +199,16 @@ def test_every_option_and_command_is_documented(options: dict[str, str]) -> None
     assert {name for name in options.keys() - {"pytest"} if f"quantgate {name}" not in text} == set()
 
 
+def test_the_design_page_names_every_module() -> None:
+    """`report/` stands for what is in it."""
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", (ROOT / "docs" / "design.md").read_text()))
+    package = ROOT / "harness"
+    known = {path.name for path in package.glob("*.py")} - {"__init__.py"}
+    known |= {f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").exists()}
+    assert known - named == set(), "not in the table"
+    assert {name for name in named if not (package / name).exists()} == set(), "no such module"
+
+
 # results.md
 
 
