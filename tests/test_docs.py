@@ -76,11 +76,14 @@ def cache(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, cache: Path):
-    """A copy of what a user sees of this repository, and a shell in it."""
+    """A copy of what a user sees of this repository, committed, and a shell in it."""
     for name in ("suites", "baselines"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    return Project(tmp_path, cache)
+    copy = Project(tmp_path, cache)
+    identity = "-c user.name=reader -c user.email=reader@example.org"
+    assert copy.run(f"git init -q && git add -A && git {identity} commit -qm start") == (0, "")
+    return copy
 
 
 class Project:
