@@ -10,7 +10,7 @@ from pathlib import Path
 STEAL = 0.01  # share of the machine's time that the hypervisor gave to others
 PRESSURE = 0.05  # share of the time in which some task waited for a CPU
 SWITCHES = 20.0  # times a second that the process was made to wait
-"""Limits of a quiet section, see docs in README ("Latency verdicts"); an idle two-core machine shows 0, < 0.01, < 5."""
+"""Limits of a quiet section, see docs/latency.md; an idle two-core machine shows 0, < 0.01, < 5."""
 
 
 @dataclass(frozen=True)

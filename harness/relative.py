@@ -13,7 +13,7 @@ from harness.types import Gate, Measurement, Suite
 AGREEMENT = 0.75  # least share of fp32's detections that a cell keeps, where the suite says nothing
 ALWAYS = (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))
 """Gates of every quantized cell with an fp32 sibling, unless the suite has gates of that name: breakage that mAP may
-not show. int8 of YOLO26n and YOLO11n agrees to 0.88–0.97, of the digits to 0.92–0.98 (README, "Accuracy verdicts")."""
+not show. int8 of YOLO26n and YOLO11n agrees to 0.88–0.97, of the digits to 0.92–0.98 (docs/accuracy.md)."""
 
 
 def gates(suite: Suite) -> tuple[Gate, ...]:

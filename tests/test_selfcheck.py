@@ -41,7 +41,7 @@ def test_rates_count_what_the_rule_and_its_peers_said():
 
 def test_recording_costs_less_than_two_microseconds_a_call():
     best = min(max(selfcheck.overhead(5000).values()) for _ in range(5))
-    assert best < 4  # 1.9 on the machine of the README; slower ones run these tests too
+    assert best < 4  # 1.9 on the machine of docs/latency.md; slower ones run these tests too
 
 
 def test_overlaps_are_counted_where_a_timed_section_takes_part():

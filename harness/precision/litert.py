@@ -1,7 +1,7 @@
 """PyTorch module → LiteRT: float by litert-torch, quantized by ai-edge-quantizer.
 
 What the int8 recipe keeps in float, and the ranges it takes, were chosen on training images that were not used for
-calibration (README, "The int8 recipes"):
+calibration (RECIPES.md):
 
 - the decoding, because one scale over box pixels (0–640) and class scores (0–1) rounds every score away, and the last
   convolution of every branch, so that logits and box distances are not rounded either: 2–3 % of the arithmetic;

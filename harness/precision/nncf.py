@@ -1,7 +1,7 @@
 """ONNX graph → OpenVINO IR, in float or quantized by NNCF.
 
 The default int8 recipe quantizes the convolutions of the detection head too and leaves only its decoding in float: on
-train calibration that costs less than a float head saves (README, "The int8 recipes").
+train calibration that costs less than a float head saves (RECIPES.md).
 """
 
 from __future__ import annotations
