@@ -25,7 +25,10 @@ from pages import PAGES, ROOT, Block, Page
 
 import harness
 from harness.cli import parser
+from harness.metrics import METRICS
+from harness.precision import PRECISIONS
 from harness.results import SCHEMA_FILE
+from harness.types import SEVERITY
 
 READ = [pages.read(path) for path in PAGES]
 PYTHON = [(page, block) for page in READ for block in page.languages("python") if not block.file]
@@ -200,6 +203,11 @@ def test_every_option_and_command_is_documented(options: dict[str, str]) -> None
     assert len(declared) > 10
     assert {option for option in declared if not re.search(rf"{option}(?![a-z-])", text)} == set()
     assert {name for name in options.keys() - {"pytest"} if f"quantgate {name}" not in text} == set()
+
+
+def test_the_page_of_suites_names_every_metric_precision_and_status() -> None:
+    named = {word for span in pages.read(ROOT / "docs" / "suites.md").spans for word in span.split()}
+    assert {*METRICS, *PRECISIONS, *SEVERITY} - named == set()
 
 
 def test_the_design_page_names_every_module() -> None:
