@@ -148,7 +148,8 @@ def _merge(session: pytest.Session) -> None:
         if state.plans:
             command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
             held = results.intervals(state.settings.run)
-            content = results.to_json(state.plans, state.results, command, held, state.stability)
+            run = state.settings.run.name
+            content = results.to_json(state.plans, state.results, command, held, state.stability, run)
             text = json.dumps(content, indent=1) + "\n"
             for folder in (state.settings.run, state.settings.run.parent.parent):
                 write_text(folder / "results.json", text, "--qg-results-dir")
