@@ -36,6 +36,7 @@ class Session:
     require_backends: tuple[str, ...]
     options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
     terminal: Any  # pytest's terminal reporter, None in an xdist worker
+    html: Path | None = None  # where the HTML report goes
     suites: dict[str, Path] = field(default_factory=dict)  # name → file
     selected: Sequence[CellTest] = ()
     plans: Sequence[Plan] = ()

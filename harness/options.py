@@ -23,6 +23,7 @@ FOLDERS = (
     ("--qg-results-dir", "store", "where results.json goes (default: .quantgate beside pytest's configuration)"),
     ("--qg-baseline-dir", "store", "committed baselines (default: baselines beside it)"),
 )
+REPORTS = (("--qg-html", "write the HTML report of this run to this file, which needs no other"),)
 SWITCHES = (
     ("--qg-baseline-update", "accept what this run measures as the baseline"),
     ("--qg-fresh", "score again what an earlier run has scored of the same artifact, data and runtime"),
@@ -36,6 +37,8 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("quantgate", "quantgate: accuracy and latency gates of quantized detectors")
     for name, action, text in FOLDERS:
         group.addoption(name, action=action, metavar="PATH", help=text)
+    for name, text in REPORTS:
+        group.addoption(name, metavar="FILE", help=text)
     for name, text in SWITCHES:
         group.addoption(name, action="store_true", help=text)
     group.addoption(
@@ -77,6 +80,7 @@ def session(config: pytest.Config, run: str) -> Session:
         inconclusive_fails=config.getoption("--qg-inconclusive") == "fail",
         require_backends=_required(config),
         options=_repeated(config),
+        html=_named(config, "--qg-html"),
         terminal=None if worker else config.pluginmanager.getplugin("terminalreporter"),
     )
 

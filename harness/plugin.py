@@ -162,6 +162,10 @@ def _finish(session: pytest.Session) -> None:
     try:
         if state.update and state.results:
             state.updated = _update(state)
+        if state.html and state.plans:
+            from harness.report import html  # draws nothing, but reads images
+
+            html.write(state.settings.run, state.html, "--qg-html")
     except ConfigError as error:
         _fail(session, str(error))
     _forget(state.settings.run.parent)
