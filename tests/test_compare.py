@@ -1,4 +1,4 @@
-"""`quantgate compare A B`: 0 where nothing is worse, 1 on a regression, 2 where a side cannot be read, 4 where asked to be sure."""
+"""`quantgate compare A B`: 0 where nothing is worse, 1 on a regression, 2 where it cannot be read, 4 if asked for."""
 
 from __future__ import annotations
 
