@@ -168,11 +168,13 @@ def run_compare(a: Path, b: Path) -> int:
     from rich.console import Console
 
     from harness import compare
+    from harness.report.tables import draw, fitted
     from harness.types import FAILING
 
     rows = compare.compare(compare.load(a), compare.load(b), compare.gates(b))
     console = Console()
-    console.print(compare.table(rows))
+    for part in draw(fitted(compare.sheet(rows), console.width), console.width):
+        console.print(part)
     for row in rows:
         if row.detail:
             console.print(f"{'/'.join(row.key)}: {row.detail}", soft_wrap=True)

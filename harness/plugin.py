@@ -20,6 +20,7 @@ from harness.errors import ConfigError
 from harness.items import BaselineTest, CellTest
 from harness.records import Record, write_text
 from harness.report import terminal
+from harness.revision import revision
 from harness.session import Session
 from harness.types import Measurement, Suite
 
@@ -214,7 +215,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     state = config.stash[SESSION]
     if not state.results and not state.problem:
         return
+    state.revision = revision(config.invocation_params.dir)
     terminalreporter.section("quantgate")
     writer = terminalreporter._tw
-    width = writer.fullwidth if terminalreporter.isatty else max(writer.fullwidth, terminal.WIDTH)
+    told = terminalreporter.isatty or "COLUMNS" in os.environ
+    width = writer.fullwidth if told else terminal.WIDTH
     terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup))

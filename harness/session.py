@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.inputs import Settings
+from harness.report.order import View
+from harness.report.progress import Live
 from harness.results import CellResult, Plan
 from harness.runner import Runner
 from harness.types import FAILING, Status
-from harness.worker import Progress
 
 if TYPE_CHECKING:
     from harness.items import CellTest
@@ -30,7 +31,8 @@ class Session:
     inconclusive_fails: bool
     require_backends: tuple[str, ...]
     options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
-    terminal: Any  # pytest's terminal reporter, None in an xdist worker
+    view: View
+    live: Live  # silent where nobody watches
     suites: dict[str, Path] = field(default_factory=dict)  # name → file
     selected: Sequence[CellTest] = ()
     plans: Sequence[Plan] = ()
@@ -38,6 +40,7 @@ class Session:
     updated: dict[str, list[str]] | None = None
     stability: Sequence[str] = ()  # what makes latency unreliable here, when the run began
     recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells
+    revision: str = ""  # of the user's project
     problem: str = ""  # why the results could not be written
 
     @property
@@ -50,14 +53,4 @@ class Session:
 
     @cached_property
     def runner(self) -> Runner:
-        return Runner(self.settings, self._live)
-
-    def _live(self, label: str, progress: Progress | None) -> None:
-        """A line behind the cursor that the next output overwrites; on terminals only."""
-        if self.terminal is None or not self.terminal.isatty:
-            return
-        writer = self.terminal._tw
-        room = writer.fullwidth - writer.width_of_current_line - 2
-        text = f" {label} {progress.done}/{progress.total}" if progress else ""
-        writer._file.write(f"\x1b7{text[: max(room, 0)]}\x1b[K\x1b8")
-        writer._file.flush()
+        return Runner(self.settings, self.live.show)
