@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from harness.backends import BACKENDS
-from harness.errors import nearest
+from harness.errors import ConfigError, nearest
 from harness.inputs import Settings
-from harness.items import Session
+from harness.report.order import View
+from harness.report.progress import Live
+from harness.session import Session
 from harness.sources import cache_folder
 
 FOLDERS = (
@@ -49,6 +51,14 @@ def add(parser: pytest.Parser) -> None:
         help="what a verdict that the data cannot decide does to its test (default: pass, with a loud line)",
     )  # fmt: skip
     group.addoption(
+        "--qg-sort", metavar="ORDER", default="status",
+        help="of the table: status (worst first, the default), cell (as declared) or a metric, the best first",
+    )  # fmt: skip
+    group.addoption(
+        "--qg-show", metavar="A,B", default="",
+        help="cells of the table: a status, a part of a cell's id, or a pattern of it (default: all)",
+    )  # fmt: skip
+    group.addoption(
         "--qg-timeout", metavar="S", type=float, default=600.0, help="seconds without a sign of life that end a cell"
     )
 
@@ -70,7 +80,7 @@ def session(config: pytest.Config, run: str) -> Session:
         fresh=config.getoption("--qg-fresh"),
     )
     _check(config, settings)
-    worker = hasattr(config, "workerinput")
+    terminal = None if hasattr(config, "workerinput") else config.pluginmanager.getplugin("terminalreporter")
     return Session(
         settings,
         baselines=_place(config, "--qg-baseline-dir", "baselines"),
@@ -80,9 +90,17 @@ def session(config: pytest.Config, run: str) -> Session:
         inconclusive_fails=config.getoption("--qg-inconclusive") == "fail",
         require_backends=_required(config),
         options=_repeated(config),
+        view=_view(config),
+        live=Live(terminal),
         html=_named(config, "--qg-html"),
-        terminal=None if worker else config.pluginmanager.getplugin("terminalreporter"),
     )
+
+
+def _view(config: pytest.Config) -> View:
+    try:
+        return View(config.getoption("--qg-sort"), config.getoption("--qg-show"), config.getoption("verbose"))
+    except ConfigError as error:
+        raise pytest.UsageError(f"--qg-sort: {error}") from None
 
 
 def _check(config: pytest.Config, settings: Settings) -> None:

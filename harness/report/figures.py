@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness import paired
 from harness.metrics import METRICS
 from harness.references import NAMES
-from harness.report.terminal import SHORT
+from harness.report.cells import precision
+from harness.report.order import best
 from harness.results import CellResult
 from harness.tiers import resampled_name
 from harness.types import Against, Gate, Status, Verdict
@@ -51,7 +52,7 @@ class Row:
     baseline: Mapping[str, float]
     size_ratio: float | None  # to the fp32 sibling
     speed: float | None  # times the fp32 sibling, interleaved in one run
-    front: bool = False  # no cell of the suite is as good in both and better in one
+    front: bool = False  # on the Pareto front, see `order.best`
     changes: Mapping[str, Change] = field(default_factory=dict)  # baseline, fp32: mAP; latency: CPU time, a share
     calls: Sequence[float] = ()  # milliseconds
     processes: Sequence[float] = ()  # CPU time of each over the baseline's mean
@@ -76,8 +77,8 @@ def rows(results: Sequence[CellResult], gates: Sequence[Gate], first: int = 0) -
         _row(first + n, result, siblings.get(result.cell.sibling("fp32")) if result.cell else None, gates, label)
         for n, result in enumerate(results)
     ]
-    best = pareto([(_cost(row), row.metrics.get("map")) for row in made])
-    return [Row(**{**row.__dict__, "front": row.index - first in best}) for row in made]
+    front = best(results)
+    return [replace(row, front=row.id in front) for row in made]
 
 
 def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequence[Gate], label: Any) -> Row:
@@ -99,17 +100,6 @@ def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequenc
     )  # fmt: skip
 
 
-def precision(result: CellResult) -> str:
-    """The precision, and what executed where that is another type: `fp16 (f32)`. Of a ready file also what it is."""
-    cell, measured = result.cell, result.measured
-    if cell is None or measured is None:
-        return cell.precision if cell else ""
-    found = measured.provenance.get("precision")
-    ran = max(measured.executed, key=lambda kind: measured.executed[kind], default=None)
-    named = f"{cell.precision}: {found}" if found else cell.precision
-    return f"{named} ({ran})" if ran not in (None, SHORT.get(found or cell.family)) else named
-
-
 def labeller(results: Sequence[CellResult]) -> Any:
     """What names a cell among these: of model, backend, device and tag only what differs, and the precision."""
     cells = [result.cell for result in results if result.cell]
@@ -127,19 +117,6 @@ def labeller(results: Sequence[CellResult]) -> Any:
         return " ".join(filter(None, (*ahead, cell.precision, *behind)))
 
     return label
-
-
-def pareto(points: Sequence[tuple[float | None, float | None]]) -> set[int]:
-    """Positions of the (cost, gain) that no other point beats: as good in both, better in one; unknown ones never."""
-    known = [(n, cost, gain) for n, (cost, gain) in enumerate(points) if cost is not None and gain is not None]
-    return {
-        n for n, cost, gain in known if not any(c <= cost and g >= gain and (c < cost or g > gain) for _, c, g in known)
-    }
-
-
-def cost_name(shown: Iterable[Row]) -> str:
-    """What mAP is drawn against: latency, or size where no cell was timed."""
-    return "image_ms" if any(row.image_ms is not None for row in shown) else "size_bytes"
 
 
 def thinned(values: Sequence[float], most: int = CALLS) -> list[float]:
@@ -165,11 +142,11 @@ def bound(gate: Gate, reference: float | None) -> float | None:
 
 def limit_of(verdict: Verdict, result: CellResult, gates: Sequence[Gate]) -> float | None:
     """The bound of the gate behind a verdict; None where the suite declares none of that name."""
-    for gate in gates:
-        if gate.metric == verdict.metric and gate.against == verdict.against and result.cell:
-            if gate.applies(result.cell):
-                return bound(gate, verdict.reference)
-    return None
+    if result.cell is None:
+        return None
+    same = (gate for gate in gates if (gate.metric, gate.against) == (verdict.metric, verdict.against))
+    gate = next((gate for gate in same if gate.applies(result.cell)), None)
+    return bound(gate, verdict.reference) if gate else None
 
 
 def _changes(result: CellResult, fp32: CellResult | None, gates: Sequence[Gate]) -> dict[str, Change]:
@@ -202,8 +179,8 @@ def _since_baseline(result: CellResult, gates: Sequence[Gate]) -> Change | None:
 def _relative_to(verdict: Verdict, now: float, before: float, limit: float | None) -> Change:
     """A verdict as differences from what it is held against."""
     low, high = verdict.interval or (None, None)
-    ends = [None if end is None else end - before for end in (low, high, limit)]
-    return Change(now - before, *ends, status=verdict.status)
+    low, high, limit = (None if end is None else end - before for end in (low, high, limit))
+    return Change(now - before, low, high, limit, verdict.status)
 
 
 def _against_fp32(result: CellResult, fp32: CellResult | None, gates: Sequence[Gate]) -> Change | None:
@@ -272,10 +249,6 @@ def _by_class(now: Mapping[str, float | None], before: Mapping[str, float | None
 def _worst(losses: Mapping[Any, float], most: int) -> list[Any]:
     """The keys of the lowest values, in their own order where all are kept."""
     return list(losses) if len(losses) <= most else sorted(losses, key=lambda key: losses[key])[:most]
-
-
-def _cost(row: Row) -> float | None:
-    return row.image_ms if row.image_ms is not None else None
 
 
 def _known(numbers: Mapping[str, float | None]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.metrics import GATED, METRICS
 from harness.report.figures import limit_of
-from harness.report.terminal import LOUD, repeat
+from harness.report.lines import LOUD, repeat
 from harness.results import CellResult
 from harness.types import FAILING, SEVERITY, Gate, Status, Verdict
 

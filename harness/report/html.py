@@ -15,7 +15,7 @@ from harness.explain import from_json
 from harness.metrics import METRICS
 from harness.report import explanation, figures, findings, pictures
 from harness.report.figures import Row
-from harness.report.terminal import repeat
+from harness.report.lines import repeat
 from harness.results import CellResult, Results
 from harness.types import SEVERITY, Gate
 

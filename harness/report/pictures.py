@@ -6,7 +6,7 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -138,13 +138,13 @@ class Side:
 
 def fates(before: Detections, after: Detections, conf: float) -> tuple[Side, Side]:
     """Both sides of an image, matched as `agreement.survival` does it."""
-    sure = [_above(side, conf) for side in (before, after)]
-    pairs = agreement.pairs(*sure, agreement.FOUND_IOU)
-    shared = [{pair[side] for pair in pairs} for side in (0, 1)]
-    old, new = (
-        Side(one, [k in known for k in range(len(one.scores))]) for one, known in zip(sure, shared, strict=True)
-    )
-    return old, new
+    old, new = (_above(side, conf) for side in (before, after))
+    pairs = agreement.pairs(old, new, agreement.FOUND_IOU)
+    return _side(old, {i for i, _ in pairs}), _side(new, {j for _, j in pairs})
+
+
+def _side(found: Detections, shared: Set[int]) -> Side:
+    return Side(found, [position in shared for position in range(len(found.scores))])
 
 
 def _above(found: Detections, conf: float) -> Detections:
@@ -170,7 +170,7 @@ def _picture(
     packed = io.BytesIO()
     small.save(packed, "JPEG", quality=QUALITY)
     source = f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode()}"
-    marked = [Box(*(scale * side for side in box), "truth") for box in truth]  # type: ignore[arg-type]
+    marked = [Box(scale * x, scale * y, scale * w, scale * h, "truth") for x, y, w, h in truth]
     return Picture(
         path.name, *small.size, source, marked, _boxes(old, "lost", names, scale), _boxes(new, "new", names, scale),
         old.different, new.different,

@@ -1,0 +1,57 @@
+"""The state of one pytest process: its options, what it selected, what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.inputs import Settings
+from harness.report.order import View
+from harness.report.progress import Live
+from harness.results import CellResult, Plan
+from harness.runner import Runner
+from harness.types import FAILING, Status
+
+if TYPE_CHECKING:
+    from harness.items import CellTest
+
+
+@dataclass
+class Session:
+    """The state of one pytest process; the only mutable thing, filled by the hooks of `plugin.py` in their order."""
+
+    settings: Settings
+    baselines: Path
+    update: bool
+    require_baseline: bool
+    explain: bool
+    inconclusive_fails: bool
+    require_backends: tuple[str, ...]
+    options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
+    view: View
+    live: Live  # silent where nobody watches
+    html: Path | None = None  # where the HTML report goes
+    suites: dict[str, Path] = field(default_factory=dict)  # name → file
+    selected: Sequence[CellTest] = ()
+    plans: Sequence[Plan] = ()
+    results: Sequence[CellResult] = ()
+    updated: dict[str, list[str]] | None = None
+    stability: Sequence[str] = ()  # what makes latency unreliable here, when the run began
+    recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells
+    revision: str = ""  # of the user's project
+    problem: str = ""  # why the results could not be written
+
+    @property
+    def failing(self) -> frozenset[Status]:
+        """The statuses that fail in this run."""
+        absent: frozenset[Status] = frozenset({"no-baseline", "incomparable"})
+        unsure: frozenset[Status] = frozenset({"inconclusive"})
+        failing = FAILING | absent if self.require_baseline else FAILING
+        return failing | unsure if self.inconclusive_fails else failing
+
+    @cached_property
+    def runner(self) -> Runner:
+        return Runner(self.settings, self.live.show)
