@@ -46,6 +46,11 @@ function draw(place, name, options) {
   const svg = Plot.plot({ width: place.clientWidth, style: { background: "none", fontSize: "12px" }, ...options });
   svg.setAttribute("role", "group");
   svg.setAttribute("aria-label", name);
+  svg.querySelectorAll("g[aria-label]").forEach((part) => { // Plot names its parts; only marks are for readers
+    part.dataset.part = part.getAttribute("aria-label");
+    part.removeAttribute("aria-label");
+    if (!part.querySelector(".mark")) part.setAttribute("aria-hidden", "true");
+  });
   place.replaceChildren(svg);
   return svg;
 }
