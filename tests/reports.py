@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -99,8 +100,11 @@ def many(models: int = 5, backends: int = 8, classes: int = 25) -> list[CellResu
                 metrics={**scored(cell).metrics, "map": value, "size_bytes": int(1e7 / (step + 1)),
                          "latency_p50_ms": float(rng.uniform(2, 20))},
             )  # fmt: skip
-            failing = kind == "int8"
-            cells.append(result(cell, *(("regressed", DROPPED) if failing else ("unchanged",)), measured=worse))
+            verdict = dataclasses.replace(
+                DROPPED, observed=value, reference=value + 0.02, interval=(value - 0.01, value + 0.01),
+                status="regressed" if kind == "int8" else "unchanged",
+            )  # fmt: skip
+            cells.append(result(cell, verdict.status, verdict, measured=worse, baseline={"map": value + 0.02}))
     return cells
 
 

@@ -19,7 +19,7 @@ from harness.types import Against, Gate, Status, Verdict
 from harness.verdicts import relative
 
 CALLS = 200  # timed calls of a cell that are drawn; of more, as many quantiles
-CLASSES, CELLS = 24, 40  # columns and rows of the heat map; the rest is counted
+CLASSES, CELLS = 20, 40  # columns and rows of the heat map; the rest is counted
 PALE = 0.1  # change of AP that has the full colour, at least
 
 
@@ -173,10 +173,10 @@ def _since_baseline(result: CellResult, gates: Sequence[Gate]) -> Change | None:
         return None
     if verdict is None:
         return Change(now - before, status=result.status)
-    return _relative_to(verdict, now, before, limit_of(verdict, result, gates))
+    return _difference(verdict, now, before, limit_of(verdict, result, gates))
 
 
-def _relative_to(verdict: Verdict, now: float, before: float, limit: float | None) -> Change:
+def _difference(verdict: Verdict, now: float, before: float, limit: float | None) -> Change:
     """A verdict as differences from what it is held against."""
     low, high = verdict.interval or (None, None)
     low, high, limit = (None if end is None else end - before for end in (low, high, limit))
@@ -205,7 +205,7 @@ def _by_processes(result: CellResult, gates: Sequence[Gate]) -> Change | None:
     verdict = _verdict(result, "latency", "baseline")
     if verdict is None or verdict.observed is None or verdict.interval is None:
         return None
-    return _relative_to(verdict, verdict.observed, 1.0, limit_of(verdict, result, gates))
+    return _difference(verdict, verdict.observed, 1.0, limit_of(verdict, result, gates))
 
 
 def _processes(result: CellResult) -> list[float]:

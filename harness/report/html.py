@@ -22,7 +22,7 @@ from harness.types import SEVERITY, Gate
 ASSETS = Path(__file__).parents[1] / "assets" / "report"
 LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
 SCRIPTS = ("shared.js", "details.js", "table.js", "figures.js", "main.js")
-FINDINGS = 12  # that are open; the others unfold
+FINDINGS = 10  # that are open; the others unfold
 
 
 def write(source: Path, target: Path, option: str = "-o") -> None:
@@ -98,7 +98,7 @@ def _suite(suite: Mapping[str, Any], cells: Sequence[CellResult], folder: Path, 
         "unavailable": findings.unavailable(cells),
         "notes": findings.notes(cells),
         "heat": figures.heat(cells, first),
-        "losses": losses(cells, folder, first),
+        **_lost(cells, folder, first),
         "declared": gates,
         "gates": [_gate(gate) for gate in gates],
         "versions": versions(cells),
@@ -106,9 +106,11 @@ def _suite(suite: Mapping[str, Any], cells: Sequence[CellResult], folder: Path, 
     }
 
 
-def losses(cells: Sequence[CellResult], folder: Path, first: int) -> list[dict[str, Any]]:
-    """Where accuracy went: the cells that were explained, and those whose pictures say most."""
-    galleries = {gallery.cell: gallery for gallery in pictures.galleries(cells, folder)}
+def _lost(cells: Sequence[CellResult], folder: Path, first: int) -> dict[str, Any]:
+    """Where accuracy went: the cells that were explained, those whose pictures say most, and why some have none."""
+    made = pictures.galleries(cells, folder)
+    galleries = {gallery.cell: gallery for gallery in made if not gallery.missing}
+    missing = dict.fromkeys(gallery.missing for gallery in made if gallery.missing)
     found = []
     for index, result in enumerate(cells, first):
         explained = from_json(result.explanation) if result.explanation else None
@@ -121,7 +123,7 @@ def losses(cells: Sequence[CellResult], folder: Path, first: int) -> list[dict[s
                 {"index": index, "id": result.id, "status": result.status, "explained": explained, "said": said,
                  "changed": changed, "gallery": gallery, "words": explanation.WORDS, "types": errortypes.TYPES}
             )  # fmt: skip
-    return found
+    return {"losses": found, "unpictured": list(missing)}
 
 
 def _tally(cells: Sequence[CellResult]) -> list[tuple[str, int]]:

@@ -63,7 +63,11 @@ function apart(index, scales, values, dimensions, context, next) {
   const kept = [];
   const free = (i) => kept.every((k) => Math.abs(y[i] - y[k]) > 16 || Math.abs(x[i] - x[k]) > (LETTER * (text[i].length + text[k].length)) / 2 + 6);
   for (const i of index) if (free(i)) kept.push(i);
-  return next(kept, scales, values, dimensions, context);
+  const group = next(kept, scales, values, dimensions, context);
+  [...group.children].forEach((label, n) => { // no further left than the frame
+    if (x[kept[n]] - (LETTER * text[kept[n]].length) / 2 < dimensions.marginLeft) label.setAttribute("text-anchor", "start");
+  });
+  return group;
 }
 
 function drawTrade(place, cells, shown, timed) {
@@ -71,10 +75,11 @@ function drawTrade(place, cells, shown, timed) {
   const points = cells.filter((cell) => known(cost(cell)) && known(cell.metrics.map)).sort((a, b) => cost(a) - cost(b));
   if (!points.length) return empty(place, "No cell has both numbers.");
   const largest = d3.max(points, (cell) => cell.metrics.size_bytes ?? 0) || 1;
-  const radius = (cell) => 3.5 + 10 * Math.sqrt((cell.metrics.size_bytes ?? 0) / largest);
+  const narrow = place.clientWidth < 560;
+  const room = (narrow ? 7 : 10) * (points.length > 60 ? 0.6 : 1);
+  const radius = (cell) => Math.sqrt(9 + room ** 2 * ((cell.metrics.size_bytes ?? 0) / largest));
   const [low, high] = d3.extent(points, cost);
   const front = points.filter((cell) => cell.front);
-  const narrow = place.clientWidth < 560;
   const unit = timed ? "median latency, ms an image" : "size, MB";
   const svg = draw(place, `${unit} against mAP`, {
     height: narrow ? 340 : 440, marginLeft: 48, marginRight: narrow ? 16 : 40, marginTop: 28, marginBottom: 40, insetLeft: 44, insetRight: 24, insetTop: 18, insetBottom: 14,
@@ -105,7 +110,7 @@ function drawLegend(place, cells) {
     svg.setAttribute("viewBox", "-7 -7 14 14");
     svg.setAttribute("aria-hidden", "true");
     const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    path.setAttribute("d", d3.symbol(d3[`symbol${name[0].toUpperCase()}${name.slice(1)}`], 80)());
+    path.setAttribute("d", d3.symbol(d3[`symbol${name[0].toUpperCase()}${name.slice(1)}`], 70)());
     path.style.fill = fill;
     svg.append(path);
     return svg;
@@ -148,11 +153,12 @@ function rest(place, left) {
   if (left > 0) place.append(element("p", { class: "more" }, `${left} more cells; the filter leads to them.`));
 }
 
-// The cells of the figures of change: the same rows in each, those that changed most where there is no room for all.
+// The cells of the figures of change: the same rows in each; the worst where there is no room for all.
 function changedRows(cells) {
   const all = cells.filter((cell) => Object.keys(cell.changes).length);
-  const most = (cell) => Math.max(...Object.values(cell.changes).map((change) => Math.abs(change.value)));
-  const kept = new Set([...all].sort((a, b) => most(b) - most(a)).slice(0, MOST));
+  const tone = (cell) => ["bad", "warn"].indexOf(TONES[cell.status]) >>> 0; // what is neither comes last
+  const gain = (cell) => Math.min(...["baseline", "fp32"].map((of) => cell.changes[of]?.value ?? 0));
+  const kept = new Set([...all].sort((a, b) => tone(a) - tone(b) || gain(a) - gain(b)).slice(0, MOST));
   return [all.filter((cell) => kept.has(cell)), all.length - kept.size];
 }
 

@@ -26,10 +26,10 @@ function element(tag, attributes = {}, ...children) {
 
 const badge = (status) => element("span", { class: `badge ${TONES[status]}` }, status);
 
-// Colour by backend and symbol by precision, in the order in which the results name them.
-const distinct = (name) => [...new Set(CELLS.map((cell) => cell[name]).filter(Boolean))];
-const BACKENDS = distinct("backend").sort();
-const FAMILIES = distinct("family");
-const colour = (backend) => `var(--b${Math.max(0, BACKENDS.indexOf(backend)) % 8})`;
-const SYMBOLS = ["circle", "square", "diamond", "triangle", "star", "cross", "wye"];
-const symbol = (family) => SYMBOLS[Math.max(0, FAMILIES.indexOf(family)) % SYMBOLS.length];
+// Colour by backend and symbol by precision: the same in every report, and then by name.
+const named = (first, name) => [...new Set([...first, ...CELLS.map((cell) => cell[name]).filter(Boolean).sort()])];
+const BACKENDS = named(["onnxruntime", "openvino", "litert", "torch", "tensorrt"], "backend");
+const colour = (backend) => `var(--b${BACKENDS.indexOf(backend) % 8})`;
+const FAMILIES = named(["fp32", "fp16", "int8", "int8-dynamic", "int8-qat", "bf16", "w8a16", "ready"], "family");
+const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "cross", "wye", "square2"];
+const symbol = (family) => SYMBOLS[FAMILIES.indexOf(family) % SYMBOLS.length];
