@@ -44,6 +44,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SESSION].stability = stability.warnings(cores=machine.cores())
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if state := config.stash.get(SESSION, None):
+        state.live.close()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker which run it belongs to."""

@@ -92,7 +92,7 @@ def sheet(plan: Plan, results: Sequence[CellResult], view: View) -> Sheet:
     def row(result: CellResult, label: str) -> Row:
         pair = Pair(result, siblings.get(result.cell.sibling("fp32")) if result.cell else None)
         mark = MARK if result.id in front else " " * len(MARK)
-        return Row(Text(mark, "yellow") + Text(label), tuple(_shown(field, pair) for field in fields))
+        return Row(Text.assemble((mark, "yellow"), label), tuple(_shown(field, pair) for field in fields))
 
     if view.sort in SORTS:
         sections = [_section(heading(group), group, precision, row) for group in groups(shown)]
