@@ -223,6 +223,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     state.revision = revision(config.invocation_params.dir)
     terminalreporter.section("quantgate")
     writer = terminalreporter._tw
-    told = terminalreporter.isatty or "COLUMNS" in os.environ
-    width = writer.fullwidth if told else terminal.WIDTH
-    terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup))
+    watched = terminalreporter.isatty
+    width = writer.fullwidth if watched or "COLUMNS" in os.environ else terminal.WIDTH
+    terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup, folded=watched))

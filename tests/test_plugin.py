@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from demoproject import EXACT, FP32, INT8, LOOSE, Demo, output, repeat_command, section, write_coco
 
-from harness import Cell, Unavailable
+from harness import Cell, Unavailable, __version__
 from harness.machine import cores
 
 # Collection and selection
@@ -91,7 +91,7 @@ def test_the_table_fits_100_columns_and_has_a_row_per_cell(demo: Demo, monkeypat
     demo.suite(precisions=["fp32", "int8"])
     shown = section(demo.run(), " quantgate ")
     assert shown[0] == f"demo: 4 images, p50 on {cores()} thread{'s' * (cores() > 1)}"
-    assert shown[3] == "model · null 1 · cpu"
+    assert shown[3] == f"model · null {__version__} · cpu"
     assert [row[2:].split()[0] for row in shown[4:6]] == ["fp32", "int8"]
     assert max(map(len, shown[:6])) <= 100
 

@@ -170,7 +170,7 @@ def test_the_last_line_can_be_pasted_into_a_chat(pair: Demo) -> None:
 def test_qg_show_and_qg_sort_choose_and_order_the_rows(pair: Demo) -> None:
     lines = section(pair.run("-m", "accuracy", "--qg-show=missed", "--qg-sort=size_bytes"), " quantgate ")
     assert lines[0].endswith("1 of 2 cells shown")
-    assert lines[3].split()[0] == INT8
+    assert lines[3].split()[1] == INT8
     assert not any(line.lstrip().startswith(FP32) for line in lines)
     assert any(line.startswith(f"demo: {INT8}: map missed") for line in lines)
 
