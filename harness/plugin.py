@@ -44,6 +44,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SESSION].stability = stability.warnings(cores=machine.cores())
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if state := config.stash.get(SESSION, None):
+        state.live.close()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker which run it belongs to."""
@@ -208,6 +213,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     state.revision = revision(config.invocation_params.dir)
     terminalreporter.section("quantgate")
     writer = terminalreporter._tw
-    told = terminalreporter.isatty or "COLUMNS" in os.environ
-    width = writer.fullwidth if told else terminal.WIDTH
-    terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup))
+    watched = terminalreporter.isatty
+    width = writer.fullwidth if watched or "COLUMNS" in os.environ else terminal.WIDTH
+    terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup, folded=watched))
