@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from harness.inputs import Settings, runnable
 from harness.metrics import METRICS, STORED, Phase
 from harness.records import Record
 from harness.results import CellResult, Plan
+from harness.revision import Revision
 from harness.runner import Runner, failure
 from harness.types import FAILING, Cell, Gate, Measurement, Status, Suite, Verdict
 from harness.verdicts import Baseline, absent, by_processes, judge, say
@@ -36,6 +38,7 @@ class Session:
     require_backends: tuple[str, ...]
     options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
     terminal: Any  # pytest's terminal reporter, None in an xdist worker
+    history: Path | None  # file that the run is appended to
     suites: dict[str, Path] = field(default_factory=dict)  # name → file
     selected: Sequence[CellTest] = ()
     plans: Sequence[Plan] = ()
@@ -44,6 +47,9 @@ class Session:
     stability: Sequence[str] = ()  # what makes latency unreliable here, when the run began
     recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells
     problem: str = ""  # why the results could not be written
+    forgotten: str = ""  # why the run is not in the history
+    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    revision: Revision | None = None  # of the code around the suites, when they were collected
 
     @property
     def failing(self) -> frozenset[Status]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness import acceptance, baselines, machine, options, results, stability
+from harness import acceptance, baselines, ledger, machine, options, results, revision, stability
 from harness.errors import ConfigError
 from harness.items import BaselineTest, CellTest, Session
 from harness.records import write_text
@@ -97,6 +97,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     state.selected = [item for item in mine if isinstance(item, CellTest)]
     if session.config.option.collectonly:
         return
+    if mine and not hasattr(session.config, "workerinput"):
+        state.revision = revision.head(mine[0].path.parent)
     for name in dict.fromkeys(item.suite.name for item in mine):
         tests = [item for item in mine if item.suite.name == name]
         phases: dict[Any, tuple[str, ...]] = {}
@@ -148,12 +150,23 @@ def _merge(session: pytest.Session) -> None:
         if state.plans:
             command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
             held = results.intervals(state.settings.run)
-            content = results.to_json(state.plans, state.results, command, held, state.stability)
+            content = results.to_json(state.plans, state.results, command, held, state.stability, _run(state))
             text = json.dumps(content, indent=1) + "\n"
             for folder in (state.settings.run, state.settings.run.parent.parent):
                 write_text(folder / "results.json", text, "--qg-results-dir")
     except ConfigError as error:
         _fail(session, str(error))
+
+
+def _run(state: Session) -> dict[str, Any]:
+    """What run it was; see `results.schema.json`."""
+    known = state.revision
+    return {
+        "id": state.settings.run.name,
+        "started": state.started.isoformat(timespec="seconds"),
+        "commit": known and known.commit,
+        "dirty": known and known.dirty,
+    }
 
 
 def _finish(session: pytest.Session) -> None:
@@ -163,6 +176,11 @@ def _finish(session: pytest.Session) -> None:
             state.updated = _update(state)
     except ConfigError as error:
         _fail(session, str(error))
+    if state.history and state.plans and not state.problem:
+        try:
+            ledger.add_file(state.history, state.settings.run / "results.json")
+        except ConfigError as error:  # the verdicts stand without it
+            state.forgotten = str(error)
     _forget(state.settings.run.parent)
 
 
@@ -202,3 +220,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     writer = terminalreporter._tw
     width = writer.fullwidth if terminalreporter.isatty else max(writer.fullwidth, terminal.WIDTH)
     terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup))
+    if state.forgotten:
+        terminalreporter.write_line(f"this run is not in the history: {state.forgotten}", yellow=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,10 +120,12 @@ def to_json(
     command: str,
     held: Sequence[dict[str, Any]] = (),
     stable: Sequence[str] = (),
+    run: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The stable interface; `assets/results.schema.json` describes it."""
     return {
         "schema": SCHEMA,
+        "run": run,
         "environment": {**environment(), "command": command},
         "stability": list(stable),
         "suites": [
