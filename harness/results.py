@@ -181,6 +181,25 @@ def read(path: Path) -> list[CellResult]:
         raise ConfigError(f"{path} is not a results.json: {type(error).__name__} {error}") from None
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """A whole `results.json`."""
+
+    cells: Sequence[CellResult]
+    gates: Mapping[str, tuple[Gate, ...]]  # of each suite
+    environment: Mapping[str, Any]  # machine class, instruction set, command, …
+
+
+def load(path: Path) -> Recorded:
+    """Its cells, and what they were measured on and judged by; raises as `read`."""
+    cells, data = read(path), json.loads(path.read_text())
+    try:
+        gates = {suite["name"]: tuple(Gate(**gate) for gate in suite["gates"]) for suite in data["suites"]}
+        return Recorded(cells, gates, dict(data["environment"]))
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not a results.json: {type(error).__name__} {error}") from None
+
+
 def _cell_from_json(entry: dict[str, Any]) -> CellResult:
     cell = cell_from_json(entry["cell"]) if entry["cell"] else None
     measured = None
