@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness import ledger
 from harness.backends import BACKENDS
 from harness.errors import ConfigError, nearest
 from harness.inputs import Settings
@@ -45,6 +46,11 @@ def add(parser: pytest.Parser) -> None:
         group.addoption(name, action="store_true", help=text)
     group.addoption(
         "--qg-require-backends", metavar="A,B", default="", help="fail where one of these backends is not installed"
+    )
+    group.addoption(
+        "--qg-history",
+        metavar="PATH",
+        help="append this run to that file, or `off` (default: history.db with the results)",
     )
     group.addoption(
         "--qg-inconclusive", choices=("pass", "fail"), default="pass",
@@ -93,6 +99,7 @@ def session(config: pytest.Config, run: str) -> Session:
         view=_view(config),
         live=Live(terminal),
         html=_named(config, "--qg-html"),
+        history=_history(config),
     )
 
 
@@ -152,6 +159,12 @@ def _place(config: pytest.Config, name: str, default: str) -> Path:
     """
     project = config.inipath.parent if config.inipath else config.invocation_params.dir
     return _named(config, name) or project / default
+
+
+def _history(config: pytest.Config) -> Path | None:
+    if config.getoption("--qg-history") == "off":
+        return None
+    return _named(config, "--qg-history") or _place(config, "--qg-results-dir", ".quantgate") / ledger.NAME
 
 
 def _cache(config: pytest.Config) -> Path:

@@ -15,12 +15,11 @@ from typing import Any
 
 import pytest
 
-from harness import acceptance, baselines, machine, options, results, stability
+from harness import acceptance, baselines, ledger, machine, options, results, revision, stability
 from harness.errors import ConfigError
 from harness.items import BaselineTest, CellTest
 from harness.records import write_text
 from harness.report import terminal
-from harness.revision import revision
 from harness.session import Session
 from harness.types import Suite
 
@@ -104,6 +103,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     state.selected = [item for item in mine if isinstance(item, CellTest)]
     if session.config.option.collectonly:
         return
+    if mine and not hasattr(session.config, "workerinput"):
+        state.revision = revision.head(mine[0].path.parent)
     for name in dict.fromkeys(item.suite.name for item in mine):
         tests = [item for item in mine if item.suite.name == name]
         phases: dict[Any, tuple[str, ...]] = {}
@@ -155,13 +156,23 @@ def _merge(session: pytest.Session) -> None:
         if state.plans:
             command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
             held = results.intervals(state.settings.run)
-            run = state.settings.run.name
-            content = results.to_json(state.plans, state.results, command, held, state.stability, run)
+            content = results.to_json(state.plans, state.results, command, held, state.stability, _run(state))
             text = json.dumps(content, indent=1) + "\n"
             for folder in (state.settings.run, state.settings.run.parent.parent):
                 write_text(folder / "results.json", text, "--qg-results-dir")
     except ConfigError as error:
         _fail(session, str(error))
+
+
+def _run(state: Session) -> dict[str, Any]:
+    """What run it was; see `results.schema.json`."""
+    known = state.revision
+    return {
+        "id": state.settings.run.name,
+        "started": state.started.isoformat(timespec="seconds"),
+        "commit": known and known.commit,
+        "dirty": known and known.dirty,
+    }
 
 
 def _finish(session: pytest.Session) -> None:
@@ -175,6 +186,11 @@ def _finish(session: pytest.Session) -> None:
             html.write(state.settings.run, state.html, "--qg-html")
     except ConfigError as error:
         _fail(session, str(error))
+    if state.history and state.plans and not state.problem:
+        try:
+            ledger.add_file(state.history, state.settings.run / "results.json")
+        except ConfigError as error:  # the verdicts stand without it
+            state.forgotten = str(error)
     _forget(state.settings.run.parent)
 
 
@@ -210,9 +226,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     state = config.stash[SESSION]
     if not state.results and not state.problem:
         return
-    state.revision = revision(config.invocation_params.dir)
     terminalreporter.section("quantgate")
     writer = terminalreporter._tw
     watched = terminalreporter.isatty
     width = writer.fullwidth if watched or "COLUMNS" in os.environ else terminal.WIDTH
     terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup, folded=watched))
+    if state.forgotten:
+        terminalreporter.write_line(f"this run is not in the history: {state.forgotten}", yellow=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from harness.inputs import Settings
 from harness.report.order import View
 from harness.report.progress import Live
 from harness.results import CellResult, Plan
+from harness.revision import Revision
 from harness.runner import Runner
 from harness.types import FAILING, Status
 
@@ -33,6 +35,7 @@ class Session:
     options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
     view: View
     live: Live  # silent where nobody watches
+    history: Path | None  # file that the run is appended to
     html: Path | None = None  # where the HTML report goes
     suites: dict[str, Path] = field(default_factory=dict)  # name → file
     selected: Sequence[CellTest] = ()
@@ -41,8 +44,10 @@ class Session:
     updated: dict[str, list[str]] | None = None
     stability: Sequence[str] = ()  # what makes latency unreliable here, when the run began
     recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells
-    revision: str = ""  # of the user's project
     problem: str = ""  # why the results could not be written
+    forgotten: str = ""  # why the run is not in the history
+    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    revision: Revision | None = None  # of the code around the suites, when they were collected
 
     @property
     def failing(self) -> frozenset[Status]:

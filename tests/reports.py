@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness import Gate, Suite, Verdict
-from harness.results import CellResult, Results, load, plan_of, to_json
+from harness.results import CellResult, Recorded, load, plan_of, to_json
 from harness.types import Cell, Measurement
 
 GATES = (
@@ -81,7 +81,7 @@ def write(folder: Path, cells: Sequence[CellResult], gates: Sequence[Gate] = GAT
     return file
 
 
-def read(folder: Path, cells: Sequence[CellResult], **environment: str) -> Results:
+def read(folder: Path, cells: Sequence[CellResult], **environment: str) -> Recorded:
     return load(write(folder, cells, **environment))
 
 

@@ -16,7 +16,7 @@ from harness.metrics import METRICS
 from harness.report import explanation, figures, findings, pictures
 from harness.report.figures import Row
 from harness.report.lines import repeat
-from harness.results import CellResult, Results
+from harness.results import CellResult, Recorded
 from harness.types import SEVERITY, Gate
 
 ASSETS = Path(__file__).parents[1] / "assets" / "report"
@@ -36,13 +36,13 @@ def write(source: Path, target: Path, option: str = "-o") -> None:
     records.write_text(target, render(read, _beside(file, read)), option)
 
 
-def _beside(file: Path, read: Results) -> Path:
+def _beside(file: Path, read: Recorded) -> Path:
     """The folder that holds `detections/`: the file's own, or that of its run below the results folder."""
-    run = file.parent / "runs" / str(read.environment.get("run") or "none")
+    run = file.parent / "runs" / str(read.run.get("id") or "none")
     return run if run.is_dir() else file.parent
 
 
-def render(read: Results, folder: Path) -> str:
+def render(read: Recorded, folder: Path) -> str:
     """The whole document; `folder` is the one that holds `detections/` and `datasets/`."""
     import jinja2
 
@@ -58,7 +58,7 @@ def render(read: Results, folder: Path) -> str:
     suites, first = [], 0
     for suite in read.suites:
         cells = [result for result in read.cells if result.suite == suite["name"]]
-        suites.append(_suite(suite, cells, folder, first))
+        suites.append(_suite(suite, cells, read.gates[suite["name"]], folder, first))
         first += len(cells)
     ordered = [result for suite in suites for result in suite["results"]]
     return jinja.get_template("page.html").render(
@@ -68,6 +68,7 @@ def render(read: Results, folder: Path) -> str:
         tones=findings.TONES,
         severity=SEVERITY,
         environment=read.environment,
+        run=read.run,
         stability=read.stability,
         suites=suites,
         findings_open=FINDINGS,
@@ -78,9 +79,10 @@ def render(read: Results, folder: Path) -> str:
     )
 
 
-def _suite(suite: Mapping[str, Any], cells: Sequence[CellResult], folder: Path, first: int) -> dict[str, Any]:
+def _suite(
+    suite: Mapping[str, Any], cells: Sequence[CellResult], gates: Sequence[Gate], folder: Path, first: int
+) -> dict[str, Any]:
     """What the template says of one suite."""
-    gates = tuple(Gate(**gate) for gate in suite["gates"])
     rows = figures.rows(cells, gates, first)
     return {
         "name": suite["name"],

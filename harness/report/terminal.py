@@ -81,7 +81,7 @@ def _details(session: Session, results: Sequence[CellResult], width: int) -> Ite
 
 def _headlines(session: Session) -> Iterator[Text]:
     for plan, results in _suites(session):
-        said = headline(plan.suite, results, session.failing, machine_class(), session.revision)
+        said = headline(plan.suite, results, session.failing, machine_class(), str(session.revision or ""))
         yield Text(said, "bold", no_wrap=True)
 
 

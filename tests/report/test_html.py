@@ -139,7 +139,7 @@ def test_a_run_keeps_what_pictures_are_made_of(demo):
     demo.suite(precisions=["fp32", "int8"])
     demo.run()
     found = load(demo.path / ".quantgate" / "results.json")
-    run = demo.path / ".quantgate" / "runs" / found.environment["run"]
+    run = demo.path / ".quantgate" / "runs" / found.run["id"]
     made = gallery(found.cells[1], found.cells[0], run)
     assert (made.missing, made.images, made.changed) == ("", 4, 0)
     traced = found.cells[1].measured.provenance
