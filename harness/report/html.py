@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import __version__, errortypes, records, results
+from harness import __version__, errortypes, ledger, records, results
 from harness.errors import ConfigError
 from harness.explain import from_json
 from harness.metrics import METRICS
-from harness.report import explanation, figures, findings, pictures
+from harness.report import explanation, figures, findings, past, pictures
 from harness.report.figures import Row
 from harness.report.lines import repeat
 from harness.results import CellResult, Recorded
@@ -25,15 +25,17 @@ SCRIPTS = ("shared.js", "details.js", "table.js", "figures.js", "main.js")
 FINDINGS = 10  # that are open; the others unfold
 
 
-def write(source: Path, target: Path, option: str = "-o") -> None:
+def write(source: Path, target: Path, option: str = "-o", history: Path | None = None) -> None:
     """Read a `results.json`, or the folder that holds one, and write the report of it.
+
+    `history` is the file of earlier runs; where none is named, the one beside the results.
 
     Raises:
         ConfigError: `source` holds no results, or `target` cannot be written.
     """
     file = source / "results.json" if source.is_dir() else source
     read = results.load(file)
-    records.write_text(target, render(read, _beside(file, read)), option)
+    records.write_text(target, render(read, _beside(file, read), history or file.parent / ledger.NAME), option)
 
 
 def _beside(file: Path, read: Recorded) -> Path:
@@ -42,7 +44,7 @@ def _beside(file: Path, read: Recorded) -> Path:
     return run if run.is_dir() else file.parent
 
 
-def render(read: Recorded, folder: Path) -> str:
+def render(read: Recorded, folder: Path, history: Path | None = None) -> str:
     """The whole document; `folder` is the one that holds `detections/` and `datasets/`."""
     import jinja2
 
@@ -58,7 +60,8 @@ def render(read: Recorded, folder: Path) -> str:
     suites, first = [], 0
     for suite in read.suites:
         cells = [result for result in read.cells if result.suite == suite["name"]]
-        suites.append(_suite(suite, cells, read.gates[suite["name"]], folder, first))
+        past_runs = past.of_suite(history, cells, read.environment, first)
+        suites.append(_suite(suite, cells, read.gates[suite["name"]], folder, first) | {"past": past_runs})
         first += len(cells)
     ordered = [result for suite in suites for result in suite["results"]]
     return jinja.get_template("page.html").render(
@@ -72,6 +75,7 @@ def render(read: Recorded, folder: Path) -> str:
         stability=read.stability,
         suites=suites,
         findings_open=FINDINGS,
+        lines_past=past.LINES,
         data=_data(suites),
         style=_asset("style.css"),
         libraries=[_asset(name) for name in LIBRARIES],
