@@ -1,4 +1,4 @@
-"""Results → what the HTML report draws: one row a cell, and the per-class changes. Pure; what is drawn is JSON."""
+"""Results → what the HTML report draws: one row a cell, as the scripts get it. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from harness.types import Against, Gate, Status, Verdict
 from harness.verdicts import relative
 
 CALLS = 200  # timed calls of a cell that are drawn; of more, as many quantiles
-CLASSES, CELLS = 20, 40  # columns and rows of the heat map; the rest is counted
-PALE = 0.1  # change of AP that has the full colour, at least
 
 
 @dataclass(frozen=True)
@@ -56,17 +54,6 @@ class Row:
     changes: Mapping[str, Change] = field(default_factory=dict)  # baseline, fp32: mAP; latency: CPU time, a share
     calls: Sequence[float] = ()  # milliseconds
     processes: Sequence[float] = ()  # CPU time of each over the baseline's mean
-
-
-@dataclass(frozen=True)
-class Heat:
-    """Change of AP by class, against the fp32 sibling."""
-
-    classes: Sequence[tuple[str, int]]  # name, objects in the data
-    rows: Sequence[tuple[int, Sequence[float | None]]]  # index of the cell, changes in the order of `classes`
-    scale: float  # change that has the full colour
-    classes_left: int  # with smaller losses than those shown
-    cells_left: int
 
 
 def rows(results: Sequence[CellResult], gates: Sequence[Gate], first: int = 0) -> list[Row]:
@@ -216,39 +203,6 @@ def _processes(result: CellResult) -> list[float]:
     logs = next((v for name in NAMES if (v := result.measured.samples.get(f"log_ratio_{name}"))), ())
     centre = statistics.fmean(logs) if logs else 0.0
     return [round(math.exp(log - centre) * verdict.observed, 5) for log in logs]
-
-
-def heat(results: Sequence[CellResult], first: int = 0) -> Heat | None:
-    """The classes and cells that lost most; all of them, in their own order, where there is room. None: no change."""
-    siblings = {result.cell: result for result in results if result.cell}
-    found: dict[int, dict[str, float]] = {}
-    objects: dict[str, int] = {}
-    for n, result in enumerate(results, first):
-        fp32 = siblings.get(result.cell.sibling("fp32")) if result.cell else None
-        if result.measured and result.measured.per_class and fp32 and fp32 is not result and fp32.measured:
-            found[n] = _by_class(result.measured.per_class, fp32.measured.per_class)
-            objects |= result.measured.instances
-    found = {n: changes for n, changes in found.items() if changes}
-    if not found:
-        return None
-    lost = {name: min(c.get(name, 0.0) for c in found.values()) for one in found.values() for name in one}
-    classes = _worst(lost, CLASSES)
-    cells = _worst({n: min(changes.values()) for n, changes in found.items()}, CELLS)
-    largest = max(abs(found[n].get(name, 0.0)) for n in cells for name in classes)
-    return Heat(
-        [(name, objects.get(name, 0)) for name in classes],
-        [(n, [found[n].get(name) for name in classes]) for n in cells],
-        max(PALE, largest), len(lost) - len(classes), len(found) - len(cells),
-    )  # fmt: skip
-
-
-def _by_class(now: Mapping[str, float | None], before: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: round((now.get(name) or 0.0) - value, 4) for name, value in before.items() if value is not None}
-
-
-def _worst(losses: Mapping[Any, float], most: int) -> list[Any]:
-    """The keys of the lowest values, in their own order where all are kept."""
-    return list(losses) if len(losses) <= most else sorted(losses, key=lambda key: losses[key])[:most]
 
 
 def _known(numbers: Mapping[str, float | None]) -> dict[str, float]:
