@@ -6,7 +6,6 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from harness import paired
 from harness.metrics import METRICS
@@ -15,7 +14,7 @@ from harness.report.cells import precision
 from harness.report.order import best
 from harness.results import CellResult
 from harness.tiers import resampled_name
-from harness.types import Against, Gate, Status, Verdict
+from harness.types import Against, Cell, Gate, Status, Verdict
 from harness.verdicts import relative
 
 CALLS = 200  # timed calls of a cell that are drawn; of more, as many quantiles
@@ -29,7 +28,7 @@ class Change:
     low: float | None = None
     high: float | None = None
     limit: float | None = None  # of the gate, as a change
-    status: Status = "met"
+    status: Status = "met"  # of its own gate
 
 
 @dataclass(frozen=True)
@@ -59,21 +58,20 @@ class Row:
 def rows(results: Sequence[CellResult], gates: Sequence[Gate], first: int = 0) -> list[Row]:
     """The cells of one suite, in its order; a missing cell has a name and a status only."""
     siblings = {result.cell: result for result in results if result.cell}
-    label = labeller(results)
     made = [
-        _row(first + n, result, siblings.get(result.cell.sibling("fp32")) if result.cell else None, gates, label)
-        for n, result in enumerate(results)
+        _row(index, result, siblings.get(result.cell.sibling("fp32")) if result.cell else None, gates, label)
+        for index, (result, label) in enumerate(zip(results, labels(results), strict=True), first)
     ]
     front = best(results)
     return [replace(row, front=row.id in front) for row in made]
 
 
-def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequence[Gate], label: Any) -> Row:
+def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequence[Gate], label: str) -> Row:
     cell, measured = result.cell, result.measured
     size, p50, ratio = (result.metric(name) for name in ("size_bytes", "latency_p50_ms", "latency_ratio"))
     before = fp32.metric("size_bytes") if fp32 else None
     return Row(
-        index, result.id, label(result),
+        index, result.id, label,
         *((cell.model, cell.backend, cell.family) if cell else ("", "", "")),
         precision(result), result.status, result.reason or "",
         image_ms=p50 / cell.batch if p50 and cell else None,
@@ -87,23 +85,16 @@ def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequenc
     )  # fmt: skip
 
 
-def labeller(results: Sequence[CellResult]) -> Any:
-    """What names a cell among these: of model, backend, device and tag only what differs, and the precision."""
+def labels(results: Sequence[CellResult]) -> list[str]:
+    """What names each of these cells: of model, backend, device and tag only what differs, and the precision."""
     cells = [result.cell for result in results if result.cell]
-    varying = [
-        name for name in ("model", "backend", "device", "tag") if len({getattr(cell, name) for cell in cells}) > 1
-    ]
+    varying = {name for name in ("model", "backend", "device", "tag") if len({getattr(c, name) for c in cells}) > 1}
 
-    def label(result: CellResult) -> str:
-        cell = result.cell
-        if cell is None:
-            return result.id
-        parts = {name: getattr(cell, name) for name in ("model", "backend", "device", "tag")}
-        ahead = [parts[name] for name in ("model", "backend") if name in varying]
-        behind = [parts[name] for name in ("device", "tag") if name in varying]
-        return " ".join(filter(None, (*ahead, cell.precision, *behind)))
+    def label(cell: Cell) -> str:
+        parts = (cell.model, "model"), (cell.backend, "backend"), (cell.precision, ""), (cell.device, "device")
+        return " ".join(part for part, name in (*parts, (cell.tag, "tag")) if part and (not name or name in varying))
 
-    return label
+    return [label(result.cell) if result.cell else result.id for result in results]
 
 
 def thinned(values: Sequence[float], most: int = CALLS) -> list[float]:
@@ -159,7 +150,7 @@ def _since_baseline(result: CellResult, gates: Sequence[Gate]) -> Change | None:
     if now is None or before is None:
         return None
     if verdict is None:
-        return Change(now - before, status=result.status)
+        return Change(now - before)
     return _difference(verdict, now, before, limit_of(verdict, result, gates))
 
 

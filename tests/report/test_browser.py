@@ -243,7 +243,7 @@ def test_paper_is_white_has_no_controls_and_nothing_folded(show, small):
 
 
 def test_200_cells_can_be_used_within_two_seconds(browser, show, large):
-    """By the CPU time of the page's main thread until then: neighbours do not count. Alone, the wall clock says 0.5 s."""
+    """By the CPU time of the page's main thread until then: neighbours do not count. Alone, the clock says 0.5 s."""
     page = browser.new_page()
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})

@@ -77,7 +77,7 @@ function drawTrade(place, cells, shown, timed) {
   const largest = d3.max(points, (cell) => cell.metrics.size_bytes ?? 0) || 1;
   const narrow = place.clientWidth < 560;
   const room = (narrow ? 7 : 10) * (points.length > 60 ? 0.6 : 1);
-  const radius = (cell) => Math.sqrt(9 + room ** 2 * ((cell.metrics.size_bytes ?? 0) / largest));
+  const radius = (cell) => Math.max(2.5, room * Math.sqrt((cell.metrics.size_bytes ?? 0) / largest));
   const [low, high] = d3.extent(points, cost);
   const front = points.filter((cell) => cell.front);
   const unit = timed ? "median latency, ms an image" : "size, MB";
