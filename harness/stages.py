@@ -17,17 +17,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness import agreement
 from harness.accuracy import Decoder, Pixels, Seen, detect
 from harness.backends import backend
-from harness.backends.base import Session
+from harness.backends.base import Session, Tensor
 from harness.datasets import Dataset
 from harness.declarations import Decoding
 from harness.evaluation import evaluate
-from harness.families import Detections, decode
+from harness.families import Candidates, Detections, decode, to_image
+from harness.outputs import Reading
 from harness.pixels import read_image
+from harness.relative import AGREEMENT
 from harness.taps import READABLE, Hybrid, boundary
 from harness.types import Artifact, Cell
 from harness.worker import Channel
@@ -142,15 +143,22 @@ class _Walk:
 
 
 def blamed(stages: Sequence[Stage]) -> str:
-    """The step that lost most, of mAP or of the agreement with the reference; empty where none lost anything."""
+    """The step that lost most mAP; empty where none lost anything.
+
+    Where mAP does not tell, because nothing of it was lost, or because the cell no longer agrees with the reference
+    whatever its mAP says (confidence collapse), the step that lost most of the agreement.
+    """
     values = {stage.name: stage for stage in stages if not stage.skipped}
-    losses = {
-        name: max(_loss(values[stage.against].map, stage.map), _loss(values[stage.against].agreement, stage.agreement))
-        for name, stage in values.items()
-        if name in WAY and stage.against in values
-    }
-    worst = max(losses, key=lambda name: losses[name], default="")
-    return worst if worst and losses[worst] > 0 else ""
+    steps = [(values[one.against], one) for name, one in values.items() if name in WAY and one.against in values]
+    by_map = {after.name: _loss(before.map, after.map) for before, after in steps}
+    by_agreement = {after.name: _loss(before.agreement, after.agreement) for before, after in steps}
+    kept = [after.agreement for _, after in steps if after.agreement is not None]
+    apart = bool(kept) and kept[-1] < AGREEMENT
+    for losses in (by_agreement, by_map) if apart else (by_map, by_agreement):
+        worst = max(losses, key=lambda name: losses[name], default="")
+        if worst and losses[worst] > 0:
+            return worst
+    return ""
 
 
 def _loss(before: float | None, after: float | None) -> float:
@@ -171,19 +179,20 @@ def _ultralytics_pixels(job: WalkJob) -> Pixels:
 
 
 def _ultralytics_decode(
-    output: NDArray[np.float32], layout: str, decoding: Decoding, size: int, originals: Sequence[tuple[int, int]]
+    outputs: Sequence[Tensor], reading: Reading, decoding: Decoding, size: int, originals: Sequence[tuple[int, int]]
 ) -> list[Detections]:
-    """As `families.decode`, by Ultralytics' own NMS and scaling."""
+    """As `families.decode`, by Ultralytics' own NMS."""
     import torch
     from ultralytics.utils.nms import non_max_suppression
-    from ultralytics.utils.ops import scale_boxes
 
+    output = np.array(outputs[reading.output], np.float32)
     found = non_max_suppression(
-        torch.from_numpy(np.array(output)), decoding.conf, decoding.iou, multi_label=True, max_det=decoding.max_det,
-        max_time_img=60,
+        torch.from_numpy(output), decoding.conf, decoding.iou, multi_label=True, max_det=decoding.max_det,
+        max_time_img=60, nc=output.shape[1] - 4 - reading.extra,
     )  # fmt: skip
     detections = []
-    for rows, (width, height) in zip(found, originals, strict=False):
-        boxes = scale_boxes((size, size), rows[:, :4], (height, width)).numpy()
-        detections.append(Detections(boxes, rows[:, 4].numpy(), rows[:, 5].numpy().astype(np.int64)))
+    for at, (rows, original) in enumerate(zip(found, originals, strict=False)):
+        table = rows.numpy()
+        chosen = Candidates(table[:, :4], table[:, 4], table[:, 5].astype(np.int64), table[:, 6:])
+        detections.append(to_image(chosen, outputs, at, reading, size, original))
     return detections
