@@ -18,6 +18,7 @@ from harness.verdicts import say
 TABLES: dict[str, dict[str, str]] = {
     "average precision": {
         "mAP": "map",
+        "box mAP": "box_map",
         "mAP 50": "map_50",
         "mAP 75": "map_75",
         "small": "map_small",
