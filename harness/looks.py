@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from harness.gating import Identity
 from harness.pairs import Replicate
 from harness.references import NAMES
 from harness.runner import Runner
+from harness.sides import Side, Target
 from harness.stats import LOOKS
 from harness.types import Cell, Measurement, Status, Suite, Verdict
 
@@ -54,6 +58,46 @@ def judge(
         if all(verdict.status != "inconclusive" for verdict in verdicts.values()):
             break
     return _measurement(cell, identity, now), (*verdicts.values(), *unheld)
+
+
+def side_by_side(
+    runner: Runner, suite: Suite, home: Path, cell: Cell,
+    rules: Mapping[str, float], base: Target, side: Side, cells: int,
+) -> tuple[Measurement, tuple[Verdict, ...]]:  # fmt: skip
+    """A cell against the same of another side, whose processes alternate with its own; needs no stored baseline.
+
+    The stop rule is that of `judge`; the base makes as many processes as the candidate.
+    """
+    own = runner.target(suite, home, cell)
+    if own.same(base):
+        why = "the base's artifact, runtime and quantgate: nothing to measure"
+        return Measurement(cell), tuple(_without("unchanged", {name: limit}, why) for name, limit in rules.items())
+    reference, why = gating.common(base.identity, own.identity)
+    measured_by = [reference or NAMES[-1]]
+    old, new = runner.pairs([(base, side)], measured_by, {}), list[Replicate]()  # says how often the reference repeats
+    verdicts: dict[str, Verdict] = {}
+    for look in LOOKS:
+        turns = alternating(look)[len(old) + len(new) :]
+        sides = [(base, side) if of_base else (own, Side()) for of_base in turns]
+        observed = runner.pairs(sides, measured_by, old[0].repeats)
+        old += itertools.compress(observed, turns)
+        new += itertools.compress(observed, map(operator.not_, turns))
+        before, after = ([one if reference else gating.plain(one) for one in made] for made in (old, new))
+        accepted = Measurement(base.cell, samples=gating.samples(before))
+        verdicts |= {
+            metric: gating.judge(metric, after, accepted, reference or gating.NONE, limit, cells, recorded=False)
+            for metric, limit in rules.items()
+            if metric not in verdicts or verdicts[metric].status == "inconclusive"  # what is decided stays
+        }
+        if all(verdict.status != "inconclusive" for verdict in verdicts.values()):
+            break
+    told = tuple(replace(one, detail=f"{one.detail} ({why})" if why else one.detail) for one in verdicts.values())
+    return _measurement(cell, own.identity, new), told
+
+
+def alternating(pairs: int) -> list[bool]:
+    """Turns of so many pairs, True for the base's: it goes first in every other pair, so that drift cancels."""
+    return [of_base for pair in range(pairs) for of_base in ((True, False) if pair % 2 == 0 else (False, True))]
 
 
 Held = tuple[str, Measurement, str]  # metric, what it is held against, by which reference

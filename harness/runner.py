@@ -31,6 +31,7 @@ from harness.pairs import PairsJob, Replicate
 from harness.precision import recipe
 from harness.references import SINGLE_THREAD, identities
 from harness.scores import REUSED, Scores, detections_file
+from harness.sides import Side, Target
 from harness.tiers import resampled_metrics, resampled_name
 from harness.types import Cell, Measurement, Suite
 from harness.worker import Job, Progress
@@ -74,10 +75,13 @@ class Runner:
                 self._time(suite, home, group)
         return self._once(suite, cell, "latency", lambda: _not_timed(cell))
 
+    def target(self, suite: Suite, home: Path, cell: Cell) -> Target:
+        """What the processes of `replicates` open."""
+        return _target(cell, self._finder.inputs(suite, home, cell))
+
     def identity(self, suite: Suite, home: Path, cell: Cell) -> Identity:
         """With what the processes of `replicates` measure."""
-        runtime = runnable(cell)[1]
-        return Identity(self._finder.inputs(suite, home, cell).artifact.key, identities(cell, runtime))
+        return self.target(suite, home, cell).identity
 
     def replicates(
         self, suite: Suite, home: Path, cell: Cell, count: int, references: Sequence[str], repeats: Mapping[str, int]
@@ -87,23 +91,31 @@ class Runner:
         Raises:
             Unavailable, ConfigError, CellError: the first that fails.
         """
-        inputs = self._finder.inputs(suite, home, cell)
-        job = PairsJob(cell, inputs.artifact, str(inputs.pixels), tuple(references), repeats)
-        observed: list[Replicate] = []
+        return self.pairs([(self.target(suite, home, cell), Side())] * count, references, repeats)
+
+    def pairs(
+        self, turns: Sequence[tuple[Target, Side]], references: Sequence[str], repeats: Mapping[str, int]
+    ) -> list[Replicate]:
+        """The same for processes of several sides, in this order."""
         with ExitStack() as stack:
-            children = [
-                stack.enter_context(
-                    Child(job, self._log(f"pairs {cell} {number}"), self.settings.timeout_s, SINGLE_THREAD)
-                )
-                for number in range(count)
-            ]
-            for answer in heavy_answers(children, self._lock):
+            children = []
+            for number, (target, side) in enumerate(turns):
+                job = PairsJob(target.cell, target.artifact, target.pixels, tuple(references), repeats)
+                log, environment = self._log(f"pairs {target.cell} {number}"), {**SINGLE_THREAD, **side.environment}
+                child = Child(job, log, self.settings.timeout_s, environment, side.python)
+                children.append(stack.enter_context(child))
+            for answer, (_, side) in zip(heavy_answers(children, self._lock), turns, strict=True):
                 if isinstance(answer, BaseException):
-                    raise answer
-            with self._lock.timed(cell.device):
-                for child in children:
-                    child.send(READY)
-                    observed.append(child.answer())
+                    raise _of(side, answer)
+            with self._lock.timed(turns[0][0].cell.device):
+                return [self._answered(child, side) for child, (_, side) in zip(children, turns, strict=True)]
+
+    def _answered(self, child: Child, side: Side) -> Replicate:
+        try:
+            child.send(READY)
+            observed: Replicate = child.answer()
+        except (Unavailable, ConfigError, CellError) as error:
+            raise _of(side, error) from None
         return observed
 
     def explain(self, suite: Suite, home: Path, cell: Cell, images: int = IMAGES_EXPLAINED) -> Explanation:
@@ -156,6 +168,7 @@ class Runner:
 
     def _score(self, suite: Suite, home: Path, cell: Cell) -> Measurement:
         inputs = self._finder.inputs(suite, home, cell)
+        _target(cell, inputs).publish(self.settings.run, suite.name)
         start = time.monotonic()
         cache, run, wanted = self.settings.cache, self.settings.run, resampled_metrics(suite)
         scores = Scores(cache, cell, inputs.artifact, inputs.provenance, wanted)
@@ -297,6 +310,15 @@ class Timing:
 def failure(cell: Cell, error: BaseException) -> Measurement:
     """What a cell that could not be measured leaves behind."""
     return Measurement(cell, failure=("unavailable" if isinstance(error, Unavailable) else "error", str(error)))
+
+
+def _target(cell: Cell, inputs: Inputs) -> Target:
+    return Target(cell, inputs.artifact, str(inputs.pixels), identities(cell, runnable(cell)[1]))
+
+
+def _of(side: Side, error: BaseException) -> BaseException:
+    """What failed on another side than this process's says so."""
+    return CellError(f"{side.name}: {error}") if side.name else error
 
 
 def _not_timed(cell: Cell) -> Measurement:
