@@ -11,7 +11,7 @@ import pytest
 from harness.backends import BACKENDS
 from harness.errors import nearest
 from harness.inputs import Settings
-from harness.items import Session
+from harness.session import Session
 from harness.sources import cache_folder
 
 FOLDERS = (

@@ -17,9 +17,10 @@ import pytest
 
 from harness import baselines, gating, machine, options, results, stability
 from harness.errors import ConfigError
-from harness.items import BaselineTest, CellTest, Session
+from harness.items import BaselineTest, CellTest
 from harness.records import Record, write_text
 from harness.report import terminal
+from harness.session import Session
 from harness.types import Measurement, Suite
 
 KEPT_RUNS = 10  # folders of earlier runs in the results folder

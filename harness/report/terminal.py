@@ -23,7 +23,7 @@ from harness.types import Status
 from harness.verdicts import say
 
 if TYPE_CHECKING:
-    from harness.items import Session
+    from harness.session import Session
 
 WIDTH = 100  # columns where the terminal does not tell
 WALL_CLOCK_SHOWN = 0.05  # smaller changes of a stored p50 are not worth a line
