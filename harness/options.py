@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from harness.backends import BACKENDS
-from harness.errors import nearest
+from harness.errors import ConfigError, nearest
 from harness.inputs import Settings
 from harness.session import Session
+from harness.sides import Base
 from harness.sources import cache_folder
 
 FOLDERS = (
@@ -23,6 +24,7 @@ FOLDERS = (
     ("--qg-results-dir", "store", "where results.json goes (default: .quantgate beside pytest's configuration)"),
     ("--qg-baseline-dir", "store", "committed baselines (default: baselines beside it)"),
 )
+BASE = "--qg-base"
 SWITCHES = (
     ("--qg-baseline-update", "accept what this run measures as the baseline"),
     ("--qg-fresh", "score again what an earlier run has scored of the same artifact, data and runtime"),
@@ -36,6 +38,7 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("quantgate", "quantgate: accuracy and latency gates of quantized detectors")
     for name, action, text in FOLDERS:
         group.addoption(name, action=action, metavar="PATH", help=text)
+    group.addoption(BASE, metavar="FILE", help="hold the run against the base that `quantgate gate` has measured")
     for name, text in SWITCHES:
         group.addoption(name, action="store_true", help=text)
     group.addoption(
@@ -68,6 +71,7 @@ def session(config: pytest.Config, run: str) -> Session:
     )
     _check(config, settings)
     worker = hasattr(config, "workerinput")
+    base = _base(config)
     return Session(
         settings,
         baselines=_place(config, "--qg-baseline-dir", "baselines"),
@@ -76,8 +80,9 @@ def session(config: pytest.Config, run: str) -> Session:
         explain=config.getoption("--qg-explain"),
         inconclusive_fails=config.getoption("--qg-inconclusive") == "fail",
         require_backends=_required(config),
-        options=_repeated(config),
+        again=base.command if base else ("pytest", *_repeated(config)),
         terminal=None if worker else config.pluginmanager.getplugin("terminalreporter"),
+        base=base,
     )
 
 
@@ -93,6 +98,16 @@ def _check(config: pytest.Config, settings: Settings) -> None:
             "--qg-baseline-update with --qg-dataset would replace the suite's baselines by those of other data; "
             "name a folder of their own with --qg-baseline-dir"
         )
+
+
+def _base(config: pytest.Config) -> Base | None:
+    file = _named(config, BASE)
+    if file and config.getoption("--qg-baseline-update"):
+        raise pytest.UsageError(f"{BASE} holds the run against a commit; --qg-baseline-update accepts a run of its own")
+    try:
+        return Base.read(file) if file else None
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _required(config: pytest.Config) -> tuple[str, ...]:

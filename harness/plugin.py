@@ -104,18 +104,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         for test in tests:
             if isinstance(test, CellTest):
                 phases[test.cell] = (*phases.get(test.cell, ()), test.phase)
-        complete = any(isinstance(test, BaselineTest) for test in tests)
-        stale = _stale(state, tests[0].suite) if complete and not state.update else ()
+        complete = state.base or any(isinstance(test, BaselineTest) for test in tests)
+        stale = state.stale(tests[0].suite) if complete and not state.update else ()
         file = os.path.relpath(tests[0].path, session.config.invocation_params.dir)
         try:
             results.plan_of(tests[0].suite, file, phases, stale).publish(state.settings.run)
         except ConfigError:  # every test will say so by itself
             return
-
-
-def _stale(state: Session, suite: Suite) -> Sequence[str]:
-    files = baselines.stale(state.baselines, suite.name, {cell.id for cell in suite.cells})
-    return sorted({file.stem for file in files})
 
 
 # The end of a run
@@ -148,6 +143,8 @@ def _merge(session: pytest.Session) -> None:
         state.plans, state.results = results.gather(state.settings.run)
         if state.plans:
             command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
+            if state.base:
+                command = shlex.join([*state.base.command, *dict.fromkeys(plan.file for plan in state.plans)])
             held = results.intervals(state.settings.run)
             content = results.to_json(state.plans, state.results, command, held, state.stability)
             text = json.dumps(content, indent=1) + "\n"

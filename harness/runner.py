@@ -14,24 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import energy, explain, records
+from harness import energy, explain, records, replicates
 from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
 from harness.children import Child, heavy_answers
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.explain import IMAGES as IMAGES_EXPLAINED
 from harness.explain import Explanation
-from harness.gating import Identity
 from harness.inputs import Finder, Inputs, Settings, runnable
 from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
 from harness.locks import MachineLock, file_lock
 from harness.machine import threads
 from harness.metrics import Phase
-from harness.pairs import PairsJob, Replicate
+from harness.pairs import Replicate
 from harness.precision import recipe
-from harness.references import SINGLE_THREAD, identities
+from harness.references import identities
+from harness.replicates import Turn
 from harness.scores import REUSED, Scores, detections_file
-from harness.sides import Side, Target
+from harness.sides import Target
 from harness.tiers import resampled_metrics, resampled_name
 from harness.types import Cell, Measurement, Suite
 from harness.worker import Job, Progress
@@ -79,44 +79,11 @@ class Runner:
         """What the processes of `replicates` open."""
         return _target(cell, self._finder.inputs(suite, home, cell))
 
-    def identity(self, suite: Suite, home: Path, cell: Cell) -> Identity:
-        """With what the processes of `replicates` measure."""
-        return self.target(suite, home, cell).identity
-
     def replicates(
-        self, suite: Suite, home: Path, cell: Cell, count: int, references: Sequence[str], repeats: Mapping[str, int]
+        self, turns: Sequence[Turn], references: Sequence[str], repeats: Mapping[str, int]
     ) -> list[Replicate]:
-        """Fresh processes that measure pairs, one after the other in one exclusive section; they start side by side.
-
-        Raises:
-            Unavailable, ConfigError, CellError: the first that fails.
-        """
-        return self.pairs([(self.target(suite, home, cell), Side())] * count, references, repeats)
-
-    def pairs(
-        self, turns: Sequence[tuple[Target, Side]], references: Sequence[str], repeats: Mapping[str, int]
-    ) -> list[Replicate]:
-        """The same for processes of several sides, in this order."""
-        with ExitStack() as stack:
-            children = []
-            for number, (target, side) in enumerate(turns):
-                job = PairsJob(target.cell, target.artifact, target.pixels, tuple(references), repeats)
-                log, environment = self._log(f"pairs {target.cell} {number}"), {**SINGLE_THREAD, **side.environment}
-                child = Child(job, log, self.settings.timeout_s, environment, side.python)
-                children.append(stack.enter_context(child))
-            for answer, (_, side) in zip(heavy_answers(children, self._lock), turns, strict=True):
-                if isinstance(answer, BaseException):
-                    raise _of(side, answer)
-            with self._lock.timed(turns[0][0].cell.device):
-                return [self._answered(child, side) for child, (_, side) in zip(children, turns, strict=True)]
-
-    def _answered(self, child: Child, side: Side) -> Replicate:
-        try:
-            child.send(READY)
-            observed: Replicate = child.answer()
-        except (Unavailable, ConfigError, CellError) as error:
-            raise _of(side, error) from None
-        return observed
+        """Fresh processes that measure pairs, in this order (`replicates.measure`)."""
+        return replicates.measure(turns, references, repeats, self._lock, self._log, self.settings.timeout_s)
 
     def explain(self, suite: Suite, home: Path, cell: Cell, images: int = IMAGES_EXPLAINED) -> Explanation:
         """Where the accuracy of a cell went.
@@ -314,11 +281,6 @@ def failure(cell: Cell, error: BaseException) -> Measurement:
 
 def _target(cell: Cell, inputs: Inputs) -> Target:
     return Target(cell, inputs.artifact, str(inputs.pixels), identities(cell, runnable(cell)[1]))
-
-
-def _of(side: Side, error: BaseException) -> BaseException:
-    """What failed on another side than this process's says so."""
-    return CellError(f"{side.name}: {error}") if side.name else error
 
 
 def _not_timed(cell: Cell) -> Measurement:

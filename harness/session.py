@@ -8,10 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import baselines
 from harness.inputs import Settings
 from harness.results import CellResult, Plan
 from harness.runner import Runner
-from harness.types import FAILING, Status
+from harness.sides import Base
+from harness.types import FAILING, Status, Suite
 from harness.worker import Progress
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ class Session:
     explain: bool
     inconclusive_fails: bool
     require_backends: tuple[str, ...]
-    options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
+    again: tuple[str, ...]  # the command that repeats a cell, less its tests
     terminal: Any  # pytest's terminal reporter, None in an xdist worker
+    base: Base | None = None  # of `quantgate gate`, instead of stored baselines
     suites: dict[str, Path] = field(default_factory=dict)  # name → file
     selected: Sequence[CellTest] = ()
     plans: Sequence[Plan] = ()
@@ -47,6 +50,16 @@ class Session:
         unsure: frozenset[Status] = frozenset({"inconclusive"})
         failing = FAILING | absent if self.require_baseline else FAILING
         return failing | unsure if self.inconclusive_fails else failing
+
+    def stale(self, suite: Suite) -> Sequence[str]:
+        """Cells that this run is held against and the suite has not."""
+        if self.base:
+            return self.base.removed(suite.name, suite.cells)
+        return sorted({file.stem for file in self.stale_files(suite)})
+
+    def stale_files(self, suite: Suite) -> Sequence[Path]:
+        """Their baselines, of any machine."""
+        return baselines.stale(self.baselines, suite.name, {cell.id for cell in suite.cells})
 
     @cached_property
     def runner(self) -> Runner:

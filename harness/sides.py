@@ -20,7 +20,8 @@ from harness import gating, results
 from harness.errors import ConfigError
 from harness.records import cell_from_json, write_text
 from harness.results import CellResult
-from harness.types import Artifact, Cell
+from harness.types import Artifact, Cell, Measurement
+from harness.verdicts import Baseline
 
 PACKAGE = str(Path(harness.__file__).parent)
 
@@ -115,3 +116,15 @@ class Base:
         if row.reason:
             return f"{row.status} on the base {self.title}: {row.reason}"
         return f"the base {self.title} has no such measurement (is its quantgate older than `quantgate gate`?)"
+
+
+def other_versions(measured: Measurement, base: Baseline) -> Measurement:
+    """With a note of the versions that the base's accuracy was measured with, where they are others."""
+    theirs = base.provenance.get("versions", {}) if isinstance(base, Measurement) else {}
+    ours = measured.provenance.get("versions", {})
+    differing = [
+        f"{tool} {theirs.get(tool)} on the base, {ours.get(tool)} here"
+        for tool in sorted({*theirs, *ours})
+        if theirs and theirs.get(tool) != ours.get(tool)
+    ]
+    return dataclasses.replace(measured, notes=(*measured.notes, *differing))

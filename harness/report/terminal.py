@@ -220,7 +220,7 @@ def _failures(session: Session) -> Iterable[Text]:
             errors.setdefault(result.reason, []).append(result)
         for verdict in result.verdicts:
             if verdict.status in session.failing:
-                again = repeat(result, [METRICS[verdict.metric].phase], session.options)
+                again = repeat(result, [METRICS[verdict.metric].phase], session.again)
                 yield Text(
                     f"{result.suite}: {result.id}: {say(verdict)}; repeat: {again}",
                     STYLES[verdict.status],
@@ -228,13 +228,13 @@ def _failures(session: Session) -> Iterable[Text]:
     for reason, cells in errors.items():
         first = cells[0]
         named = f"{first.suite}: {first.id}" + (f" and {len(cells) - 1} more" if len(cells) > 1 else "")
-        again = f"; repeat: {repeat(first, ('accuracy', 'latency'), session.options)}" if first.cell else ""
+        again = f"; repeat: {repeat(first, ('accuracy', 'latency'), session.again)}" if first.cell else ""
         yield Text(f"{named}: {first.status}: {reason}{again}", STYLES[first.status])
 
 
-def repeat(result: CellResult, phases: Sequence[str], options: Sequence[str]) -> str:
+def repeat(result: CellResult, phases: Sequence[str], again: Sequence[str]) -> str:
     """The command that runs this cell alone, from the same folder. By test id, since `-k` knows no `~`."""
-    return shlex.join(["pytest", *options, *(f"{result.file}::test_{phase}[{result.id}]" for phase in phases)])
+    return shlex.join([*again, *(f"{result.file}::test_{phase}[{result.id}]" for phase in phases)])
 
 
 def _tally(session: Session) -> str:
