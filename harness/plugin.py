@@ -9,7 +9,6 @@ import shlex
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
