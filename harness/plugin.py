@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from harness import baselines, gating, machine, options, results, stability
+from harness import acceptance, baselines, machine, options, results, stability
 from harness.errors import ConfigError
 from harness.items import BaselineTest, CellTest
-from harness.records import Record, write_text
+from harness.records import write_text
 from harness.report import terminal
 from harness.session import Session
-from harness.types import Measurement, Suite
+from harness.types import Suite
 
 KEPT_RUNS = 10  # folders of earlier runs in the results folder
 RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # their names
@@ -171,30 +171,15 @@ def _fail(session: pytest.Session, problem: str) -> None:
 def _update(state: Session) -> dict[str, list[str]]:
     """Write the baselines of everything that was measured; returns the cells by what happened to their files."""
     changed: dict[str, list[str]] = {"written": [], "unchanged": []}
+    gates = {plan.suite: plan.gates for plan in state.plans}
     for result in state.results:
-        if result.measured and not result.measured.failure and result.status != "error":
-            phases: list[Any] = [
-                phase
-                for phase, name in (("accuracy", "map"), ("latency", "latency_p50_ms"))
-                if result.metric(name) is not None
-            ]
-            for phase in phases:
-                record = Record.read(Record.path(state.settings.run, result.suite, phase, result.measured.cell))
-                assert record is not None
-                new = _accept(state, result.suite, phase, record.measured)
-                changed["written" if new else "unchanged"].append(f"{result.id} ({phase})")
+        for phase in acceptance.phases(result):
+            assert result.measured is not None
+            change = acceptance.plan(state.baselines, result.suite, phase, result.measured, gates[result.suite])
+            changed["written" if change.write() else "unchanged"].append(f"{result.id} ({phase})")
+            if change.happened:
+                state.recorded.setdefault(change.happened, []).append(result.id)
     return changed
-
-
-def _accept(state: Session, suite: str, phase: Any, measured: Measurement) -> bool:
-    """Write one baseline; a gated latency adds an occasion to those that are there."""
-    if phase == "latency" and gating.gated(measured):
-        stored = baselines.load(state.baselines, suite, phase, measured.cell)
-        gates = next(plan.gates for plan in state.plans if plan.suite == suite)
-        rules = gating.limits([gate for gate in gates if gate.against == "baseline" and gate.applies(measured.cell)])
-        measured, happened = gating.extended(stored, measured, rules["latency"])
-        state.recorded.setdefault(happened, []).append(measured.cell.id)
-    return baselines.save(state.baselines, suite, phase, measured)
 
 
 def _forget(runs: Path) -> None:

@@ -1,4 +1,4 @@
-"""`quantgate compare A B`: 0 where nothing is worse, 1 on a regression, 2 where it cannot be told."""
+"""`quantgate compare A B`: 0 where nothing is worse, 1 on a regression, 2 where it cannot be read, 4 if asked for."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def accepted(tmp_path):
 def compared(capsys):
     """Exit code and everything printed."""
 
-    def run(a, b):
-        code = main(["compare", str(a), str(b)])
+    def run(a, b, *options):
+        code = main(["compare", str(a), str(b), *options])
         out, err = capsys.readouterr()
         return code, out + err
 
@@ -145,6 +145,15 @@ def broken_results(folder, content):
     if content:
         (folder / "results.json").write_text(content)
     return folder
+
+
+def test_nothing_to_compare_with_is_4_where_asked_for_and_a_regression_is_still_1(results, compared):
+    both, worse = [measurement(FP32), measurement(INT8)], [measurement(FP32), measurement(INT8, map=0.3)]
+    young = results("young", both[0])
+    assert compared(young, results("b", *both))[0] == 0
+    assert compared(young, results("b", *both), "--inconclusive", "fail")[0] == 4
+    assert compared(results("a", *both), results("b", *both), "--inconclusive", "fail")[0] == 0
+    assert compared(results("a", *both), results("b", *worse), "--inconclusive", "fail")[0] == 1
 
 
 @pytest.mark.parametrize(

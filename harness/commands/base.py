@@ -1,0 +1,58 @@
+"""What every command shares: exit codes, and a parser whose help ends in examples."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import TypeAlias
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+class Exit(IntEnum):
+    """Exit codes of `quantgate`; pytest keeps its own."""
+
+    FINE = 0
+    REGRESSION = 1  # something failed its gate
+    USAGE = 2  # the command line or a file that it names is wrong
+    INFRASTRUCTURE = 3  # this machine cannot: a package, a download, a child process, or quantgate itself failed
+    INCONCLUSIVE = 4  # the data cannot decide; only where asked for
+
+
+EXITS = """Exit codes:
+  0  fine
+  1  regression: a gate is failed
+  2  usage: the command line, or a file that it names, is wrong
+  3  infrastructure: this machine cannot run it, or something broke on the way
+  4  inconclusive: the data cannot decide; only where an option asks for it"""
+
+
+class Formatter(argparse.HelpFormatter):
+    """Prose is wrapped, indented lines stay as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        kept = [
+            line if line.startswith(" ") else textwrap.fill(line, width, initial_indent=indent)
+            for line in text.splitlines()
+        ]
+        return "\n".join(kept)
+
+
+def command(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], Exit],
+    *,
+    summary: str,
+    description: str,
+    examples: Sequence[str],
+) -> argparse.ArgumentParser:
+    """Register a command. `summary` is its line in `quantgate --help`, `examples` are whole command lines."""
+    shown = "\n".join(f"  {line}" for line in examples)
+    parser = commands.add_parser(
+        name, help=summary, description=description, epilog=f"Examples:\n{shown}", formatter_class=Formatter
+    )
+    parser.set_defaults(run=run)
+    return parser
