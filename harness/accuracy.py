@@ -60,7 +60,7 @@ class ScoreJob:
         seen = detect(session, self.cell, self.artifact, self.dataset, pixels, self.decoding, channel.progress)
         executed = session.executed()
         session.close()
-        detections.save(Path(self.found), self.dataset, seen.found)
+        detections.save(Path(self.found), self.dataset, seen.found, seen.names)
         scored = evaluate(self.dataset, seen.found, seen.names)
         drawn = resampled(scored.ranks, draws(self.dataset.digest, len(seen.found)), self.resampled)
         known = set(known_classes(self.dataset, seen.names).values())

@@ -24,8 +24,8 @@ def digest(found: Sequence[Detections]) -> str:
     return seen.hexdigest()[:24]
 
 
-def save(path: Path, dataset: Dataset, found: Sequence[Detections]) -> None:
-    """All detections of a run, concatenated; `counts` splits them by image."""
+def save(path: Path, dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> None:
+    """All detections of a run, concatenated; `counts` splits them by image, `names` are the model's classes."""
     np.savez_compressed(
         path,
         image_ids=np.array([image.id for image in dataset.images]),
@@ -33,6 +33,7 @@ def save(path: Path, dataset: Dataset, found: Sequence[Detections]) -> None:
         boxes=_joined([one.boxes for one in found], (0, 4), np.float32),
         scores=_joined([one.scores for one in found], (0,), np.float32),
         classes=_joined([one.classes for one in found], (0,), np.int64),
+        names=np.array(names, np.str_),
     )
 
 
@@ -46,6 +47,16 @@ def load(path: Path) -> list[Detections]:
         ends = np.cumsum(stored["counts"])[:-1]
         parts = [np.split(stored[name], ends) for name in ("boxes", "scores", "classes")]
     return [Detections(*part) for part in zip(*parts, strict=True)]
+
+
+def class_names(path: Path) -> list[str]:
+    """Of the model that found them; empty for a file of an earlier version.
+
+    Raises:
+        OSError, ValueError: it is not such a file.
+    """
+    with np.load(path) as stored:
+        return [str(name) for name in stored["names"]] if "names" in stored else []
 
 
 def _joined(arrays: Sequence[NDArray[np.generic]], empty: tuple[int, ...], dtype: type) -> NDArray[np.generic]:

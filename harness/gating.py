@@ -148,7 +148,9 @@ def judge(
         status, detail = "inconclusive", f"{detail}; nobody is convicted while {doubt}: run it again on a quiet machine"
     elif status == "inconclusive":
         detail = f"{detail}; {_remedy(seen, limit, recorded)}"
-    return Verdict(metric, "baseline", status, math.exp(seen.estimate), 1.0, f"≤ {1 + limit:g} × baseline", detail)
+    low, high = (math.exp(seen.estimate + sign * seen.passing) for sign in (-1, 1))
+    expected = f"≤ {1 + limit:g} × baseline"
+    return Verdict(metric, "baseline", status, math.exp(seen.estimate), 1.0, expected, detail, (low, high))
 
 
 def _remedy(seen: stats.Comparison, limit: float, recorded: bool) -> str:

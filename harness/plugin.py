@@ -145,7 +145,8 @@ def _merge(session: pytest.Session) -> None:
             if state.base:
                 command = shlex.join([*state.base.command, *dict.fromkeys(plan.file for plan in state.plans)])
             held = results.intervals(state.settings.run)
-            content = results.to_json(state.plans, state.results, command, held, state.stability)
+            run = state.settings.run.name
+            content = results.to_json(state.plans, state.results, command, held, state.stability, run)
             text = json.dumps(content, indent=1) + "\n"
             for folder in (state.settings.run, state.settings.run.parent.parent):
                 write_text(folder / "results.json", text, "--qg-results-dir")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
 from harness.machine import environment, threads
-from harness.records import Record, cell_from_json, write_text
+from harness.records import Record, cell_from_json, verdict_from_json, write_text
 from harness.types import Cell, Gate, Measurement, Status, Suite, Verdict, worst
 
 SCHEMA = 1
@@ -120,11 +120,12 @@ def to_json(
     command: str,
     held: Sequence[dict[str, Any]] = (),
     stable: Sequence[str] = (),
+    run: str = "",
 ) -> dict[str, Any]:
     """The stable interface; `assets/results.schema.json` describes it."""
     return {
         "schema": SCHEMA,
-        "environment": {**environment(), "command": command},
+        "environment": {**environment(), "command": command, "run": run},
         "stability": list(stable),
         "suites": [
             {
@@ -162,8 +163,23 @@ def _cell_to_json(result: CellResult) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Results:
+    """A `results.json`, for whoever reports it."""
+
+    environment: Mapping[str, Any]
+    suites: Sequence[Mapping[str, Any]]  # name, file, threads, gates
+    cells: Sequence[CellResult]
+    stability: Sequence[str] = ()
+
+
 def read(path: Path) -> list[CellResult]:
-    """The cells of a `results.json`.
+    """The cells of a `results.json`; raises as `load` does."""
+    return list(load(path).cells)
+
+
+def load(path: Path) -> Results:
+    """All of a `results.json`.
 
     Raises:
         ConfigError: it is not one, or of a newer schema.
@@ -172,14 +188,16 @@ def read(path: Path) -> list[CellResult]:
         data = json.loads(path.read_text())
         if data["schema"] != SCHEMA:
             raise ConfigError(f"{path} has schema {data['schema']}, this quantgate reads {SCHEMA}; upgrade quantgate")
-        return [_cell_from_json(entry) for entry in data["cells"]]
+        files = {suite["name"]: suite["file"] for suite in data["suites"]}
+        cells = [_cell_from_json(entry, files) for entry in data["cells"]]
+        return Results(data["environment"], data["suites"], cells, data.get("stability", ()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path} is not a results.json: {type(error).__name__} {error}") from None
 
 
-def _cell_from_json(entry: dict[str, Any]) -> CellResult:
+def _cell_from_json(entry: dict[str, Any], files: Mapping[str, str]) -> CellResult:
     cell = cell_from_json(entry["cell"]) if entry["cell"] else None
     measured = None
     if cell:
@@ -188,10 +206,10 @@ def _cell_from_json(entry: dict[str, Any]) -> CellResult:
             for name in ("metrics", "per_class", "instances", "samples", "executed", "provenance", "timings", "notes")
         }
         measured = Measurement(cell, **kept)
-    verdicts = tuple(Verdict(**verdict) for verdict in entry["verdicts"])
+    verdicts = tuple(map(verdict_from_json, entry["verdicts"]))
     return CellResult(
         entry["suite"], entry["id"], cell, entry["status"], entry["reason"], measured, verdicts, entry["baseline"],
-        explanation=entry["explanation"],
+        files[entry["suite"]], entry["explanation"],
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from harness import energy, explain, records, replicates
 from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
 from harness.children import Child, heavy_answers
+from harness.datasets.coco import to_coco
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.explain import IMAGES as IMAGES_EXPLAINED
 from harness.explain import Explanation
@@ -30,7 +31,7 @@ from harness.pairs import Replicate
 from harness.precision import recipe
 from harness.references import identities
 from harness.replicates import Turn
-from harness.scores import REUSED, Scores, detections_file
+from harness.scores import REUSED, Scores, dataset_file, detections_file
 from harness.sides import Target
 from harness.tiers import resampled_metrics, resampled_name
 from harness.types import Cell, Measurement, Suite
@@ -152,6 +153,8 @@ class Runner:
             found.unlink()
         kept = detections_file(cache, scored.detections)
         records.write_bytes(detections_file(run, scored.detections), kept.read_bytes(), "--qg-results-dir")
+        if not (known := dataset_file(run, inputs.data.digest)).exists():
+            records.write_text(known, json.dumps(to_coco(inputs.data)), "--qg-results-dir")
         promised = str(inputs.artifact.meta.get("executes") or recipe(cell).executes)
         return Measurement(
             cell,

@@ -69,7 +69,9 @@ def _verdict(
         if gate.max_drop is not None and (
             told := tiers.judge(gate.metric, gate.max_drop * scale + EXACT, measured, baseline, alike)
         ):
-            return Verdict(gate.metric, "baseline", told[0], observed, value, _expected(gate, value), told[1])
+            found = tiers.seen(gate.metric, measured, baseline)
+            interval = (value + found.low, value + found.high) if found else None
+            return Verdict(gate.metric, "baseline", told[0], observed, value, _expected(gate, value), told[1], interval)
     return _against_baseline(gate, observed, baseline)
 
 

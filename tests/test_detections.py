@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from builders import dataset, detections
 
-from harness.detections import digest, load, save
+from harness.detections import class_names, digest, load, save
 
 CAT = (20, 10, 60, 40, 0.9, 0)
 DOG = (0, 0, 9, 9, 0.5, 1)
@@ -13,18 +13,19 @@ DOG = (0, 0, 9, 9, 0.5, 1)
 
 def test_what_was_saved_is_loaded_by_image(tmp_path):
     found = [detections(CAT), detections(), detections(CAT, DOG)]
-    save(tmp_path / "d.npz", dataset(3), found)
+    save(tmp_path / "d.npz", dataset(3), found, ["cat", "dog"])
     loaded = load(tmp_path / "d.npz")
     assert [len(one.scores) for one in loaded] == [1, 0, 2]
     assert np.array_equal(loaded[2].boxes, found[2].boxes)
     assert loaded[2].classes.tolist() == [0, 1]
     assert digest(loaded) == digest(found)
+    assert class_names(tmp_path / "d.npz") == ["cat", "dog"]
     with np.load(tmp_path / "d.npz") as stored:
         assert stored["image_ids"].tolist() == [1, 2, 3]
 
 
 def test_nothing_at_all_can_be_saved(tmp_path):
-    save(tmp_path / "d.npz", dataset(1), [detections()])
+    save(tmp_path / "d.npz", dataset(1), [detections()], ["cat"])
     assert [len(one.scores) for one in load(tmp_path / "d.npz")] == [0]
 
 

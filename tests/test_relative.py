@@ -25,7 +25,7 @@ def stored(tmp_path):
         found = [detections(*rows)]
         file = detections_file(tmp_path, digest(found))
         file.parent.mkdir(exist_ok=True)
-        save(file, dataset(1), found)
+        save(file, dataset(1), found, [])
         made = measurement(cell)
         return dataclasses.replace(
             made, per_class=per_class, provenance={**made.provenance, "detections": digest(found)}
