@@ -16,7 +16,7 @@ from harness.errors import ConfigError
 from harness.gating import Identity
 from harness.machine import machine_class
 from harness.records import write_text
-from harness.report.explanation import NONE
+from harness.report.tables import NONE
 from harness.types import Cell, Measurement
 
 

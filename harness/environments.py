@@ -29,8 +29,6 @@ def environment(
         ConfigError: a file that does not exist.
         BaseFailed: its environment cannot be made, or has no quantgate.
     """
-    if python and requirements:
-        raise ConfigError("--base-python and --base-requirements: give one of them")
     if python:
         return _with_quantgate(str(here / python))
     if not requirements:

@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import results, worktree
+from harness.commands.base import Exit
 from harness.environments import BaseFailed, call, environment, last_words
 from harness.errors import ConfigError
 from harness.results import CellResult
 from harness.sides import Base
 from harness.types import FAILING
 
-FINE, REGRESSION, USAGE, INFRASTRUCTURE, INCONCLUSIVE = range(5)
-WORDS = ("fine", "regression", "usage", "infrastructure", "inconclusive")
 RESERVED = ("--qg-base", "--qg-results-dir")  # options of pytest that the gate itself gives
 DECLARING = ("*requirements*.txt", "*pyproject.toml", "*.lock", "*environment.y*ml")  # files that name versions
 
@@ -69,7 +68,7 @@ class Places:
         return self.tree / whole.relative_to(self.top)
 
 
-def run(wanted: Wanted) -> int:
+def run(wanted: Wanted) -> Exit:
     """Judge the working tree; returns the exit code of `quantgate gate`.
 
     Raises:
@@ -90,7 +89,7 @@ def run(wanted: Wanted) -> int:
                 base = _score(wanted, Places(here, top, tree), folder, name)
             except BaseFailed as error:
                 print(f"quantgate: the base {name}: {error}", file=sys.stderr)
-                return INFRASTRUCTURE
+                return Exit.INFRASTRUCTURE
             _warn(wanted, base, worktree.changed(top, commit, *DECLARING))
             base.write(folder / "base.json")
             return _judge(wanted, base, folder)
@@ -168,7 +167,7 @@ def _warn(wanted: Wanted, base: Base, declaring: Sequence[str]) -> None:
 # The working tree
 
 
-def _judge(wanted: Wanted, base: Base, folder: Path) -> int:
+def _judge(wanted: Wanted, base: Base, folder: Path) -> Exit:
     """Run the working tree's suites against the base, and make one exit code of everything."""
     kept = Path(os.path.abspath(wanted.results))
     runs = set(kept.glob("runs/*/results.json"))
@@ -180,7 +179,7 @@ def _judge(wanted: Wanted, base: Base, folder: Path) -> int:
     rows = results.read(found[-1]) if found and ended in (0, 1) else []
     known = results.read(Path(base.results, "results.json")) if base.results else []
     lines, code = conclude(ended, rows, known, wanted)
-    print("\n".join([*lines, f"gate: {WORDS[code]} (exit {code}) against {base.title}"]))
+    print("\n".join([*lines, f"gate: {code.name.lower()} (exit {code.value}) against {base.title}"]))
     return code
 
 
@@ -189,7 +188,7 @@ def conclude(
 ) -> tuple[list[str], int]:
     """What the table does not say, and the exit code. `ended`: pytest's own."""
     if ended not in (0, 1):
-        return [], INFRASTRUCTURE if ended < 0 or ended == 3 else USAGE
+        return [], Exit.INFRASTRUCTURE if ended < 0 or ended == 3 else Exit.USAGE
     now, then = ({(row.suite, row.id) for row in side if row.cell} for side in (rows, base))
     gone = sorted({suite for suite, _ in then} - {suite for suite, _ in now})
     broken = [row for row in base if row.status == "error"]
@@ -200,12 +199,12 @@ def conclude(
     lines += [f"{row.suite}: {row.id}: error on the base: {row.reason}" for row in broken]
     statuses = {row.status for row in rows}
     if statuses & (FAILING - {"error"}) or (gone and not wanted.allow_removed):
-        return lines, REGRESSION
+        return lines, Exit.REGRESSION
     if "error" in statuses or broken:
-        return lines, INFRASTRUCTURE
+        return lines, Exit.INFRASTRUCTURE
     if "inconclusive" in statuses and wanted.inconclusive_fails:
-        return lines, INCONCLUSIVE
-    return lines, REGRESSION if ended else FINE
+        return lines, Exit.INCONCLUSIVE
+    return lines, Exit.REGRESSION if ended else Exit.FINE
 
 
 def _by_suite(cells: set[tuple[str, str]]) -> dict[str, list[str]]:

@@ -62,7 +62,8 @@ class CellTest(SuiteItem):
             measured = dataclasses.replace(measured, failure=("error", str(error)))
         verdicts = () if measured.failure else self._judged(measured, baseline)
         if self.phase == "latency" and not measured.failure:
-            measured, by_clock = self._gated(measured, baseline)
+            with self.state.live.phase(f"gate {self.cell} by fresh processes"):
+                measured, by_clock = self._gated(measured, baseline)
             verdicts = (*verdicts, *by_clock)
         accepted = dict(baseline.metrics) if isinstance(baseline, Measurement) else None
         if self.state.base:
@@ -79,7 +80,8 @@ class CellTest(SuiteItem):
             return runner.accuracy(self.suite, home, self.cell)
         self._heavy_work_first(runner)
         timed = [item for item in self.state.selected if item.suite is self.suite and item.phase == "latency"]
-        return runner.latency(self.suite, home, self.cell, [item.cell for item in timed])
+        with self.state.live.phase(f"time {self.cell} and its siblings"):
+            return runner.latency(self.suite, home, self.cell, [item.cell for item in timed])
 
     def _heavy_work_first(self, runner: Runner) -> None:
         """Timed tests come last, however they were dealt: take over what nobody is scoring, wait for the rest."""

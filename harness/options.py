@@ -11,6 +11,8 @@ import pytest
 from harness.backends import BACKENDS
 from harness.errors import ConfigError, nearest
 from harness.inputs import Settings
+from harness.report.order import View
+from harness.report.progress import Live
 from harness.session import Session
 from harness.sides import Base
 from harness.sources import cache_folder
@@ -49,6 +51,14 @@ def add(parser: pytest.Parser) -> None:
         help="what a verdict that the data cannot decide does to its test (default: pass, with a loud line)",
     )  # fmt: skip
     group.addoption(
+        "--qg-sort", metavar="ORDER", default="status",
+        help="of the table: status (worst first, the default), cell (as declared) or a metric, the best first",
+    )  # fmt: skip
+    group.addoption(
+        "--qg-show", metavar="A,B", default="",
+        help="cells of the table: a status, a part of a cell's id, or a pattern of it (default: all)",
+    )  # fmt: skip
+    group.addoption(
         "--qg-timeout", metavar="S", type=float, default=600.0, help="seconds without a sign of life that end a cell"
     )
 
@@ -70,8 +80,8 @@ def session(config: pytest.Config, run: str) -> Session:
         fresh=config.getoption("--qg-fresh"),
     )
     _check(config, settings)
-    worker = hasattr(config, "workerinput")
     base = _base(config)
+    terminal = None if hasattr(config, "workerinput") else config.pluginmanager.getplugin("terminalreporter")
     return Session(
         settings,
         baselines=_place(config, "--qg-baseline-dir", "baselines"),
@@ -81,9 +91,17 @@ def session(config: pytest.Config, run: str) -> Session:
         inconclusive_fails=config.getoption("--qg-inconclusive") == "fail",
         require_backends=_required(config),
         again=base.command if base else ("pytest", *_repeated(config)),
-        terminal=None if worker else config.pluginmanager.getplugin("terminalreporter"),
+        view=_view(config),
+        live=Live(terminal),
         base=base,
     )
+
+
+def _view(config: pytest.Config) -> View:
+    try:
+        return View(config.getoption("--qg-sort"), config.getoption("--qg-show"), config.getoption("verbose"))
+    except ConfigError as error:
+        raise pytest.UsageError(f"--qg-sort: {error}") from None
 
 
 def _check(config: pytest.Config, settings: Settings) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from harness import acceptance, baselines, machine, options, results, stability
+from harness import acceptance, machine, options, results, stability
 from harness.errors import ConfigError
 from harness.items import BaselineTest, CellTest
 from harness.records import write_text
 from harness.report import terminal
+from harness.revision import revision
 from harness.session import Session
 from harness.types import Suite
 
@@ -196,7 +197,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     state = config.stash[SESSION]
     if not state.results and not state.problem:
         return
+    state.revision = revision(config.invocation_params.dir)
     terminalreporter.section("quantgate")
     writer = terminalreporter._tw
-    width = writer.fullwidth if terminalreporter.isatty else max(writer.fullwidth, terminal.WIDTH)
+    told = terminalreporter.isatty or "COLUMNS" in os.environ
+    width = writer.fullwidth if told else terminal.WIDTH
     terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup))

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness import baselines
 from harness.inputs import Settings
+from harness.report.order import View
+from harness.report.progress import Live
 from harness.results import CellResult, Plan
 from harness.runner import Runner
 from harness.sides import Base
 from harness.types import FAILING, Status, Suite
-from harness.worker import Progress
 
 if TYPE_CHECKING:
     from harness.items import CellTest
@@ -32,7 +33,8 @@ class Session:
     inconclusive_fails: bool
     require_backends: tuple[str, ...]
     again: tuple[str, ...]  # the command that repeats a cell, less its tests
-    terminal: Any  # pytest's terminal reporter, None in an xdist worker
+    view: View
+    live: Live  # silent where nobody watches
     base: Base | None = None  # of `quantgate gate`, instead of stored baselines
     suites: dict[str, Path] = field(default_factory=dict)  # name → file
     selected: Sequence[CellTest] = ()
@@ -41,6 +43,7 @@ class Session:
     updated: dict[str, list[str]] | None = None
     stability: Sequence[str] = ()  # what makes latency unreliable here, when the run began
     recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells
+    revision: str = ""  # of the user's project
     problem: str = ""  # why the results could not be written
 
     @property
@@ -63,14 +66,4 @@ class Session:
 
     @cached_property
     def runner(self) -> Runner:
-        return Runner(self.settings, self._live)
-
-    def _live(self, label: str, progress: Progress | None) -> None:
-        """A line behind the cursor that the next output overwrites; on terminals only."""
-        if self.terminal is None or not self.terminal.isatty:
-            return
-        writer = self.terminal._tw
-        room = writer.fullwidth - writer.width_of_current_line - 2
-        text = f" {label} {progress.done}/{progress.total}" if progress else ""
-        writer._file.write(f"\x1b7{text[: max(room, 0)]}\x1b[K\x1b8")
-        writer._file.flush()
+        return Runner(self.settings, self.live.show)

@@ -31,12 +31,14 @@ def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
     from harness import compare
-    from harness.report.terminal import LOUD
+    from harness.report.lines import LOUD
+    from harness.report.tables import draw, fitted
     from harness.types import FAILING
 
     rows = compare.compare(compare.load(options.a), compare.load(options.b), compare.gates(options.b))
     console = Console()
-    console.print(compare.table(rows))
+    for part in draw(fitted(compare.sheet(rows), console.width), console.width):
+        console.print(part)
     for row in rows:
         if row.detail:
             console.print(f"{'/'.join(row.key)}: {row.detail}", soft_wrap=True)

@@ -1,0 +1,132 @@
+"""The line under pytest's own while it waits: phase, cell, images per second, time left. On terminals only."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.progress import Progress, Task
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from harness.worker import Progress as Done
+
+TICK_S = 0.25  # between two drawings; what is done sooner is never drawn
+BAR = (8, 24)  # columns of the bar, at least and at most
+IMAGES = ("score", "decode", "explain")  # jobs that count images
+
+
+class Live:
+    """Draws below the line on which pytest writes its dots, and leaves nothing behind.
+
+    `terminal` is pytest's terminal reporter. None, or one that writes elsewhere than to a terminal, sees nothing.
+    """
+
+    def __init__(self, terminal: Any) -> None:
+        watched = terminal is not None and terminal.isatty and os.environ.get("TERM") != "dumb"
+        self._writer: Any = terminal._tw if watched else None
+        self._bars = Progress(auto_refresh=False)
+        self._waiting = ""  # what the line goes back to when a job within a phase ends
+        self._ticker: tuple[threading.Event, threading.Thread] | None = None
+
+    @contextmanager
+    def phase(self, label: str) -> Iterator[None]:
+        """What goes on where nothing is counted. Drawn once: a timed section wants the machine for itself."""
+        self._waiting = f"{label}, since {time.strftime('%H:%M:%S')}"
+        self._draw(Text(self._waiting, "dim"))
+        try:
+            yield
+        finally:
+            self._waiting = ""
+            self._draw(None)
+
+    def show(self, label: str, done: Done | None) -> None:
+        """How far a job is; None at its end. A total of 0 stands for what cannot be counted."""
+        if self._writer is None:
+            return
+        if done is None:
+            self._end()
+        elif not self._bars.tasks or self._bars.tasks[0].description != label:
+            self._end()
+            self._begin(label)
+        for task in self._bars.tasks:
+            if done:
+                self._bars.update(task.id, completed=done.done, total=done.total or None)
+
+    def _begin(self, label: str) -> None:
+        task = self._bars.tasks[self._bars.task_ids.index(self._bars.add_task(label, total=None))]
+        over = threading.Event()
+
+        def tick() -> None:
+            while not over.wait(TICK_S):
+                self._draw(line(task, self._writer.fullwidth - 1))
+
+        thread = threading.Thread(target=tick, daemon=True)
+        thread.start()
+        self._ticker = over, thread
+
+    def _end(self) -> None:
+        """Stop drawing, then draw what remains: pytest may write as soon as this returns."""
+        if self._ticker is None:
+            return
+        over, thread = self._ticker
+        over.set()
+        thread.join()
+        self._ticker = None
+        self._bars.remove_task(self._bars.task_ids[0])
+        self._draw(Text(self._waiting, "dim") if self._waiting else None)
+
+    def _draw(self, content: RenderableType | None) -> None:
+        """Replace the line below pytest's, and put the cursor back where pytest has it."""
+        if self._writer is None:
+            return
+        width = self._writer.fullwidth
+        column = self._writer.width_of_current_line % width
+        stream = io.StringIO()
+        colour = self._writer.hasmarkup
+        console = Console(file=stream, width=width - 1, force_terminal=colour, no_color=not colour, highlight=False)
+        if content is not None:
+            console.print(content, end="", no_wrap=True, overflow="ellipsis", crop=True)
+        text = stream.getvalue().partition("\n")[0]
+        self._writer._file.write(f"\n\r\x1b[2K{text}\x1b[A\r" + f"\x1b[{column}C" * bool(column))
+        self._writer._file.flush()
+
+
+def line(task: Task, width: int) -> RenderableType:
+    """`score CELL ━━━━╸━━━ 96/256  41.2 images/s  0:04 left`, in `width` columns; the bar gives way first."""
+    told = _told(task)
+    room = width - cell_len(task.description) - cell_len(told) - 2
+    drawn = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+    drawn.add_column(no_wrap=True, overflow="ellipsis")
+    parts: list[RenderableType] = [Text(task.description)]
+    if task.total and room >= BAR[0]:
+        drawn.add_column(width=min(BAR[1], room))
+        parts.append(ProgressBar(task.total, task.completed))
+    drawn.add_column(no_wrap=True, width=cell_len(told))
+    drawn.add_row(*parts, Text(told, "cyan"))
+    return drawn
+
+
+def _told(task: Task) -> str:
+    """Count, speed and time left; the time spent where nothing can be counted."""
+    if not task.total:
+        return _clock(task.elapsed or 0)
+    parts = [f"{task.completed:.0f}/{task.total:.0f}"]
+    if task.speed:
+        parts.append(f"{task.speed:.1f} {'images' if task.description.startswith(IMAGES) else ''}/s")
+    if task.time_remaining is not None:
+        parts.append(f"{_clock(task.time_remaining)} left")
+    return "  ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"
