@@ -86,10 +86,10 @@ def call(command: Sequence[str], place: Path, variables: Mapping[str, str], log:
 
 
 def last_words(log: Path) -> str:
-    """Why a run failed, as its output says: pytest's errors, or its last lines."""
+    """Why a run failed, as its output says: pytest's marked lines, or the first of its errors, or its last lines."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-    telling = [line for line in lines if line and not re.match(r"(=|_|-){3}|.*\d+ errors? in ", line)]
+    telling = [line for line in lines if line and not re.match(r"[=_-]{3}", line)]
+    marked = [line[1:].strip() for line in telling if re.match(r"E( |$)", line)]
     start = next((n for n, line in enumerate(lines) if re.match(r"=+ ERRORS =+", line)), None)
-    if start is not None:
-        telling = [line for line in lines[start + 1 :] if line and not re.match(r"(=|_|-){3}", line)][:3]
-    return " ⏎ ".join(telling[-3:]) or "it said nothing"
+    errors = [line for line in lines[start + 1 :] if line in telling][:3] if start is not None else []
+    return " ⏎ ".join(marked[-1:] or errors or telling[-3:]) or "it said nothing"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -49,7 +50,8 @@ class Wanted:
         words += [f"--base-requirements={self.requirements}"] * bool(self.requirements)
         words += ["--inconclusive=fail"] * self.inconclusive_fails
         words += ["--allow-removed"] * self.allow_removed
-        return (*words, *(f"--pytest={word}" for word in self.pytest))
+        words += [f"--pytest={shlex.join(self.pytest)}"] * bool(self.pytest)
+        return tuple(words)
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def _judge(wanted: Wanted, base: Base, folder: Path) -> Exit:
 
 def conclude(
     ended: int, rows: Sequence[CellResult], base: Sequence[CellResult], wanted: Wanted
-) -> tuple[list[str], int]:
+) -> tuple[list[str], Exit]:
     """What the table does not say, and the exit code. `ended`: pytest's own."""
     if ended not in (0, 1):
         return [], Exit.INFRASTRUCTURE if ended < 0 or ended == 3 else Exit.USAGE

@@ -27,6 +27,7 @@ FOLDERS = (
     ("--qg-baseline-dir", "store", "committed baselines (default: baselines beside it)"),
 )
 BASE = "--qg-base"
+MARKDOWN = "--qg-markdown"
 SWITCHES = (
     ("--qg-baseline-update", "accept what this run measures as the baseline"),
     ("--qg-fresh", "score again what an earlier run has scored of the same artifact, data and runtime"),
@@ -40,6 +41,9 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("quantgate", "quantgate: accuracy and latency gates of quantized detectors")
     for name, action, text in FOLDERS:
         group.addoption(name, action=action, metavar="PATH", help=text)
+    group.addoption(
+        MARKDOWN, metavar="FILE", help="write the results as Markdown (in a GitHub job also into the step's summary)"
+    )
     group.addoption(BASE, metavar="FILE", help="hold the run against the base that `quantgate gate` has measured")
     for name, text in SWITCHES:
         group.addoption(name, action="store_true", help=text)
@@ -94,6 +98,7 @@ def session(config: pytest.Config, run: str) -> Session:
         view=_view(config),
         live=Live(terminal),
         base=base,
+        markdown=_named(config, MARKDOWN),
     )
 
 

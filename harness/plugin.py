@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness import acceptance, machine, options, results, stability
+from harness import acceptance, machine, options, reports, results, stability, suitefile
 from harness.errors import ConfigError
 from harness.items import BaselineTest, CellTest
 from harness.records import write_text
@@ -63,6 +63,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
     if collector.path in [path for other, path in session.suites.items() if other != obj.name]:
         raise collector.CollectError(f"{collector.path} declares a second suite, {obj.name!r}; one suite a file")
     session.suites[obj.name] = collector.path
+    session.lines[obj.name] = suitefile.line(collector.path, name)
     items: list[pytest.Item] = [BaselineTest.of(collector, obj, session)]
     for phase in ("accuracy", "latency"):
         items += [CellTest.of(collector, obj, cell, phase, session) for cell in obj.cells]
@@ -108,7 +109,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         stale = state.stale(tests[0].suite) if complete and not state.update else ()
         file = os.path.relpath(tests[0].path, session.config.invocation_params.dir)
         try:
-            results.plan_of(tests[0].suite, file, phases, stale).publish(state.settings.run)
+            results.plan_of(tests[0].suite, file, phases, stale, state.lines[name]).publish(state.settings.run)
         except ConfigError:  # every test will say so by itself
             return
 
@@ -148,9 +149,11 @@ def _merge(session: pytest.Session) -> None:
             held = results.intervals(state.settings.run)
             run = state.settings.run.name
             content = results.to_json(state.plans, state.results, command, held, state.stability, run)
+            content["environment"] |= {"base": state.base.title} if state.base else {}
             text = json.dumps(content, indent=1) + "\n"
             for folder in (state.settings.run, state.settings.run.parent.parent):
                 write_text(folder / "results.json", text, "--qg-results-dir")
+            state.found = results.Results(content["environment"], content["suites"], state.results, state.stability)
     except ConfigError as error:
         _fail(session, str(error))
 
@@ -160,6 +163,8 @@ def _finish(session: pytest.Session) -> None:
     try:
         if state.update and state.results:
             state.updated = _update(state)
+        if state.found:
+            reports.write(state.found, state.failing, state.markdown, os.environ)
     except ConfigError as error:
         _fail(session, str(error))
     _forget(state.settings.run.parent)
@@ -203,3 +208,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     told = terminalreporter.isatty or "COLUMNS" in os.environ
     width = writer.fullwidth if told else terminal.WIDTH
     terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup))
+    if state.found:
+        for line in reports.annotated(state.found, state.failing, config.invocation_params.dir, os.environ):
+            terminalreporter.write_line(line)

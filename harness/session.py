@@ -12,7 +12,7 @@ from harness import baselines
 from harness.inputs import Settings
 from harness.report.order import View
 from harness.report.progress import Live
-from harness.results import CellResult, Plan
+from harness.results import CellResult, Plan, Results
 from harness.runner import Runner
 from harness.sides import Base
 from harness.types import FAILING, Status, Suite
@@ -36,10 +36,13 @@ class Session:
     view: View
     live: Live  # silent where nobody watches
     base: Base | None = None  # of `quantgate gate`, instead of stored baselines
+    markdown: Path | None = None  # where results go as Markdown
     suites: dict[str, Path] = field(default_factory=dict)  # name → file
+    lines: dict[str, int] = field(default_factory=dict)  # name → line of the file, counted from 1
     selected: Sequence[CellTest] = ()
     plans: Sequence[Plan] = ()
     results: Sequence[CellResult] = ()
+    found: Results | None = None  # plans and results, as results.json has them
     updated: dict[str, list[str]] | None = None
     stability: Sequence[str] = ()  # what makes latency unreliable here, when the run began
     recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells

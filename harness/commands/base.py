@@ -43,7 +43,7 @@ class Formatter(argparse.HelpFormatter):
 def command(
     commands: Commands,
     name: str,
-    run: Callable[[argparse.Namespace], Exit],
+    run: Callable[[argparse.Namespace], int],
     *,
     summary: str,
     description: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.commands.base import Commands, Exit, command
+from harness.commands.base import Commands, command
 
 
 def add(commands: Commands) -> None:
@@ -49,8 +49,10 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
 
 
-def run(options: argparse.Namespace) -> Exit:
+def run(options: argparse.Namespace) -> int:
     import shlex
+    import signal
+    import sys
 
     from harness import gate
 
@@ -59,4 +61,8 @@ def run(options: argparse.Namespace) -> Exit:
         tuple(word for words in options.pytest for word in shlex.split(words)), options.results_dir,
         options.inconclusive == "fail", options.allow_removed, options.base_python, options.base_requirements,
     )  # fmt: skip
-    return gate.run(wanted)
+    try:
+        return gate.run(wanted)
+    except KeyboardInterrupt:
+        print("quantgate: interrupted; the base's worktree is removed", file=sys.stderr)
+        return 128 + signal.SIGINT
