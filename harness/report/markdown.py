@@ -7,8 +7,11 @@ counted.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence, Set
+from typing import TypeVar
 
 from harness.report.lines import LOUD, counts
 from harness.report.numbers import change, megabytes, milliseconds, number
@@ -33,20 +36,15 @@ COLUMNS = ("", "cell", "verdict", "mAP", "Δ base", "Δ fp32", "p50 ms", "Δ tim
 def render(results: Results, failing: Set[Status] = FAILING) -> str:
     """The whole text. `failing` are the statuses that fail the run, which its options say."""
     cells = sorted(results.cells, key=lambda one: severity(one.status))
-    named = len({one.suite for one in cells}) > 1
-    failed = [line for one in cells for line in _verdicts(one, named, failing)]
-    unsure = [line for one in cells for line in _verdicts(one, named, set(LOUD) - failing)]
     head, tail = _head(results, cells, failing), _tail(results, cells, failing)
     room = LIMIT - _size(MARK) - _size(head) - _size(tail) - 1_000  # titles, and lines that count
-    parts = [
-        MARK,
-        head,
-        _listed("What failed, and how sure", failed, room * FAILED),
-        _listed("What is not decided", unsure, room * UNSURE),
-    ]
-    notes = _listed("Notes", list(_notes(results)), room * NOTED)
-    left = room - sum(map(_size, [*parts[2:], notes]))
-    return "\n\n".join(filter(None, [*parts, _table(cells, named, left), notes, tail])) + "\n"
+    named = len({one.suite for one in cells}) > 1
+    said = functools.partial(_said, named)
+    failed = _listed("What failed, and how sure", _sayings(cells, failing), said, room * FAILED)
+    unsure = _listed("What is not decided", _sayings(cells, set(LOUD) - failing), said, room * UNSURE)
+    notes = _listed("Notes", _notes(results), _noted, room * NOTED)
+    table = _table(cells, named, room - sum(map(_size, (failed, unsure, notes))))
+    return "\n\n".join(filter(None, [MARK, head, failed, unsure, table, notes, tail])) + "\n"
 
 
 def _head(results: Results, cells: Sequence[CellResult], failing: Set[Status]) -> str:
@@ -68,21 +66,30 @@ def _head(results: Results, cells: Sequence[CellResult], failing: Set[Status]) -
     return f"### {title}\n\n{shown} on {machine}{against}: {counts(cells)}"
 
 
-def _verdicts(one: CellResult, named: bool, statuses: Set[Status]) -> Iterator[str]:
-    """A line for every gate that has one of these statuses, or for a cell that has no verdict at all."""
-    said = [verdict for verdict in one.verdicts if verdict.status in statuses]
-    for verdict in said:
-        yield f"- {ICONS[verdict.status]} {_name(one, named)}: {_text(say(verdict), SENTENCE)}"
-    if one.status in statuses and one.reason and not said:
-        yield f"- {ICONS[one.status]} {_name(one, named)}: {one.status}: {_text(one.reason, SENTENCE)}"
+Saying = tuple[CellResult, Verdict | None]  # a gate's verdict, or None for a cell that says its reason
+
+
+def _sayings(cells: Sequence[CellResult], statuses: Set[Status]) -> list[Saying]:
+    """Every verdict of these statuses, and the cells of these statuses that have a reason and no such verdict."""
+    found: list[Saying] = []
+    for one in cells:
+        judged: list[Saying] = [(one, verdict) for verdict in one.verdicts if verdict.status in statuses]
+        found += judged or ([(one, None)] if one.status in statuses and one.reason else [])
+    return found
+
+
+def _said(named: bool, saying: Saying) -> str:
+    one, verdict = saying
+    text, status = (say(verdict), verdict.status) if verdict else (f"{one.status}: {one.reason}", one.status)
+    return f"- {ICONS[status]} {_name(one, named)}: {_text(text, SENTENCE)}"
 
 
 def _table(cells: Sequence[CellResult], named: bool, room: float) -> str:
     """A row a cell, the worst first; what has no room is counted."""
     siblings = {(one.suite, one.cell): one for one in cells if one.cell}
     header = [_row(COLUMNS), "|" + "---|" * 3 + "---:|" * (len(COLUMNS) - 3)]
-    rows = [_row(_fields(one, siblings.get((one.suite, one.cell.sibling("fp32"))) if one.cell else None, named))
-            for one in cells]  # fmt: skip
+    fp32 = (siblings.get((one.suite, one.cell.sibling("fp32"))) if one.cell else None for one in cells)
+    rows = (_row(_fields(one, sibling, named)) for one, sibling in zip(cells, fp32, strict=True))
     kept = _fitting(rows, room - _size("\n".join(header)))
     rest = cells[len(kept) :]
     return "\n".join([*header, *kept]) + (f"\n\n… and {len(rest)} more cells: {counts(rest)}" if rest else "")
@@ -111,15 +118,15 @@ def _row(fields: Iterable[str]) -> str:
     return f"| {' | '.join(fields)} |"
 
 
-def _notes(results: Results) -> Iterator[str]:
-    """What a reader of the table must know, each once."""
-    grouped: dict[str, int] = {}
-    for one in results.cells:
-        for note in one.measured.notes if one.measured else ():
-            grouped[note] = grouped.get(note, 0) + 1
-    for note, count in grouped.items():
-        yield f"- {_cells(count)}: {_text(note, SENTENCE)}"
-    yield from (f"- latency here is unreliable: {_text(said, SENTENCE)}" for said in results.stability)
+def _notes(results: Results) -> list[tuple[str, int]]:
+    """What a reader of the table must know, each once, and how many cells say it."""
+    grouped = Counter(note for one in results.cells for note in (one.measured.notes if one.measured else ()))
+    return [*grouped.items(), *((f"latency here is unreliable: {said}", 0) for said in results.stability)]
+
+
+def _noted(note: tuple[str, int]) -> str:
+    text, count = note
+    return f"- {f'{_cells(count)}: ' if count else ''}{_text(text, SENTENCE)}"
 
 
 def _tail(results: Results, cells: Sequence[CellResult], failing: Set[Status]) -> str:
@@ -140,14 +147,18 @@ def _tail(results: Results, cells: Sequence[CellResult], failing: Set[Status]) -
 # Text that fits and does not break out
 
 
-def _listed(title: str, lines: Sequence[str], room: float) -> str:
-    """A titled list of as many lines as fit; the rest is counted."""
-    kept = _fitting(lines, room)
-    left = len(lines) - len(kept)
-    return "\n".join([f"**{title}**\n", *kept, *([f"- … and {left} more"] if left else [])]) if lines else ""
+Item = TypeVar("Item")
 
 
-def _fitting(lines: Sequence[str], room: float) -> list[str]:
+def _listed(title: str, items: Sequence[Item], form: Callable[[Item], str], room: float) -> str:
+    """A titled list of as many items as fit; the rest is counted."""
+    kept = _fitting(map(form, items), room)
+    rest = [f"- … and {len(items) - len(kept)} more"] if len(kept) < len(items) else []
+    return "\n".join([f"**{title}**\n", *kept, *rest]) if items else ""
+
+
+def _fitting(lines: Iterable[str], room: float) -> list[str]:
+    """The first lines that fit; no more are made."""
     kept = []
     for line in lines:
         room -= _size(line) + 1
