@@ -20,8 +20,7 @@ from harness.results import CellResult, Results
 from harness.types import FAILING, Status, Verdict
 from harness.verdicts import say
 
-LIMIT = 65_536  # characters of a comment on GitHub
-MARK = "<!-- quantgate -->"  # of the comment that is updated in place
+LIMIT = 65_000  # bytes; a comment on GitHub takes 65,536 characters, and a workflow adds the mark that it finds it by
 FAILED, UNSURE, NOTED = 0.35, 0.15, 0.1  # shares of the room; the table has what is left
 NAME, SENTENCE, COMMAND = 120, 600, 2_000  # characters of foreign text
 ICONS: dict[Status, str] = {
@@ -37,14 +36,14 @@ def render(results: Results, failing: Set[Status] = FAILING) -> str:
     """The whole text. `failing` are the statuses that fail the run, which its options say."""
     cells = sorted(results.cells, key=lambda one: severity(one.status))
     head, tail = _head(results, cells, failing), _tail(results, cells, failing)
-    room = LIMIT - _size(MARK) - _size(head) - _size(tail) - 1_000  # titles, and lines that count
+    room = LIMIT - _size(head) - _size(tail) - 1_000  # titles, and lines that count
     named = len({one.suite for one in cells}) > 1
     said = functools.partial(_said, named)
     failed = _listed("What failed, and how sure", _sayings(cells, failing), said, room * FAILED)
     unsure = _listed("What is not decided", _sayings(cells, set(LOUD) - failing), said, room * UNSURE)
     notes = _listed("Notes", _notes(results), _noted, room * NOTED)
     table = _table(cells, named, room - sum(map(_size, (failed, unsure, notes))))
-    return "\n\n".join(filter(None, [MARK, head, failed, unsure, table, notes, tail])) + "\n"
+    return "\n\n".join(filter(None, [head, failed, unsure, table, notes, tail])) + "\n"
 
 
 def _head(results: Results, cells: Sequence[CellResult], failing: Set[Status]) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from harness.report.markdown import LIMIT, MARK, render
+from harness.report.markdown import LIMIT, render
 from harness.results import CellResult, Results
 from harness.types import FAILING, Cell, Measurement, Status, Verdict
 
@@ -58,11 +58,10 @@ def table(text: str) -> list[list[str]]:
 def test_the_verdict_comes_first_then_what_failed_and_how_sure_then_the_table_then_what_to_do() -> None:
     text = render(results(row("good"), row("bad", "regressed", verdict())))
     lines = [line for line in text.splitlines() if line]
-    assert lines[0] == MARK
-    assert lines[1] == "### ❌ quantgate: 1 of 2 cells regressed"
-    assert lines[2] == "digits on epyc-2c: 1 regressed, 1 unchanged"
-    assert lines[3] == "**What failed, and how sure**"
-    assert "map regressed: observed 0.71, expected ≥ 0.745 (baseline 0.75): −0.0400, 99% interval" in lines[4]
+    assert lines[0] == "### ❌ quantgate: 1 of 2 cells regressed"
+    assert lines[1] == "digits on epyc-2c: 1 regressed, 1 unchanged"
+    assert lines[2] == "**What failed, and how sure**"
+    assert "map regressed: observed 0.71, expected ≥ 0.745 (baseline 0.75): −0.0400, 99% interval" in lines[3]
     order = [
         text.index(part)
         for part in ("How sure".lower(), "| ❌ |", "**Reproduce**", "pytest suites/digits", "**Accept**")
