@@ -17,13 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import results, worktree
+from harness import conclusion, results, worktree
 from harness.commands.base import Exit
+from harness.conclusion import NOTHING
 from harness.environments import BaseFailed, call, environment, last_words
 from harness.errors import ConfigError
-from harness.results import CellResult
 from harness.sides import Base
-from harness.types import FAILING
 
 RESERVED = ("--qg-base", "--qg-results-dir")  # options of pytest that the gate itself gives
 DECLARING = ("*requirements*.txt", "*pyproject.toml", "*.lock", "*environment.y*ml")  # files that name versions
@@ -80,6 +79,8 @@ def run(wanted: Wanted) -> Exit:
         raise ConfigError(
             f"{reserved[0]}: the gate compares with {wanted.revision} and gives pytest its folders itself"
         )
+    if "latency" in _selecting(wanted.pytest):
+        raise ConfigError("-k with `latency` would select nothing of the base, which is scored only; use -m latency")
     here = Path.cwd()
     top = worktree.repository(here)
     commit = worktree.commit(top, wanted.revision)
@@ -95,6 +96,12 @@ def run(wanted: Wanted) -> Exit:
             _warn(wanted, base, worktree.changed(top, commit, *DECLARING))
             base.write(folder / "base.json")
             return _judge(wanted, base, folder)
+
+
+def _selecting(words: Sequence[str]) -> str:
+    """The expression of pytest's -k, the last one given."""
+    given = [words[n + 1] if word == "-k" else word[2:] for n, word in enumerate(words) if word.startswith("-k")]
+    return given[-1] if given else ""
 
 
 @contextlib.contextmanager
@@ -140,8 +147,9 @@ def _score(wanted: Wanted, places: Places, folder: Path, name: str) -> Base:
 
 
 def _there(places: Places, suite: str) -> str:
+    """The base's counterpart of a file, a folder or a test; what measures a cell there is its test of accuracy."""
     path, mark, test = suite.partition("::")
-    return f"{places.of_base(path)}{mark}{test}"
+    return f"{places.of_base(path)}{mark}{test.replace('test_latency[', 'test_accuracy[')}"
 
 
 def _quiet(variables: Mapping[str, str]) -> dict[str, str]:
@@ -170,7 +178,7 @@ def _warn(wanted: Wanted, base: Base, declaring: Sequence[str]) -> None:
 
 
 def _judge(wanted: Wanted, base: Base, folder: Path) -> Exit:
-    """Run the working tree's suites against the base, and make one exit code of everything."""
+    """Run the working tree's suites against the base, and say what comes of both."""
     kept = Path(os.path.abspath(wanted.results))
     runs = set(kept.glob("runs/*/results.json"))
     options = [f"--qg-base={folder / 'base.json'}", f"--qg-baseline-dir={folder / 'baselines'}"]
@@ -178,39 +186,9 @@ def _judge(wanted: Wanted, base: Base, folder: Path) -> Exit:
     command = [sys.executable, "-m", "pytest", *wanted.suites, *wanted.pytest, *options, f"--qg-results-dir={kept}"]
     ended = call(command, Path.cwd(), os.environ)
     found = sorted(set(kept.glob("runs/*/results.json")) - runs)
-    rows = results.read(found[-1]) if found and ended in (0, 1) else []
-    known = results.read(Path(base.results, "results.json")) if base.results else []
-    lines, code = conclude(ended, rows, known, wanted)
-    print("\n".join([*lines, f"gate: {code.name.lower()} (exit {code.value}) against {base.title}"]))
+    now = results.load(found[-1]) if found and ended in (0, 1) else NOTHING
+    then = results.load(Path(base.results, "results.json")) if base.results else NOTHING
+    code = conclusion.code(ended, now, then, wanted.inconclusive_fails, wanted.allow_removed)
+    said = conclusion.lines(now, then) if now.cells or ended in (0, 1) else ()
+    print("\n".join([*said, f"gate: {code.name.lower()} (exit {code.value}) against {base.title}"]))
     return code
-
-
-def conclude(
-    ended: int, rows: Sequence[CellResult], base: Sequence[CellResult], wanted: Wanted
-) -> tuple[list[str], Exit]:
-    """What the table does not say, and the exit code. `ended`: pytest's own."""
-    if ended not in (0, 1):
-        return [], Exit.INFRASTRUCTURE if ended < 0 or ended == 3 else Exit.USAGE
-    now, then = ({(row.suite, row.id) for row in side if row.cell} for side in (rows, base))
-    gone = sorted({suite for suite, _ in then} - {suite for suite, _ in now})
-    broken = [row for row in base if row.status == "error"]
-    lines = [f"{suite}: {len(cells)} cells new: {', '.join(cells)}" for suite, cells in _by_suite(now - then).items()]
-    lines += [
-        f"{suite}: {len(cells)} cells removed: {', '.join(cells)}" for suite, cells in _by_suite(then - now).items()
-    ]
-    lines += [f"{row.suite}: {row.id}: error on the base: {row.reason}" for row in broken]
-    statuses = {row.status for row in rows}
-    if statuses & (FAILING - {"error"}) or (gone and not wanted.allow_removed):
-        return lines, Exit.REGRESSION
-    if "error" in statuses or broken:
-        return lines, Exit.INFRASTRUCTURE
-    if "inconclusive" in statuses and wanted.inconclusive_fails:
-        return lines, Exit.INCONCLUSIVE
-    return lines, Exit.REGRESSION if ended else Exit.FINE
-
-
-def _by_suite(cells: set[tuple[str, str]]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for suite, name in sorted(cells):
-        grouped.setdefault(suite, []).append(name)
-    return grouped

@@ -16,12 +16,8 @@ from typing import Any
 import pytest
 from demoproject import EXACT, FP32, INT8, LOOSE, write_coco
 
-from harness import gate
 from harness.cli import main
 from harness.commands.base import Exit
-from harness.gate import Wanted
-from harness.results import CellResult
-from harness.types import Cell, Measurement, Status
 
 WORK = 600  # products of the model; its reference makes 100
 ACCURACY = "--pytest=-m accuracy"
@@ -101,6 +97,9 @@ def test_an_unchanged_tree_is_fine_and_its_latency_needs_no_measuring(project: P
     assert not any("log_ratio" in name for name in project.cells()[FP32]["samples"])
     assert "baselines" not in os.listdir(project.path), "nothing is stored"
 
+    assert main(["gate", "--base", "HEAD", f"test_demo.py::test_latency[{FP32}]"]) == Exit.FINE
+    assert project.verdict("latency")["status"] == "unchanged", "a test of latency alone has a base too"
+
 
 def test_a_lower_map_is_a_regression_which_the_printed_command_repeats(project: Project, capfd) -> None:
     project.model(LOOSE)
@@ -140,6 +139,7 @@ def test_a_revision_that_does_not_exist_is_one_clear_line(project: Project, capf
         (["--pytest=--qg-baseline-update"], "--qg-baseline-update: the gate compares with HEAD"),
         (["../elsewhere.py"], "../elsewhere.py lies outside the repository"),
         (["--base-requirements", "none.txt"], "none.txt does not exist; both sides need one"),
+        (["--pytest=-k 'latency and int8'"], "-k with `latency` would select nothing of the base"),
         (["--base-python", "none"], "none cannot run: No such file or directory"),
     ],
 )
@@ -187,14 +187,14 @@ def test_cells_of_one_side_only_are_named(project: Project, capfd) -> None:
     project.suite("int8")
     code, said = judge(capfd, ACCURACY)
     assert code == Exit.REGRESSION
-    assert f"demo: 1 cells new: {INT8}" in said
-    assert f"demo: 1 cells removed: {FP32}" in said
+    assert f"demo: 1 new cell: {INT8}" in said
+    assert f"demo: 1 removed cell: {FP32}" in said
     assert {name: cell["status"] for name, cell in project.cells().items()} == {INT8: "no-baseline", FP32: "missing"}
     assert project.verdict("map", INT8)["detail"].startswith("new: the base HEAD (")
 
     code, said = judge(capfd, ACCURACY, "--allow-removed")
     assert code == Exit.FINE
-    assert f"demo: 1 cells removed: {FP32}" in said
+    assert f"demo: 1 removed cell: {FP32}" in said
 
 
 def test_a_suite_that_the_base_has_not_is_new(project: Project, capfd) -> None:
@@ -202,7 +202,7 @@ def test_a_suite_that_the_base_has_not_is_new(project: Project, capfd) -> None:
     project.git("commit", "-qm", "without a suite")
     code, said = judge(capfd, ACCURACY)
     assert code == Exit.FINE
-    assert f"demo: 1 cells new: {FP32}" in said
+    assert f"demo: 1 new cell: {FP32}" in said
 
 
 def test_a_cell_that_the_base_measured_may_not_be_unavailable(project: Project, capfd) -> None:
@@ -278,42 +278,3 @@ def test_requirements_that_differ_make_an_environment(project: Project, capfd) -
     code, said = judge(capfd, ACCURACY)
     assert code == Exit.FINE
     assert "requirements.txt changed since the base, and both sides run on the packages installed here" in said
-
-
-def rows(*statuses: Status, suite: str = "demo") -> list[CellResult]:
-    cells = [Cell(f"m{n}", "fp32", "null") for n in range(len(statuses))]
-    return [
-        CellResult(suite, cell.id, cell, status, "why", Measurement(cell))
-        for cell, status in zip(cells, statuses, strict=True)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("ended", "now", "base", "strict", "code"),
-    [
-        (0, ["unchanged", "met"], ["met", "met"], False, Exit.FINE),
-        (1, ["unchanged", "regressed"], ["met", "met"], False, Exit.REGRESSION),
-        (1, ["error", "regressed"], ["met", "met"], False, Exit.REGRESSION),
-        (1, ["error", "met"], ["met", "met"], False, Exit.INFRASTRUCTURE),
-        (0, ["met", "no-baseline"], ["met", "error"], False, Exit.INFRASTRUCTURE),
-        (0, ["inconclusive"], ["met"], False, Exit.FINE),
-        (1, ["inconclusive"], ["met"], True, Exit.INCONCLUSIVE),
-        (1, ["inconclusive", "missed"], ["met", "met"], True, Exit.REGRESSION),
-        (1, ["no-baseline"], [], False, Exit.REGRESSION),  # what pytest was told to fail on
-        (2, [], [], False, Exit.USAGE),
-        (4, [], [], False, Exit.USAGE),
-        (5, [], [], False, Exit.USAGE),
-        (3, [], [], False, Exit.INFRASTRUCTURE),
-        (-9, [], [], False, Exit.INFRASTRUCTURE),
-    ],
-)
-def test_exit_codes(ended: int, now: list[Status], base: list[Status], strict: bool, code: Exit) -> None:
-    wanted = Wanted("HEAD", ("suites",), inconclusive_fails=strict)
-    assert gate.conclude(ended, rows(*now), rows(*base), wanted)[1] == code
-
-
-def test_a_suite_that_is_gone_is_a_regression_unless_that_is_allowed() -> None:
-    now, base = rows("met"), [*rows("met"), *rows("met", suite="other")]
-    lines, code = gate.conclude(0, now, base, Wanted("HEAD", ("suites",)))
-    assert (lines, code) == (["other: 1 cells removed: m0-fp32-null-cpu"], Exit.REGRESSION)
-    assert gate.conclude(0, now, base, Wanted("HEAD", ("suites",), allow_removed=True))[1] == Exit.FINE
