@@ -16,7 +16,7 @@ from harness.errors import ConfigError
 PROBE = "import importlib.metadata as m; import harness.plugin; m.version('quantgate')"
 
 
-class BaseFailed(RuntimeError):
+class BaseFailed(Exception):
     """The base cannot be measured; the message says why, in one line."""
 
 

@@ -14,14 +14,14 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import conclusion, results, worktree
 from harness.commands.base import Exit
 from harness.conclusion import NOTHING
 from harness.environments import BaseFailed, call, environment, last_words
-from harness.errors import ConfigError
+from harness.errors import CellError, ConfigError
 from harness.sides import Base
 
 RESERVED = ("--qg-base", "--qg-results-dir")  # options of pytest that the gate itself gives
@@ -74,6 +74,7 @@ def run(wanted: Wanted) -> Exit:
 
     Raises:
         ConfigError: no repository, no such revision, or options that make no sense.
+        CellError, Unavailable: the base cannot be checked out or measured.
     """
     if reserved := [word for word in wanted.pytest if word.startswith(RESERVED)]:
         raise ConfigError(
@@ -91,8 +92,7 @@ def run(wanted: Wanted) -> Exit:
             try:
                 base = _score(wanted, Places(here, top, tree), folder, name)
             except BaseFailed as error:
-                print(f"quantgate: the base {name}: {error}", file=sys.stderr)
-                return Exit.INFRASTRUCTURE
+                raise CellError(f"the base {name}: {error}") from None
             _warn(wanted, base, worktree.changed(top, commit, *DECLARING))
             base.write(folder / "base.json")
             return _judge(wanted, base, folder)
@@ -127,10 +127,10 @@ def _score(wanted: Wanted, places: Places, folder: Path, name: str) -> Base:
     suites = [_there(places, suite) for suite in wanted.suites]
     present = [suite for suite in suites if Path(suite.partition("::")[0]).exists()]
     if not present:
-        return Base(title, wanted.command, python, path, "", wanted.allow_removed)
+        return replace(base, results="")
     print(f"base {title}: building and scoring {' '.join(wanted.suites)} …", flush=True)
     log = Path(os.path.abspath(wanted.results)) / "base.log"
-    options = ["-m", "accuracy", "--qg-baseline-update", f"--qg-baseline-dir={folder / 'baselines'}"]
+    options = ["-m", "accuracy", "--maxfail=0", "--qg-baseline-update", f"--qg-baseline-dir={folder / 'baselines'}"]
     started = places.of_base(places.here)
     code = call(
         [python, "-m", "pytest", *present, *wanted.pytest, *options, f"--qg-results-dir={told}"],
@@ -139,7 +139,7 @@ def _score(wanted: Wanted, places: Places, folder: Path, name: str) -> Base:
     if code not in (0, 1, 4, 5) or (code == 4 and "(no match in any of" not in log.read_text()):
         raise BaseFailed(f"its suites cannot run: {last_words(log)}; everything: {log}")
     if not (told / "results.json").exists():  # it has the files, and no cell in them that was selected
-        return Base(title, wanted.command, python, path, "", wanted.allow_removed)
+        return replace(base, results="")
     rows = results.read(told / "results.json")
     if rows and all(row.status == "error" for row in rows):
         raise BaseFailed(f"none of its {len(rows)} cells could be measured: {rows[0].id}: {rows[0].reason}")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, Unavailable
+
+PLACES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
 
 def repository(place: Path) -> Path:
@@ -31,13 +35,23 @@ def commit(top: Path, revision: str) -> str:
 
 @contextlib.contextmanager
 def worktree(top: Path, revision: str, folder: Path) -> Iterator[Path]:
-    """A checkout of `revision` in `folder`, which is new; it goes again whatever happens in between."""
+    """A checkout of `revision` in `folder`, which is new; it goes again whatever happens in between. No hook runs.
+
+    Raises:
+        Unavailable: it cannot be checked out; the disk may be full.
+    """
+    words = ("-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", "--force", str(folder), revision)
     try:
-        _git(top, f"{revision} cannot be checked out", "worktree", "add", "--detach", "--force", str(folder), revision)
+        try:
+            _git(top, f"{revision} cannot be checked out into {folder}", *words)
+        except ConfigError as error:
+            raise Unavailable(str(error)) from None
         yield folder
     finally:
-        with contextlib.suppress(ConfigError):  # it may not have come into being
-            _git(top, "", "worktree", "remove", "--force", "--force", str(folder))
+        for last in (("remove", "--force", "--force", str(folder)), ("prune",)):
+            with contextlib.suppress(ConfigError):  # it may not have come into being
+                _git(top, "", "worktree", *last)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def changed(top: Path, revision: str, *patterns: str) -> list[str]:
@@ -46,8 +60,10 @@ def changed(top: Path, revision: str, *patterns: str) -> list[str]:
 
 
 def _git(place: Path, problem: str, *arguments: str) -> str:
+    """What git answers; a git that has called us, by a hook, must not say where."""
+    variables = {name: value for name, value in os.environ.items() if name not in PLACES}
     try:
-        done = subprocess.run(["git", "-C", str(place), *arguments], capture_output=True, text=True)
+        done = subprocess.run(["git", "-C", str(place), *arguments], capture_output=True, text=True, env=variables)
     except FileNotFoundError:
         raise ConfigError("git is not installed") from None
     if done.returncode:
