@@ -49,6 +49,12 @@ def table(root: Path) -> Table:
     return drawn
 
 
+def moved_since(file: Path, accepted: Measurement) -> str:
+    """The release of an anchor file, and how far a baseline has moved since: `v1.0 +1.2% (network reference)`."""
+    anchor = baselines.read(file, accepted.cell)
+    return f"{json.loads(file.read_text()).get('release', '')} {_moved(accepted, anchor)}"
+
+
 def _moved(accepted: Measurement | None, anchor: Measurement) -> str:
     """How far the baseline is from the anchor, by the reference that both share."""
     reference, _ = gating.usable(accepted, Identity("", gating.gated(anchor)["references"]))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from harness.commands.base import Exit
-from harness.results import Results
+from harness.results import Recorded
 from harness.types import FAILING, Gate
 
-NOTHING = Results({}, (), ())
+NOTHING = Recorded((), (), {}, {}, {})
 
 
-def lines(now: Results, base: Results) -> Iterator[str]:
+def lines(now: Recorded, base: Recorded) -> Iterator[str]:
     """Cells and gates of one side only, and cells that the base could not measure."""
     present, accepted = _cells(now), _cells(base)
     for word, found in (("new", present - accepted), ("removed", accepted - present)):
@@ -23,15 +22,14 @@ def lines(now: Results, base: Results) -> Iterator[str]:
     for row in base.cells:
         if row.status == "error":
             yield f"{row.suite}: {row.id}: error on the base: {row.reason}"
-    before, after = _gates(base.suites), _gates(now.suites)
-    for suite in sorted(before.keys() & after.keys()):
-        changed = [f"− {one}" for one in before[suite] if one not in after[suite]]
-        changed += [f"+ {one}" for one in after[suite] if one not in before[suite]]
+    for suite in sorted(base.gates.keys() & now.gates.keys()):
+        changed = [f"− {_said(one)}" for one in base.gates[suite] if one not in now.gates[suite]]
+        changed += [f"+ {_said(one)}" for one in now.gates[suite] if one not in base.gates[suite]]
         if changed:
             yield f"{suite}: judged by its own gates, which the base has not: {', '.join(changed)}"
 
 
-def code(ended: int, now: Results, base: Results, strict: bool, allow_removed: bool) -> Exit:
+def code(ended: int, now: Recorded, base: Recorded, strict: bool, allow_removed: bool) -> Exit:
     """The exit code. `ended` is pytest's own; `strict` fails what is inconclusive.
 
     A regression outweighs an error, and an error what is inconclusive. Nothing judged is no success.
@@ -50,16 +48,15 @@ def code(ended: int, now: Results, base: Results, strict: bool, allow_removed: b
     return Exit.REGRESSION if ended else Exit.FINE
 
 
-def _cells(side: Results) -> set[tuple[str, str]]:
+def _cells(side: Recorded) -> set[tuple[str, str]]:
     return {(row.suite, row.id) for row in side.cells if row.cell}
 
 
-def _gates(suites: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The gates of every suite as their author wrote them, less what is said by default."""
-    return {str(suite["name"]): [_said(gate) for gate in suite["gates"]] for suite in suites}
-
-
-def _said(gate: Mapping[str, Any]) -> str:
-    usual = {field.name: field.default for field in dataclasses.fields(Gate)}
-    given = [f"{name}={value!r}" for name, value in gate.items() if name != "metric" and value not in (usual[name], [])]
-    return f"Gate({', '.join([repr(gate['metric']), *given])})"
+def _said(gate: Gate) -> str:
+    """The gate as its author wrote it, less what is said by default."""
+    given = {
+        field.name: getattr(gate, field.name)
+        for field in dataclasses.fields(gate)
+        if field.name != "metric" and getattr(gate, field.name) != field.default
+    }
+    return f"Gate({', '.join([repr(gate.metric), *(f'{name}={value!r}' for name, value in given.items())])})"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness import ledger
 from harness.backends import BACKENDS
 from harness.errors import ConfigError, nearest
 from harness.inputs import Settings
@@ -26,8 +27,11 @@ FOLDERS = (
     ("--qg-results-dir", "store", "where results.json goes (default: .quantgate beside pytest's configuration)"),
     ("--qg-baseline-dir", "store", "committed baselines (default: baselines beside it)"),
 )
+REPORTS = (
+    ("--qg-html", "write the HTML report of this run to this file, which needs no other"),
+    ("--qg-markdown", "write the results as Markdown (in a GitHub job also into the step's summary)"),
+)
 BASE = "--qg-base"
-MARKDOWN = "--qg-markdown"
 SWITCHES = (
     ("--qg-baseline-update", "accept what this run measures as the baseline"),
     ("--qg-fresh", "score again what an earlier run has scored of the same artifact, data and runtime"),
@@ -41,14 +45,18 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("quantgate", "quantgate: accuracy and latency gates of quantized detectors")
     for name, action, text in FOLDERS:
         group.addoption(name, action=action, metavar="PATH", help=text)
-    group.addoption(
-        MARKDOWN, metavar="FILE", help="write the results as Markdown (in a GitHub job also into the step's summary)"
-    )
+    for name, text in REPORTS:
+        group.addoption(name, metavar="FILE", help=text)
     group.addoption(BASE, metavar="FILE", help="hold the run against the base that `quantgate gate` has measured")
     for name, text in SWITCHES:
         group.addoption(name, action="store_true", help=text)
     group.addoption(
         "--qg-require-backends", metavar="A,B", default="", help="fail where one of these backends is not installed"
+    )
+    group.addoption(
+        "--qg-history",
+        metavar="PATH",
+        help="append this run to that file, or `off` (default: history.db with the results)",
     )
     group.addoption(
         "--qg-inconclusive", choices=("pass", "fail"), default="pass",
@@ -97,8 +105,10 @@ def session(config: pytest.Config, run: str) -> Session:
         again=base.command if base else ("pytest", *_repeated(config)),
         view=_view(config),
         live=Live(terminal),
+        html=_named(config, "--qg-html"),
+        markdown=_named(config, "--qg-markdown"),
+        history=_history(config),
         base=base,
-        markdown=_named(config, MARKDOWN),
     )
 
 
@@ -168,6 +178,12 @@ def _place(config: pytest.Config, name: str, default: str) -> Path:
     """
     project = config.inipath.parent if config.inipath else config.invocation_params.dir
     return _named(config, name) or project / default
+
+
+def _history(config: pytest.Config) -> Path | None:
+    if config.getoption("--qg-history") == "off":
+        return None
+    return _named(config, "--qg-history") or _place(config, "--qg-results-dir", ".quantgate") / ledger.NAME
 
 
 def _cache(config: pytest.Config) -> Path:

@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
-from harness import acceptance, machine, options, reports, results, stability, suitefile
+from harness import acceptance, ledger, machine, options, reports, results, revision, stability, suitefile
 from harness.errors import ConfigError
 from harness.items import BaselineTest, CellTest
 from harness.records import write_text
 from harness.report import terminal
-from harness.revision import revision
 from harness.session import Session
 from harness.types import Suite
 
@@ -41,6 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = options.session(config, run)
     if not inherited:  # before this run loads the machine itself; its workers report nothing
         config.stash[SESSION].stability = stability.warnings(cores=machine.cores())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if state := config.stash.get(SESSION, None):
+        state.live.close()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -99,6 +103,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     state.selected = [item for item in mine if isinstance(item, CellTest)]
     if session.config.option.collectonly:
         return
+    if mine and not hasattr(session.config, "workerinput"):
+        state.revision = revision.head(mine[0].path.parent)
     for name in dict.fromkeys(item.suite.name for item in mine):
         tests = [item for item in mine if item.suite.name == name]
         phases: dict[Any, tuple[str, ...]] = {}
@@ -147,15 +153,28 @@ def _merge(session: pytest.Session) -> None:
             if state.base:
                 command = shlex.join([*state.base.command, *dict.fromkeys(plan.file for plan in state.plans)])
             held = results.intervals(state.settings.run)
-            run = state.settings.run.name
-            content = results.to_json(state.plans, state.results, command, held, state.stability, run)
+            content = results.to_json(state.plans, state.results, command, held, state.stability, _run(state))
             content["environment"] |= {"base": state.base.title} if state.base else {}
             text = json.dumps(content, indent=1) + "\n"
             for folder in (state.settings.run, state.settings.run.parent.parent):
                 write_text(folder / "results.json", text, "--qg-results-dir")
-            state.found = results.Results(content["environment"], content["suites"], state.results, state.stability)
+            gates = {plan.suite: plan.gates for plan in state.plans}
+            state.found = results.Recorded(
+                state.results, content["suites"], gates, content["environment"], content["run"], state.stability
+            )
     except ConfigError as error:
         _fail(session, str(error))
+
+
+def _run(state: Session) -> dict[str, Any]:
+    """What run it was; see `results.schema.json`."""
+    known = state.revision
+    return {
+        "id": state.settings.run.name,
+        "started": state.started.isoformat(timespec="seconds"),
+        "commit": known and known.commit,
+        "dirty": known and known.dirty,
+    }
 
 
 def _finish(session: pytest.Session) -> None:
@@ -165,8 +184,17 @@ def _finish(session: pytest.Session) -> None:
             state.updated = _update(state)
         if state.found:
             reports.write(state.found, state.failing, state.markdown, os.environ)
+        if state.html and state.plans:
+            from harness.report import html  # draws nothing, but reads images
+
+            html.write(state.settings.run, state.html, "--qg-html")
     except ConfigError as error:
         _fail(session, str(error))
+    if state.history and state.plans and not state.problem:
+        try:
+            ledger.add_file(state.history, state.settings.run / "results.json")
+        except ConfigError as error:  # the verdicts stand without it
+            state.forgotten = str(error)
     _forget(state.settings.run.parent)
 
 
@@ -202,12 +230,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     state = config.stash[SESSION]
     if not state.results and not state.problem:
         return
-    state.revision = revision(config.invocation_params.dir)
     terminalreporter.section("quantgate")
     writer = terminalreporter._tw
-    told = terminalreporter.isatty or "COLUMNS" in os.environ
-    width = writer.fullwidth if told else terminal.WIDTH
-    terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup))
+    watched = terminalreporter.isatty
+    width = writer.fullwidth if watched or "COLUMNS" in os.environ else terminal.WIDTH
+    terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup, folded=watched))
+    if state.forgotten:
+        terminalreporter.write_line(f"this run is not in the history: {state.forgotten}", yellow=True)
     if state.found:
         for line in reports.annotated(state.found, state.failing, config.invocation_params.dir, os.environ):
             terminalreporter.write_line(line)

@@ -10,11 +10,11 @@ from harness.errors import ConfigError
 from harness.records import write_text
 from harness.report import markdown
 from harness.report.annotations import annotate
-from harness.results import Results
+from harness.results import Recorded
 from harness.types import Status
 
 
-def write(found: Results, failing: Set[Status], file: Path | None, variables: Mapping[str, str]) -> None:
+def write(found: Recorded, failing: Set[Status], file: Path | None, variables: Mapping[str, str]) -> None:
     """Markdown into `file`, and at the end of the step's summary where `variables` are those of a GitHub job.
 
     Raises:
@@ -32,7 +32,7 @@ def write(found: Results, failing: Set[Status], file: Path | None, variables: Ma
             raise ConfigError(f"GITHUB_STEP_SUMMARY {summary} cannot be written: {error.strerror}") from None
 
 
-def annotated(found: Results, failing: Set[Status], here: Path, variables: Mapping[str, str]) -> Iterator[str]:
+def annotated(found: Recorded, failing: Set[Status], here: Path, variables: Mapping[str, str]) -> Iterator[str]:
     """Lines that annotate the suites, in a GitHub job; `here` is where the run was started."""
     if variables.get("GITHUB_ACTIONS") == "true":
         top = variables.get("GITHUB_WORKSPACE") or here

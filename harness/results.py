@@ -121,12 +121,13 @@ def to_json(
     command: str,
     held: Sequence[dict[str, Any]] = (),
     stable: Sequence[str] = (),
-    run: str = "",
+    run: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The stable interface; `assets/results.schema.json` describes it."""
     return {
         "schema": SCHEMA,
-        "environment": {**environment(), "command": command, "run": run},
+        "run": run,
+        "environment": {**environment(), "command": command},
         "stability": list(stable),
         "suites": [
             {
@@ -166,12 +167,14 @@ def _cell_to_json(result: CellResult) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Results:
-    """A `results.json`, for whoever reports it."""
+class Recorded:
+    """A whole `results.json`."""
 
-    environment: Mapping[str, Any]
-    suites: Sequence[Mapping[str, Any]]  # name, file, threads, gates
     cells: Sequence[CellResult]
+    suites: Sequence[Mapping[str, Any]]  # name, file, threads, gates
+    gates: Mapping[str, tuple[Gate, ...]]  # of each suite
+    environment: Mapping[str, Any]  # machine class, instruction set, command, …
+    run: Mapping[str, Any]  # id, started, commit, dirty; empty in results of an older quantgate
     stability: Sequence[str] = ()
 
 
@@ -180,7 +183,7 @@ def read(path: Path) -> list[CellResult]:
     return list(load(path).cells)
 
 
-def load(path: Path) -> Results:
+def load(path: Path) -> Recorded:
     """All of a `results.json`.
 
     Raises:
@@ -192,7 +195,9 @@ def load(path: Path) -> Results:
             raise ConfigError(f"{path} has schema {data['schema']}, this quantgate reads {SCHEMA}; upgrade quantgate")
         files = {suite["name"]: suite["file"] for suite in data["suites"]}
         cells = [_cell_from_json(entry, files) for entry in data["cells"]]
-        return Results(data["environment"], data["suites"], cells, data.get("stability", ()))
+        gates = {suite["name"]: tuple(Gate(**gate) for gate in suite["gates"]) for suite in data["suites"]}
+        run, stable = data.get("run") or {}, data.get("stability", ())
+        return Recorded(cells, data["suites"], gates, data["environment"], run, stable)
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -211,7 +216,7 @@ def _cell_from_json(entry: dict[str, Any], files: Mapping[str, str]) -> CellResu
     verdicts = tuple(map(verdict_from_json, entry["verdicts"]))
     return CellResult(
         entry["suite"], entry["id"], cell, entry["status"], entry["reason"], measured, verdicts, entry["baseline"],
-        files[entry["suite"]], entry["explanation"],
+        files.get(entry["suite"], ""), entry["explanation"],
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from harness import baselines
 from harness.inputs import Settings
 from harness.report.order import View
 from harness.report.progress import Live
-from harness.results import CellResult, Plan, Results
+from harness.results import CellResult, Plan, Recorded
+from harness.revision import Revision
 from harness.runner import Runner
 from harness.sides import Base
 from harness.types import FAILING, Status, Suite
@@ -35,19 +37,23 @@ class Session:
     again: tuple[str, ...]  # the command that repeats a cell, less its tests
     view: View
     live: Live  # silent where nobody watches
-    base: Base | None = None  # of `quantgate gate`, instead of stored baselines
+    history: Path | None  # file that the run is appended to
+    html: Path | None = None  # where the HTML report goes
     markdown: Path | None = None  # where results go as Markdown
+    base: Base | None = None  # of `quantgate gate`, instead of stored baselines
     suites: dict[str, Path] = field(default_factory=dict)  # name → file
     lines: dict[str, int] = field(default_factory=dict)  # name → line of the file, counted from 1
     selected: Sequence[CellTest] = ()
     plans: Sequence[Plan] = ()
     results: Sequence[CellResult] = ()
-    found: Results | None = None  # plans and results, as results.json has them
+    found: Recorded | None = None  # plans and results, as results.json has them
     updated: dict[str, list[str]] | None = None
     stability: Sequence[str] = ()  # what makes latency unreliable here, when the run began
     recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells
-    revision: str = ""  # of the user's project
     problem: str = ""  # why the results could not be written
+    forgotten: str = ""  # why the run is not in the history
+    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    revision: Revision | None = None  # of the code around the suites, when they were collected
 
     @property
     def failing(self) -> frozenset[Status]:

@@ -18,7 +18,7 @@ def find(name: str, place: Path) -> tuple[Suite, Path, Cell]:
         ConfigError: no suite there has it, or several have.
     """
     known: dict[str, list[tuple[Suite, Path, Cell]]] = {}
-    for suite, file in _declared(place):
+    for suite, file in declared(place):
         for cell in suite.cells:
             known.setdefault(cell.id, []).append((suite, file.parent, cell))
     if not known:
@@ -31,7 +31,7 @@ def find(name: str, place: Path) -> tuple[Suite, Path, Cell]:
     return known[name][0]
 
 
-def _declared(place: Path) -> Iterator[tuple[Suite, Path]]:
+def declared(place: Path) -> Iterator[tuple[Suite, Path]]:
     """Module-level suites of the files that pytest would collect."""
     for file in [place] if place.is_file() else sorted(place.rglob("test_*.py")):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def _verdict(
             told := tiers.judge(gate.metric, gate.max_drop * scale + EXACT, measured, baseline, alike)
         ):
             found = tiers.seen(gate.metric, measured, baseline)
-            interval = (value + found.low, value + found.high) if found else None
+            interval = (value + found.low, value + found.high) if found and math.isfinite(found.low) else None
             return Verdict(gate.metric, "baseline", told[0], observed, value, _expected(gate, value), told[1], interval)
     return _against_baseline(gate, observed, baseline)
 

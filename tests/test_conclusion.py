@@ -8,17 +8,17 @@ import pytest
 
 from harness import conclusion
 from harness.commands.base import Exit
-from harness.results import CellResult, Results
+from harness.results import CellResult, Recorded
 from harness.types import Cell, Gate, Measurement, Status, Verdict
 
 
-def side(*statuses: Status, suite: str = "demo", gates: tuple[Gate, ...] = ()) -> Results:
+def side(*statuses: Status, suite: str = "demo", gates: tuple[Gate, ...] = ()) -> Recorded:
     cells = [Cell(f"m{n}", "fp32", "null") for n in range(len(statuses))]
     rows = [
         CellResult(suite, cell.id, cell, status, "why", Measurement(cell))
         for cell, status in zip(cells, statuses, strict=True)
     ]
-    return Results({}, [{"name": suite, "gates": [dataclasses.asdict(gate) for gate in gates]}], rows)
+    return Recorded(rows, [{"name": suite}], {suite: gates}, {}, {})
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_exit_codes(ended: int, now: list[Status], base: list[Status], strict: b
 def test_a_regression_beside_an_error_of_the_same_cell_is_a_regression() -> None:
     (row,) = side("error").cells
     verdict = Verdict("map", "baseline", "regressed", 0.7, 0.75, "≥ 0.745")
-    now = Results({}, (), [dataclasses.replace(row, verdicts=(verdict,))])
+    now = dataclasses.replace(side("error"), cells=[dataclasses.replace(row, verdicts=(verdict,))])
     assert conclusion.code(1, now, side("met"), strict=False, allow_removed=False) == Exit.REGRESSION
 
 
 def test_a_suite_that_is_gone_is_named_and_a_regression_unless_that_is_allowed() -> None:
     now, other = side("met"), side("met", "met", suite="other")
-    base = Results({}, [*now.suites, *other.suites], [*now.cells, *other.cells])
+    base = dataclasses.replace(now, cells=[*now.cells, *other.cells])
     assert list(conclusion.lines(now, base)) == ["other: 2 removed cells: m0-fp32-null-cpu, m1-fp32-null-cpu"]
     assert conclusion.code(0, now, base, strict=False, allow_removed=False) == Exit.REGRESSION
     assert conclusion.code(0, now, base, strict=False, allow_removed=True) == Exit.FINE

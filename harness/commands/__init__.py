@@ -7,5 +7,5 @@ light; `run` imports what it needs. Bad input is a `ConfigError` (exit 2), a mac
 `CellError` (exit 3): raise them, `cli.main` prints the line.
 """
 
-NAMES = ("doctor", "compare", "gate", "explain", "sensitivity", "anchor", "selfcheck")
+NAMES = ("doctor", "compare", "gate", "report", "baseline", "explain", "sensitivity", "history", "anchor", "selfcheck")
 """In the order of `quantgate --help`."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence, Set
 
 from harness.report.lines import LOUD
 from harness.report.order import severity
-from harness.results import CellResult, Results
+from harness.results import CellResult, Recorded
 from harness.types import Status
 from harness.verdicts import say
 
@@ -17,7 +17,7 @@ SHOWN = 10  # annotations of one kind that GitHub shows of a step
 LENGTH = 2_000  # characters of a message
 
 
-def annotate(results: Results, failing: Set[Status], folder: str = "") -> Iterator[str]:
+def annotate(results: Recorded, failing: Set[Status], folder: str = "") -> Iterator[str]:
     """`::error file=…,line=…,title=…::…` where the suite is declared; the worst first.
 
     `folder`: of the run, seen from the top of the repository; empty for the top itself.

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from harness.report.numbers import change, divided, megabytes, milliseconds, number, plain
 from harness.report.order import SORTS, View, best, chosen, groups
-from harness.report.tables import STYLES, Column, Row, Section, Sheet
+from harness.report.tables import NONE, STYLES, Column, Row, Section, Sheet
 from harness.results import CellResult, Plan
 from harness.types import SEVERITY, Verdict, worst
 
@@ -92,7 +92,7 @@ def sheet(plan: Plan, results: Sequence[CellResult], view: View) -> Sheet:
     def row(result: CellResult, label: str) -> Row:
         pair = Pair(result, siblings.get(result.cell.sibling("fp32")) if result.cell else None)
         mark = MARK if result.id in front else " " * len(MARK)
-        return Row(Text(mark, "yellow") + Text(label), tuple(_shown(field, pair) for field in fields))
+        return Row(Text.assemble((mark, "yellow"), label), tuple(_shown(field, pair) for field in fields))
 
     if view.sort in SORTS:
         sections = [_section(heading(group), group, precision, row) for group in groups(shown)]
@@ -160,15 +160,12 @@ def _with_sorted(view: View) -> Sequence[Field]:
 
 def _shown(field: Field, pair: Pair) -> Text:
     """A value in the colour of the verdict on it."""
+    value = field.show(pair)
     if not field.metric:
-        return Text(field.show(pair), STYLES[pair.cell.status])
-    judged = [
-        verdict.status
-        for verdict in pair.cell.verdicts
-        if field.against and (verdict.metric, verdict.against) in _gates(field)
-    ]
+        return Text(value, STYLES[pair.cell.status])
+    judged = [one.status for one in pair.cell.verdicts if (one.metric, one.against) in _gates(field)]
     status = worst(judged)
-    return Text(field.show(pair), "" if status in FINE else STYLES[status])
+    return Text(value, "dim" if value == NONE else "" if status in FINE else STYLES[status])
 
 
 def _gates(field: Field) -> Sequence[tuple[str, str]]:

@@ -103,13 +103,17 @@ def _failures(session: Session) -> Iterator[Text]:
         for verdict in result.verdicts:
             if verdict.status in session.failing:
                 yield Text(f"{result.suite}: {result.id}: {say(verdict)}", STYLES[verdict.status])
-                yield Text(f"  repeat: {repeat(result, [METRICS[verdict.metric].phase], session.again)}")
+                yield _repeated(repeat(result, [METRICS[verdict.metric].phase], session.again))
     for reason, cells in errors.items():
         first = cells[0]
         named = f"{first.suite}: {first.id}" + (f" and {len(cells) - 1} more" if len(cells) > 1 else "")
         yield Text(f"{named}: {first.status}: {reason}", STYLES[first.status])
         if first.cell:
-            yield Text(f"  repeat: {repeat(first, ('accuracy', 'latency'), session.again)}")
+            yield _repeated(repeat(first, ("accuracy", "latency"), session.again))
+
+
+def _repeated(command: str) -> Text:
+    return Text(f"  repeat: {command}", no_wrap=True)
 
 
 def repeat(result: CellResult, phases: Sequence[str], again: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Results as Markdown for pull requests and step summaries: the verdict first, never longer than GitHub takes. Pure.
+"""Recorded as Markdown for pull requests and step summaries: the verdict first, never longer than GitHub takes. Pure.
 
 What a result says (names, reasons, details) is foreign text: it is escaped, and cut where it is long. Every part has a
 share of the room, counted in bytes of UTF-8, so that it holds in whatever unit a limit is meant; what does not fit is
@@ -16,7 +16,7 @@ from typing import TypeVar
 from harness.report.lines import LOUD, counts
 from harness.report.numbers import change, megabytes, milliseconds, number
 from harness.report.order import severity
-from harness.results import CellResult, Results
+from harness.results import CellResult, Recorded
 from harness.types import FAILING, Status, Verdict
 from harness.verdicts import say
 
@@ -32,7 +32,7 @@ ICONS: dict[Status, str] = {
 COLUMNS = ("", "cell", "verdict", "mAP", "Δ base", "Δ fp32", "p50 ms", "Δ time", "MB")
 
 
-def render(results: Results, failing: Set[Status] = FAILING) -> str:
+def render(results: Recorded, failing: Set[Status] = FAILING) -> str:
     """The whole text. `failing` are the statuses that fail the run, which its options say."""
     cells = sorted(results.cells, key=lambda one: severity(one.status))
     head, tail = _head(results, cells, failing), _tail(results, cells, failing)
@@ -46,7 +46,7 @@ def render(results: Results, failing: Set[Status] = FAILING) -> str:
     return "\n\n".join(filter(None, [head, failed, unsure, table, notes, tail])) + "\n"
 
 
-def _head(results: Results, cells: Sequence[CellResult], failing: Set[Status]) -> str:
+def _head(results: Recorded, cells: Sequence[CellResult], failing: Set[Status]) -> str:
     """One line that decides, and one that says of what."""
     worst = [one.status for one in cells if one.status in failing]
     unsure = [one.status for one in cells if one.status in LOUD]
@@ -117,7 +117,7 @@ def _row(fields: Iterable[str]) -> str:
     return f"| {' | '.join(fields)} |"
 
 
-def _notes(results: Results) -> list[tuple[str, int]]:
+def _notes(results: Recorded) -> list[tuple[str, int]]:
     """What a reader of the table must know, each once, and how many cells say it."""
     grouped = Counter(note for one in results.cells for note in (one.measured.notes if one.measured else ()))
     return [*grouped.items(), *((f"latency here is unreliable: {said}", 0) for said in results.stability)]
@@ -128,7 +128,7 @@ def _noted(note: tuple[str, int]) -> str:
     return f"- {f'{_cells(count)}: ' if count else ''}{_text(text, SENTENCE)}"
 
 
-def _tail(results: Results, cells: Sequence[CellResult], failing: Set[Status]) -> str:
+def _tail(results: Recorded, cells: Sequence[CellResult], failing: Set[Status]) -> str:
     """How to repeat it, how to accept it, and where it was measured."""
     known = results.environment
     parts = ["**Reproduce**", _block(str(known.get("command", "pytest")))]

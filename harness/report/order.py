@@ -72,7 +72,7 @@ def groups(results: Sequence[CellResult]) -> list[list[CellResult]]:
 
 def best(results: Sequence[CellResult]) -> frozenset[str]:
     """Ids of the cells on the Pareto front: none of the same device and batch is at least as good in both and better
-    in one of mAP and p50; mAP and size where nothing was timed."""
+    in one of mAP and p50; mAP and size where nothing was timed. One cell alone beats nobody."""
     cost = "latency_p50_ms" if any(one.metric("latency_p50_ms") for one in results) else "size_bytes"
     points = [
         (one.id, (one.cell.device, one.cell.batch), score, paid)
@@ -82,7 +82,8 @@ def best(results: Sequence[CellResult]) -> frozenset[str]:
     return frozenset(
         name
         for name, kind, score, paid in points
-        if not any(
+        if len(points) > 1
+        and not any(
             kind == other_kind and other >= score and other_paid <= paid and (other, other_paid) != (score, paid)
             for _, other_kind, other, other_paid in points
         )

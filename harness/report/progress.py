@@ -31,11 +31,20 @@ class Live:
     """
 
     def __init__(self, terminal: Any) -> None:
-        watched = terminal is not None and terminal.isatty and os.environ.get("TERM") != "dumb"
-        self._writer: Any = terminal._tw if watched else None
+        self._writer: Any = None
+        if terminal is not None and terminal.isatty and os.environ.get("TERM") != "dumb":
+            self._writer = terminal._tw
+            # While a test runs, pytest's capturing points the descriptor of stdout elsewhere.
+            self._screen = os.dup(terminal._tw._file.fileno())
         self._bars = Progress(auto_refresh=False)
         self._waiting = ""  # what the line goes back to when a job within a phase ends
         self._ticker: tuple[threading.Event, threading.Thread] | None = None
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._writer is not None:
+            os.close(self._screen)
+            self._writer = None
 
     @contextmanager
     def phase(self, label: str) -> Iterator[None]:
@@ -62,8 +71,8 @@ class Live:
                 self._bars.update(task.id, completed=done.done, total=done.total or None)
 
     def _begin(self, label: str) -> None:
-        task = self._bars.tasks[self._bars.task_ids.index(self._bars.add_task(label, total=None))]
-        over = threading.Event()
+        self._bars.add_task(label, total=None)
+        task, over = self._bars.tasks[0], threading.Event()
 
         def tick() -> None:
             while not over.wait(TICK_S):
@@ -96,19 +105,21 @@ class Live:
         if content is not None:
             console.print(content, end="", no_wrap=True, overflow="ellipsis", crop=True)
         text = stream.getvalue().partition("\n")[0]
-        self._writer._file.write(f"\n\r\x1b[2K{text}\x1b[A\r" + f"\x1b[{column}C" * bool(column))
-        self._writer._file.flush()
+        moved = f"\n\r\x1b[2K{text}\x1b[A\r" + f"\x1b[{column}C" * bool(column)
+        os.write(self._screen, moved.encode())
 
 
 def line(task: Task, width: int) -> RenderableType:
     """`score CELL ━━━━╸━━━ 96/256  41.2 images/s  0:04 left`, in `width` columns; the bar gives way first."""
     told = _told(task)
-    room = width - cell_len(task.description) - cell_len(told) - 2
+    free = width - cell_len(told) - 1
+    label = min(cell_len(task.description), free)
     drawn = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
-    drawn.add_column(no_wrap=True, overflow="ellipsis")
+    drawn.add_column(no_wrap=True, overflow="ellipsis", width=label)
     parts: list[RenderableType] = [Text(task.description)]
-    if task.total and room >= BAR[0]:
-        drawn.add_column(width=min(BAR[1], room))
+    bar = min(BAR[1], free - label - 1)
+    if task.total and bar >= BAR[0]:
+        drawn.add_column(width=bar)
         parts.append(ProgressBar(task.total, task.completed))
     drawn.add_column(no_wrap=True, width=cell_len(told))
     drawn.add_row(*parts, Text(told, "cyan"))
@@ -116,13 +127,15 @@ def line(task: Task, width: int) -> RenderableType:
 
 
 def _told(task: Task) -> str:
-    """Count, speed and time left; the time spent where nothing can be counted."""
+    """Count, speed and time left; the time spent where nothing can be counted, or everything was."""
     if not task.total:
         return _clock(task.elapsed or 0)
     parts = [f"{task.completed:.0f}/{task.total:.0f}"]
     if task.speed:
-        parts.append(f"{task.speed:.1f} {'images' if task.description.startswith(IMAGES) else ''}/s")
-    if task.time_remaining is not None:
+        parts.append(f"{task.speed:.1f}{' images' if task.description.startswith(IMAGES) else ''}/s")
+    if task.finished:
+        parts.append(_clock(task.elapsed or 0))
+    elif task.time_remaining is not None:
         parts.append(f"{_clock(task.time_remaining)} left")
     return "  ".join(parts)
 

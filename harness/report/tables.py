@@ -94,7 +94,7 @@ def draw(sheet: Sheet, width: int) -> Iterator[RenderableType]:
     gap = 2 if _width(sheet, everything, 2) <= width else 1
     widths = [_column_width(sheet, n) for n in everything]
     rest = sum(widths) + gap * len(widths)
-    label = max(NARROWEST, min(_label_width(sheet), width - rest))
+    label = min(_label_width(sheet), max(NARROWEST, width - rest))
     if sheet.title:
         yield Text(sheet.title, "bold")
     yield _grid(sheet, label, widths, gap, [Row(Text(), tuple(Text(one.title, "dim") for one in sheet.columns))])

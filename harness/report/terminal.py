@@ -24,17 +24,20 @@ if TYPE_CHECKING:
 WIDTH = 100  # columns where the terminal does not tell
 
 
-def summary(session: Session, width: int, colour: bool) -> str:
-    """Everything under pytest's own output."""
+def summary(session: Session, width: int, colour: bool, folded: bool) -> str:
+    """Everything under pytest's own output. `folded`: sentences are broken at words, as a terminal wants them and a
+    pipe does not; a line that is made to be copied (`Text.no_wrap`) never is."""
     stream = io.StringIO()
     console = Console(file=stream, width=width, force_terminal=colour, no_color=not colour, highlight=False)
-    show(console, session)
+    show(console, session, folded)
     return "".join(line.rstrip(" ") + "\n" for line in stream.getvalue().splitlines())
 
 
-def show(console: Console, session: Session) -> None:
+def show(console: Console, session: Session, folded: bool) -> None:
     """Tables, reasons and the line for the chat; with -q the verdicts and that line."""
     for part in _verdicts(session) if session.view.verbosity < 0 else _everything(session, console.width):
+        if folded and isinstance(part, Text) and not part.no_wrap:
+            part = Text("\n  ").join(part.wrap(console, console.width - 2))
         console.print(part, soft_wrap=isinstance(part, str | Text))
     if session.problem:
         console.print(Text(session.problem, "bold red"), soft_wrap=True)
@@ -61,7 +64,7 @@ def _everything(session: Session, width: int) -> Iterator[RenderableType]:
     yield from (Text(line, "yellow") for line in in_vain(session.results, session.view))
     yield from lines(session)
     if not session.problem:
-        yield Text(f"results: {session.settings.run.parent.parent / 'results.json'}")
+        yield Text(f"results: {session.settings.run.parent.parent / 'results.json'}", no_wrap=True)
     yield ""
     yield from _headlines(session)
 
@@ -78,7 +81,8 @@ def _details(session: Session, results: Sequence[CellResult], width: int) -> Ite
 
 def _headlines(session: Session) -> Iterator[Text]:
     for plan, results in _suites(session):
-        yield Text(headline(plan.suite, results, session.failing, machine_class(), session.revision), "bold")
+        said = headline(plan.suite, results, session.failing, machine_class(), str(session.revision or ""))
+        yield Text(said, "bold", no_wrap=True)
 
 
 def _suites(session: Session) -> Iterator[tuple[Plan, list[CellResult]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.report.annotations import SHOWN, annotate
-from harness.results import CellResult, Results
+from harness.results import CellResult, Recorded
 from harness.types import FAILING, Status, Verdict
 
 
@@ -13,7 +13,7 @@ def row(name: str, status: Status, reason: str | None = None, detail: str = "") 
 
 
 def annotated(*cells: CellResult, folder: str = "", file: str = "suites/test_digits.py") -> list[str]:
-    return list(annotate(Results({}, [{"name": "digits", "file": file, "line": 12}], cells), FAILING, folder))
+    return list(annotate(Recorded(cells, [{"name": "digits", "file": file, "line": 12}], {}, {}, {}), FAILING, folder))
 
 
 def test_a_failing_cell_is_an_error_where_its_suite_is_declared() -> None:

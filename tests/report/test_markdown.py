@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness.report.markdown import LIMIT, render
-from harness.results import CellResult, Results
+from harness.results import CellResult, Recorded
 from harness.types import FAILING, Cell, Measurement, Status, Verdict
 
 NASTY = "a|b`c``d\n| e |<script>alert(1)</script> *f* _g_ [h](i) ![j](k) @team #1 ~~l~~ $m$ \\ </code> <!-- \x1b[31m"
@@ -31,10 +31,10 @@ def row(name: str, status: Status = "unchanged", *verdicts: Verdict, suite: str 
     return CellResult(suite, name, cell, status, None, measured, verdicts, {"map": 0.75}, "suites/test_digits.py")
 
 
-def results(*cells: CellResult, **environment: str) -> Results:
+def results(*cells: CellResult, **environment: str) -> Recorded:
     known = {"machine_class": "epyc-2c", "cpu": "EPYC", "command": "pytest suites/digits -n auto", **environment}
     suites = [{"name": name, "file": "suites/test_digits.py", "line": 12} for name in {one.suite for one in cells}]
-    return Results(known, suites, cells)
+    return Recorded(cells, suites, {}, known, {})
 
 
 def html(text: str) -> str:
