@@ -28,7 +28,9 @@ from harness.accuracy import evaluate
 from harness.artifacts import Cache
 from harness.datasets import Dataset
 from harness.declarations import Decoding
-from harness.families import Detections, decode, letterbox, normalize
+from harness.families import Detections, decode
+from harness.geometry import letterbox, normalize
+from harness.outputs import Reading
 from harness.pixels import read_image
 from harness.precision import onnx, ranges
 from harness.sensitivity import SplitJob, detection_error
@@ -119,7 +121,7 @@ class Judge:
         outputs, found = [], []
         for image, pixels in zip(self._data.images, self._pixels, strict=True):
             output = session.run(None, {session.get_inputs()[0].name: normalize(pixels[None])})[0]
-            found += decode(output, "raw", Decoding(), self._size, [(image.width, image.height)])
+            found += decode([output], Reading("raw", 0, None), Decoding(), self._size, [(image.width, image.height)])
             outputs.append(output[0])
         return outputs, found
 

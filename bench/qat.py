@@ -21,7 +21,7 @@ from rich.table import Table
 from harness import Suite
 from harness.datasets import load_calibration
 from harness.declarations import Qat
-from harness.families import letterbox
+from harness.geometry import letterbox
 from harness.inputs import Settings
 from harness.pixels import read_image
 from harness.precision.base import Inputs

@@ -17,7 +17,9 @@ from harness.datasets import Dataset
 from harness.declarations import Decoding
 from harness.errors import ConfigError
 from harness.evaluation import at_confidence, evaluate, known_classes
-from harness.families import Detections, Reading, decode, normalize, prepare, read_outputs
+from harness.families import Detections, decode, prepare
+from harness.geometry import normalize
+from harness.outputs import Reading, content, read_outputs
 from harness.resampling import draws, resampled
 from harness.types import Artifact, Cell
 from harness.worker import Channel
@@ -99,21 +101,20 @@ def detect(
         batch = _padded(normalize(pixels[start : start + cell.batch]), cell.batch)
         batch = prepare(batch, reading.layout)
         begun = time.perf_counter()
-        output = session.infer(batch)[reading.output]
+        outputs = session.infer(batch)
         infer_s += time.perf_counter() - begun
         originals = [(i.width, i.height) for i in dataset.images[start : start + cell.batch]]
-        found += decoder(output.astype(np.float32, copy=False), reading.layout, decoding, cell.imgsz, originals)
+        found += decoder(outputs, reading, decoding, cell.imgsz, originals)
         progress(len(found), len(pixels))
     return Seen(found, names, infer_s)
 
 
 def _reading(session: Session, cell: Cell, artifact: Artifact) -> Reading:
     """The family of the model, from the shapes of its outputs."""
-    names = artifact.meta["names"]
     blank = np.zeros((cell.batch, 3, cell.imgsz, cell.imgsz), np.float32)
     shapes = [output.shape for output in session.infer(blank)]
     try:
-        return read_outputs(shapes, names and len(names), cell.imgsz, cell.head)
+        return read_outputs(shapes, content(artifact.meta), cell.imgsz, cell.head)
     except ConfigError as error:
         raise ConfigError(f"{cell}: {error}") from None
 

@@ -60,6 +60,11 @@ class Decoding:
     max_det: int = 300  # detections kept per image
 
 
+Task = Literal["detect", "segment", "pose"]
+"""What a model finds beside boxes: nothing, masks, key points. Ultralytics' names."""
+
+TASKS: tuple[Task, ...] = Task.__args__  # type: ignore[attr-defined]
+
 Layout = Literal["raw", "e2e", "yolov5", "yolox"]
 """`raw`: [N, 4 + classes, anchors], centre-size boxes (YOLOv8, YOLO11, YOLO26 one-to-many); needs NMS.
 `e2e`: [N, max_det, 6], corner boxes, score, class (YOLO26 end to end).

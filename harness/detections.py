@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +21,28 @@ def digest(found: Sequence[Detections]) -> str:
     seen = hashlib.sha256()
     for one in found:
         table = np.column_stack([-one.scores, one.classes, one.boxes]).astype(np.float32)
-        rows = table[np.lexsort(table.T[::-1])]
-        seen.update(len(rows).to_bytes(4, "little"))
-        seen.update((rows + np.float32(0)).tobytes())  # −0 and 0 are the same
+        if one.points is not None:
+            table = np.concatenate([table, one.points.reshape(len(table), one.points[0:1].size)], axis=1)
+        order = np.lexsort(table.T[::-1])
+        seen.update(len(table).to_bytes(4, "little"))
+        seen.update((table[order] + np.float32(0)).tobytes())  # −0 and 0 are the same
+        if one.masks is not None:
+            seen.update(b"".join(one.masks[k].tobytes() for k in order))
     return seen.hexdigest()[:24]
 
 
 def save(path: Path, dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> None:
-    """All detections of a run, concatenated; `counts` splits them by image, `names` are the model's classes."""
+    """All detections of a run, concatenated; `counts` splits them by image, `lengths` the masks by detection.
+
+    `names` are the model's classes.
+    """
+    more: dict[str, Any] = {}
+    if any(one.points is not None for one in found):
+        more["points"] = np.concatenate([one.points for one in found if one.points is not None])
+    if any(one.masks is not None for one in found):
+        masks = [mask for one in found for mask in one.masks or ()]
+        more["lengths"] = np.array([len(mask) for mask in masks], np.int64)
+        more["masks"] = _joined(masks, (0,), np.int32)
     np.savez_compressed(
         path,
         image_ids=np.array([image.id for image in dataset.images]),
@@ -34,6 +51,7 @@ def save(path: Path, dataset: Dataset, found: Sequence[Detections], names: Seque
         scores=_joined([one.scores for one in found], (0,), np.float32),
         classes=_joined([one.classes for one in found], (0,), np.int64),
         names=np.array(names, np.str_),
+        **more,
     )
 
 
@@ -46,7 +64,14 @@ def load(path: Path) -> list[Detections]:
     with np.load(path) as stored:
         ends = np.cumsum(stored["counts"])[:-1]
         parts = [np.split(stored[name], ends) for name in ("boxes", "scores", "classes")]
-    return [Detections(*part) for part in zip(*parts, strict=True)]
+        found = [Detections(*part) for part in zip(*parts, strict=True)]
+        if "points" in stored:
+            points = np.split(stored["points"], ends)
+            found = [replace(one, points=own) for one, own in zip(found, points, strict=True)]
+        if "masks" in stored:
+            masks = iter(np.split(stored["masks"], np.cumsum(stored["lengths"])[:-1]))
+            found = [replace(one, masks=tuple(itertools.islice(masks, len(one.scores)))) for one in found]
+    return found
 
 
 def class_names(path: Path) -> list[str]:

@@ -5,19 +5,27 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets import Dataset
+from harness.datasets import Dataset, Image
+from harness.declarations import Task
 from harness.errors import ConfigError
 from harness.families import Detections
-from harness.resampling import PARTS, Ranked
+from harness.resampling import AREAS, PARTS, Ranked
 
 METRICS = tuple(PARTS)
-"""COCOeval.stats in its own order."""
+"""COCOeval.stats of boxes and masks in its own order."""
+
+POSE_METRICS = (
+    "map", "map_50", "map_75", "map_medium", "map_large", "mar_100", "mar_50", "mar_75", "mar_medium", "mar_large",
+)  # fmt: skip
+"""COCOeval.stats of key points: at most 20 detections an image, and no small objects. Two are not in `METRICS`."""
+
+IOU_TYPES: Mapping[Task, str] = {"detect": "bbox", "segment": "segm", "pose": "keypoints"}
 
 
 @dataclass(frozen=True)
@@ -31,14 +39,21 @@ class Evaluation:
 
 
 def evaluate(dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> Evaluation:
-    """COCO's 12 numbers and AP per class, by pycocotools on all images of `dataset`.
+    """COCO's numbers and AP per class, by pycocotools on all images of `dataset`, for the task of `dataset`.
 
-    A number without any ground truth behind it (pycocotools: −1) is None. Zero detections score 0.
+    A number without any ground truth behind it (pycocotools: −1) is None, and so is one that COCO does not define for
+    key points. Zero detections score 0. Of masks and key points, `box_map` is mAP of their boxes.
 
     Raises:
         ConfigError: no class of the data set is known to the model.
     """
-    return of_rows(dataset, rows(dataset, found, known_classes(dataset, names)))
+    detections = rows(dataset, found, known_classes(dataset, names))
+    evaluation = of_rows(dataset, detections)
+    if dataset.task == "detect":
+        return evaluation
+    boxes = [{**row, "area": row["bbox"][2] * row["bbox"][3]} for row in detections]
+    box_map = of_rows(dataset.of_task("detect"), boxes).metrics["map"]
+    return replace(evaluation, metrics={**evaluation.metrics, "box_map": box_map})
 
 
 def of_rows(dataset: Dataset, detections: list[dict[str, Any]]) -> Evaluation:
@@ -55,19 +70,39 @@ def of_rows(dataset: Dataset, detections: list[dict[str, Any]]) -> Evaluation:
         truth.dataset = {"images": images, "categories": classes, "annotations": annotations}
         # Not through loadRes, which raises IndexError on an empty list.
         results.dataset = {"images": images, "categories": classes, "annotations": detections}
+        if dataset.task == "pose":
+            _count_points(annotations)
         truth.createIndex()
         results.createIndex()
-        scorer = COCOeval(truth, results, "bbox")
+        scorer = COCOeval(truth, results, IOU_TYPES[dataset.task])
+        if dataset.task == "pose":
+            scorer.params.kpt_oks_sigmas = _sigmas(scorer.params.kpt_oks_sigmas, dataset)
         scorer.evaluate()
         scorer.accumulate()
         scorer.summarize()
-    metrics = {name: _defined(value) for name, value in zip(METRICS, scorer.stats, strict=True)}
-    precision = scorer.eval["precision"][:, :, :, 0, -1]  # [IoU, recall, class] for all areas and 100 detections
+    numbers = dict(zip(POSE_METRICS if dataset.task == "pose" else METRICS, scorer.stats, strict=True))
+    metrics = {name: _defined(numbers.get(name, -1)) for name in METRICS}
+    precision = scorer.eval["precision"][:, :, :, 0, -1]  # [IoU, recall, class], all areas and as many as there may be
     per_class = {dataset.categories[number]: _mean(precision[:, :, k]) for k, number in enumerate(scorer.params.catIds)}
     instances = dict.fromkeys(dataset.categories.values(), 0)
     for row in dataset.annotations:
         instances[dataset.categories[row["category_id"]]] += not row["iscrowd"]
     return Evaluation(metrics, per_class, _ranks(scorer), instances)
+
+
+def _count_points(annotations: Sequence[dict[str, Any]]) -> None:
+    """Objects without a labelled key point are ignored by COCO, which knows them by this entry."""
+    for row in annotations:
+        row["num_keypoints"] = sum(seen > 0 for seen in row["keypoints"][2::3])
+
+
+def _sigmas(of_persons: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
+    """How far a key point may be off: COCO's for its 17 of a person, else the same for all, as Ultralytics has it."""
+    points = {len(row["keypoints"]) // 3 for row in dataset.annotations}
+    if len(points) > 1:
+        raise ConfigError(f"dataset {dataset.name}: its objects have {sorted(points)} key points, not all as many")
+    number = points.pop() if points else len(of_persons)
+    return of_persons if number == len(of_persons) else np.full(number, 1 / number)
 
 
 def at_confidence(ranks: Mapping[tuple[int, int], Ranked], conf: float) -> dict[str, float | None]:
@@ -103,27 +138,43 @@ def rows(dataset: Dataset, found: Sequence[Detections], categories: Mapping[int,
     """Detections of known classes as COCO's annotations."""
     written: list[dict[str, Any]] = []
     for image, one in zip(dataset.images, found, strict=True):
-        for (x1, y1, x2, y2), score, label in zip(
-            one.boxes.tolist(), one.scores.tolist(), one.classes.tolist(), strict=True
+        for k, (box, score, label) in enumerate(
+            zip(one.boxes.tolist(), one.scores.tolist(), one.classes.tolist(), strict=True)
         ):
             if label in categories:
-                box = [x1, y1, x2 - x1, y2 - y1]
-                written.append(
-                    {"id": len(written) + 1, "image_id": image.id, "category_id": categories[label],
-                     "bbox": box, "area": box[2] * box[3], "score": score, "iscrowd": 0}
-                )  # fmt: skip
+                said = {"id": len(written) + 1, "image_id": image.id, "category_id": categories[label]}
+                shape = _shape(dataset, image, one, k, box)
+                written.append({**said, "score": score, "iscrowd": 0, **shape})
     return written
+
+
+def _shape(dataset: Dataset, image: Image, one: Detections, k: int, box: Sequence[float]) -> dict[str, Any]:
+    """Where detection `k` is, as `COCO.loadRes` would add it: the area is the mask's, the box's, or the key points'."""
+    from pycocotools import mask
+
+    x1, y1, x2, y2 = box
+    bbox = [x1, y1, x2 - x1, y2 - y1]
+    if dataset.task == "segment" and one.masks is not None:
+        runs = {"size": [image.height, image.width], "counts": one.masks[k].tolist()}
+        encoded = mask.frPyObjects(runs, image.height, image.width)
+        return {"bbox": bbox, "segmentation": encoded, "area": float(mask.area(encoded))}
+    if dataset.task == "pose" and one.points is not None:
+        points = one.points[k].astype(np.float64)
+        spread = np.ptp(points[:, :2], axis=0)
+        return {"bbox": bbox, "keypoints": points.ravel().tolist(), "area": float(spread.prod())}
+    return {"bbox": bbox, "area": bbox[2] * bbox[3]}
 
 
 def _ranks(scorer: Any) -> dict[tuple[int, int], Ranked]:
     """The matches of `COCOeval.evaluate`, which it keeps by class, area range and image."""
     images, areas = len(scorer.params.imgIds), len(scorer.params.areaRng)
+    number = {label: at for at, label in enumerate(AREAS)}  # key points have no range of small objects
     found = {}
     for category in range(len(scorer.params.catIds)):
         for area in range(areas):
             first = (category * areas + area) * images
             if one := _ranked(scorer.evalImgs[first : first + images]):
-                found[category, area] = one
+                found[category, number[scorer.params.areaRngLbl[area]]] = one
     return found
 
 

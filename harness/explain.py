@@ -14,7 +14,8 @@ from harness.datasets import Dataset
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.errortypes import Errors
 from harness.evaluation import known_classes
-from harness.families import Detections, normalize
+from harness.families import Detections
+from harness.geometry import normalize
 from harness.inputs import Finder
 from harness.layers import Layer, rank
 from harness.stages import Stage, Walked, WalkJob, blamed

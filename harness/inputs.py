@@ -19,6 +19,7 @@ from harness.datasets import Dataset, load_calibration, load_scored, overlap
 from harness.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.locks import file_lock
 from harness.machine import version
+from harness.outputs import content
 from harness.precision import Recipe, recipe, steps
 from harness.types import Artifact, Cell, Suite
 from harness.worker import Channel, Job
@@ -91,6 +92,7 @@ class Finder:
         start = time.monotonic()
         artifact = self._cache.artifact(cell, weights, calibrated_on, training)
         built = time.monotonic() - start if artifact.built else 0.0
+        data = _of_task(cell, data, artifact)
         provenance = {
             "weights": self._digest(weights)[:16],
             "dataset": data.digest,
@@ -205,6 +207,14 @@ def runnable(cell: Cell) -> tuple[Recipe, str]:
             raise Unavailable(f"{other}; {error}" if str(other) != str(error) else str(error)) from None
         raise
     return made_by, backend(cell.backend).probe(cell)
+
+
+def _of_task(cell: Cell, data: Dataset, artifact: Artifact) -> Dataset:
+    """The data set as the model is scored by it: its task is read from the model."""
+    try:
+        return data.of_task(content(artifact.meta).task)
+    except ConfigError as error:
+        raise ConfigError(f"{cell}: {error}") from None
 
 
 def _expect_whole_batches(cell: Cell, images: int) -> None:

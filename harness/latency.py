@@ -21,7 +21,9 @@ import numpy as np
 from harness.backends import backend
 from harness.datasets import Image
 from harness.declarations import Decoding
-from harness.families import decode, letterbox, normalize, read_outputs
+from harness.families import decode
+from harness.geometry import letterbox, normalize
+from harness.outputs import content, read_outputs
 from harness.types import Artifact, Cell
 from harness.worker import Channel
 
@@ -111,17 +113,16 @@ class TimeJob:
 
         cv2.setNumThreads(self.threads)
         pre, post = [], []
-        names = self.artifact.meta["names"]
+        said = content(self.artifact.meta)
         for image in self.images[:SIDES]:
             picture: Any = cv2.imread(image.path)
             start = time.perf_counter()
             batch = normalize(letterbox(picture, self.cell.imgsz)[None])
             pre.append(time.perf_counter() - start)
             outputs = session.infer(np.repeat(batch, self.cell.batch, axis=0))
-            reading = read_outputs([o.shape for o in outputs], names and len(names), self.cell.imgsz, self.cell.head)
-            output = outputs[reading.output][:1].astype(np.float32, copy=False)
+            reading = read_outputs([o.shape for o in outputs], said, self.cell.imgsz, self.cell.head)
             start = time.perf_counter()
-            decode(output, reading.layout, self.decoding, self.cell.imgsz, [(image.width, image.height)])
+            decode(outputs, reading, self.decoding, self.cell.imgsz, [(image.width, image.height)])
             post.append(time.perf_counter() - start)
         return Sides(statistics.median(pre) * 1e3, statistics.median(post) * 1e3)
 

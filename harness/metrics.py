@@ -27,7 +27,8 @@ def _cost(phase: Phase, unit: str, title: str) -> Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "map": _accuracy("average precision at IoU 0.50:0.95 (COCO's primary metric)"),
+    "map": _accuracy("average precision at IoU 0.50:0.95 of the task: of boxes, of masks, or OKS of key points"),
+    "box_map": _accuracy("average precision at IoU 0.50:0.95 of the boxes of a segmentation or pose model"),
     "map_50": _accuracy("average precision at IoU 0.50"),
     "map_75": _accuracy("average precision at IoU 0.75"),
     "map_small": _accuracy("average precision of objects below 32² pixels"),
@@ -35,7 +36,7 @@ METRICS: dict[str, Metric] = {
     "map_large": _accuracy("average precision of objects above 96² pixels"),
     "mar_1": _accuracy("average recall with 1 detection per image"),
     "mar_10": _accuracy("average recall with 10 detections per image"),
-    "mar_100": _accuracy("average recall with 100 detections per image"),
+    "mar_100": _accuracy("average recall with 100 detections per image (key points: 20)"),
     "mar_small": _accuracy("average recall of small objects"),
     "mar_medium": _accuracy("average recall of medium objects"),
     "mar_large": _accuracy("average recall of large objects"),

@@ -24,7 +24,7 @@ import numpy as np
 
 from harness import interference
 from harness.backends import backend
-from harness.families import normalize
+from harness.geometry import normalize
 from harness.interference import Interference
 from harness.latency import READY
 from harness.references import NAMES, network_input, numpy_product, open_network

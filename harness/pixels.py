@@ -13,7 +13,8 @@ import numpy as np
 
 from harness.datasets import Image
 from harness.errors import ConfigError
-from harness.families import DECODING_VERSION, letterbox
+from harness.families import DECODING_VERSION
+from harness.geometry import letterbox
 from harness.machine import version
 from harness.worker import Channel
 

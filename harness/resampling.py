@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 RESAMPLES = 1000
 CHUNK = 250  # resamples at a time, so that what is weighed stays in the processor's caches
 RECALLS = np.linspace(0.0, 1.0, 101)  # pycocotools' recall thresholds
+AREAS = ("all", "small", "medium", "large")  # pycocotools' area ranges
 ALL = -1  # a ranked detection that stands for all copies of its image
 
 Counts = NDArray[np.int32]  # [resamples, images]: how often an image was drawn
@@ -42,7 +43,7 @@ class Part:
     """Which of pycocotools' numbers a metric is the mean of."""
 
     kind: Literal["precision", "recall"]
-    area: int = 0  # all, small, medium, large
+    area: int = 0  # position in AREAS
     detections: int = 100  # per image and class
     threshold: int | None = None  # position of the IoU threshold; None: all ten
 
@@ -172,8 +173,9 @@ def _reached(positives: NDArray[np.int64]) -> NDArray[np.uint8]:
     required = np.ceil(RECALLS * number).astype(np.int64)
     required -= (required - 1) / number >= RECALLS
     required += required / number < RECALLS
-    table = np.zeros((len(positives), int(number.max()) + 2), np.uint8)
-    np.add.at(table, (np.arange(len(positives))[:, None], np.maximum(required, 0)), 1)
+    width = int(number.max()) + 2
+    places = np.arange(len(positives))[:, None] * width + np.maximum(required, 0)
+    table = np.bincount(places.ravel(), minlength=len(positives) * width).reshape(len(positives), width)
     return table.cumsum(axis=1, dtype=np.uint8)
 
 

@@ -28,7 +28,8 @@ from harness.children import Child
 from harness.datasets import Dataset, load_calibration, load_scored, overlap
 from harness.declarations import Decoding
 from harness.errors import ConfigError
-from harness.families import Detections, normalize
+from harness.families import Detections
+from harness.geometry import normalize
 from harness.locks import MachineLock
 from harness.types import Artifact, Cell
 from harness.worker import Channel, Job, Progress

@@ -17,10 +17,15 @@ from harness.errors import ConfigError, Unavailable, nearest
 from harness.worker import Channel
 
 ASSETS = Path(__file__).parent / "assets"
-BUNDLED_WEIGHTS = {name: ASSETS / "digits" / f"{name}.pt" for name in ("yolo26n-digits", "yolo26n-digits-qat")}
+BUNDLED_WEIGHTS = {
+    name: ASSETS / "digits" / f"{name}.pt"
+    for name in ("yolo26n-digits", "yolo26n-digits-qat", "yolo26-seg-digits", "yolo26-pose-digits")
+}
 BUNDLED_DATA = {"digits": ASSETS / "digits"}
 ULTRALYTICS_DATA = ("coco8", "coco128", "coco")
-ULTRALYTICS_WEIGHTS = [f"yolo{version}{size}" for version in ("v8", "11", "26") for size in "nsmlx"]
+ULTRALYTICS_WEIGHTS = [
+    f"yolo{version}{size}{task}" for task in ("", "-seg", "-pose") for version in ("v8", "11", "26") for size in "nsmlx"
+]
 
 
 def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Path | None:

@@ -17,16 +17,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness import agreement
 from harness.accuracy import Decoder, Pixels, Seen, detect
 from harness.backends import backend
-from harness.backends.base import Session
+from harness.backends.base import Session, Tensor
 from harness.datasets import Dataset
 from harness.declarations import Decoding
 from harness.evaluation import evaluate
-from harness.families import Detections, decode
+from harness.families import Candidates, Detections, decode, to_image
+from harness.outputs import Reading
 from harness.pixels import read_image
 from harness.taps import READABLE, Hybrid, boundary
 from harness.types import Artifact, Cell
@@ -171,19 +171,20 @@ def _ultralytics_pixels(job: WalkJob) -> Pixels:
 
 
 def _ultralytics_decode(
-    output: NDArray[np.float32], layout: str, decoding: Decoding, size: int, originals: Sequence[tuple[int, int]]
+    outputs: Sequence[Tensor], reading: Reading, decoding: Decoding, size: int, originals: Sequence[tuple[int, int]]
 ) -> list[Detections]:
-    """As `families.decode`, by Ultralytics' own NMS and scaling."""
+    """As `families.decode`, by Ultralytics' own NMS."""
     import torch
     from ultralytics.utils.nms import non_max_suppression
-    from ultralytics.utils.ops import scale_boxes
 
+    output = np.array(outputs[reading.output], np.float32)
     found = non_max_suppression(
-        torch.from_numpy(np.array(output)), decoding.conf, decoding.iou, multi_label=True, max_det=decoding.max_det,
-        max_time_img=60,
+        torch.from_numpy(output), decoding.conf, decoding.iou, multi_label=True, max_det=decoding.max_det,
+        max_time_img=60, nc=output.shape[1] - 4 - reading.extra,
     )  # fmt: skip
     detections = []
-    for rows, (width, height) in zip(found, originals, strict=False):
-        boxes = scale_boxes((size, size), rows[:, :4], (height, width)).numpy()
-        detections.append(Detections(boxes, rows[:, 4].numpy(), rows[:, 5].numpy().astype(np.int64)))
+    for at, (rows, original) in enumerate(zip(found, originals, strict=False)):
+        table = rows.numpy()
+        chosen = Candidates(table[:, :4], table[:, 4], table[:, 5].astype(np.int64), table[:, 6:])
+        detections.append(to_image(chosen, outputs, at, reading, size, original))
     return detections

@@ -17,7 +17,8 @@ from hypothesis import settings
 from harness.artifacts import BuildJob
 from harness.children import Child
 from harness.datasets import Dataset, Image, load_calibration
-from harness.families import Detections, letterbox
+from harness.families import Detections
+from harness.geometry import letterbox
 from harness.pixels import read_image
 from harness.precision import Inputs, Recipe
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS

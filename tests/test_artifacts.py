@@ -21,7 +21,7 @@ from harness.artifacts import Cache, Training, digest
 from harness.children import Child
 from harness.datasets import Dataset, Image
 from harness.declarations import Qat
-from harness.families import letterbox
+from harness.geometry import letterbox
 from harness.locks import MachineLock
 from harness.machine import version
 from harness.precision import RECIPES

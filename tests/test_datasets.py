@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -47,6 +48,49 @@ def test_a_class_index_that_names_leave_out_is_an_error(tmp_path):
 def test_a_polygon_is_its_bounding_box(tmp_path):
     made = load_scored(yolo(tmp_path, {"train/a": None, "val/b": "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75"}))
     assert boxes(made) == [(16, 12, 32, 24)]
+    assert made.of_task("segment").annotations[0]["segmentation"] == [[16, 24, 32, 12, 48, 24, 32, 36]]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "row", "points"),
+    [
+        (3, "0 0.5 0.5 0.5 0.5 0.25 0.5 2 0 0 0", [16, 24, 2, 0, 0, 0]),
+        (2, "0 0.5 0.5 0.5 0.5 0.25 0.5 0 0", [16, 24, 2, 0, 0, 0]),
+    ],
+)
+def test_key_points_stand_behind_the_box(tmp_path, numbers, row, points):
+    splits = {"train": "images/train", "val": "images/val", "kpt_shape": [2, numbers]}
+    made = load_scored(yolo(tmp_path, {"train/a": None, "val/b": row}, **splits))
+    assert boxes(made) == [(16, 12, 32, 24)]
+    assert made.of_task("pose").annotations[0]["keypoints"] == points
+    assert made.annotations[0]["area"] == pytest.approx(32 * 24 * 0.53)  # Ultralytics' share of the box
+    (tmp_path / "labels/val/b.txt").write_text("0 0.5 0.5 0.5 0.5 0.25")
+    with pytest.raises(ConfigError, match=rf"b\.txt:1: expected class x y w h and 2 key points of {numbers}, got 6"):
+        load_scored(tmp_path / "data.yaml")
+
+
+@pytest.mark.parametrize("declared", [[17], [17, 4], 17])
+def test_a_shape_of_key_points_that_is_none_is_told(tmp_path, declared):
+    file = yolo(tmp_path, {"val/b": None}, val="images/val", kpt_shape=declared)
+    with pytest.raises(ConfigError, match=r"'kpt_shape' must be \[key points, 2 or 3\]"):
+        load_scored(file)
+
+
+def test_objects_without_masks_cannot_score_a_segmentation_model(tmp_path):
+    rows = "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75\n0 0.5 0.5 0.5 0.5\n"
+    made = load_scored(yolo(tmp_path, {"train/a": None, "val/b": rows}))
+    with pytest.raises(ConfigError, match=r"1 of 2 objects have no masks .* 'segment' model .*\(first: image 1\)"):
+        made.of_task("segment")
+
+
+def test_the_hash_holds_the_ground_truth_of_the_task_and_no_other(tmp_path):
+    made = load_scored(coco(tmp_path))
+    masked = [{**row, "segmentation": [[0, 0, 9, 0, 9, 9]]} for row in made.annotations]
+    moved = [{**row, "segmentation": [[0, 0, 9, 0, 9, 8]]} for row in made.annotations]
+    one, other = (dataclasses.replace(made, annotations=rows) for rows in (masked, moved))
+    assert one.digest == other.digest == made.digest
+    assert one.of_task("segment").digest not in (made.digest, other.of_task("segment").digest)
+    assert one.of_task("segment").of_task("detect").digest == made.digest
 
 
 @pytest.mark.parametrize("rows", [None, "", "\n"])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
+import pytest
 from builders import dataset, detections
+from coco import random_task
 
 from harness.detections import class_names, digest, load, save
 
@@ -37,3 +41,17 @@ def test_the_order_within_an_image_does_not_matter_and_the_image_does():
 def test_the_last_bit_of_a_score_matters():
     nudged = (*CAT[:4], float(np.nextafter(np.float32(0.9), np.float32(1))), 0)
     assert digest([detections(CAT)]) != digest([detections(nudged)])
+
+
+@pytest.mark.parametrize("task", ["segment", "pose"])
+def test_masks_and_key_points_are_kept_and_told_apart(tmp_path, task):
+    made, found = random_task(task, 1)
+    found[2] = dataclasses.replace(
+        detections(), **({"masks": ()} if task == "segment" else {"points": np.zeros((0, 3, 3), np.float32)})
+    )
+    save(tmp_path / "d.npz", made, found)
+    loaded = load(tmp_path / "d.npz")
+    assert digest(loaded) == digest(found)
+    assert digest(loaded) != digest([dataclasses.replace(one, masks=None, points=None) for one in found])
+    moved = {"masks": tuple(reversed(found[0].masks or ()))} if task == "segment" else {"points": found[0].points + 1}
+    assert digest([dataclasses.replace(found[0], **moved)]) != digest(found[:1])

@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 from builders import dataset, detections, quick
-from coco import NAMES, by_pycocotools, random_case
+from coco import NAMES, by_pycocotools, random_case, random_task
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import ConfigError
-from harness.evaluation import METRICS, evaluate
+from harness.evaluation import METRICS, POSE_METRICS, evaluate
 
 CAT = (1, 10, (20, 10, 40, 30))  # image 1, category 10, box
 ON_CAT = (20, 10, 60, 40, 0.9, 0)
@@ -32,6 +32,31 @@ def test_the_twelve_numbers_are_those_of_pycocotools(seed, crowd):
     expected = [None if value < 0 else value for value in by_pycocotools(made, found)]
     assert list(metrics) == list(METRICS)
     assert list(metrics.values()) == [value if value is None else pytest.approx(value, abs=1e-12) for value in expected]
+
+
+@pytest.mark.parametrize(("task", "names"), [("segment", METRICS), ("pose", POSE_METRICS)])
+@given(st.integers(0, 2**32), st.booleans())
+@quick
+def test_masks_and_key_points_are_scored_as_pycocotools_does(task, names, seed, crowd):
+    made, found = random_task(task, seed, crowd=crowd)
+    metrics, _ = scores(made, found, NAMES)
+    expected = dict(zip(names, by_pycocotools(made, found), strict=True))
+    for name in METRICS:
+        value = expected.get(name, -1)
+        assert metrics[name] == (None if value < 0 else pytest.approx(value, abs=1e-12))
+    boxes = by_pycocotools(made.of_task("detect"), found)
+    assert metrics["box_map"] == pytest.approx(boxes[0], abs=1e-12)
+
+
+def test_the_17_points_of_a_person_have_cocos_sigmas_and_others_one_for_all():
+    def half_off(points):
+        row = {"keypoints": [10.0, 10.0, 2] * points, "segmentation": []}
+        made = dataset(1, [(1, 10, (0, 0, 20, 20))])
+        made = dataclasses.replace(made, annotations=[{**made.annotations[0], **row}]).of_task("pose")
+        moved = np.full((1, points, 3), (13, 10, 1), np.float32)
+        return evaluate(made, [dataclasses.replace(detections((0, 0, 20, 20, 0.9, 0)), points=moved)], NAMES).metrics
+
+    assert half_off(17)["map"] < half_off(2)["map"] == pytest.approx(1)
 
 
 def test_map_is_the_mean_over_classes():

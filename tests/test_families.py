@@ -1,4 +1,4 @@
-"""Letterbox, decoding and NMS: there and back, thresholds respected, the same as a reference that is easy to read."""
+"""Decoding and NMS: there and back, thresholds respected, the same as a reference that is easy to read."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from builders import quick
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import ConfigError, Decoding
-from harness.families import PAD, decode, fit, layout_of, letterbox, normalize, prepare, read_outputs
+from harness import Decoding
+from harness.families import decode, prepare
+from harness.geometry import fit, normalize
+from harness.outputs import Reading
 
 SIZE = 64
 SQUARE = [(SIZE, SIZE)]  # an original as large as the input: decoding changes no coordinate
@@ -20,26 +22,15 @@ def raw(*anchors, classes=2):
     return np.asarray(anchors, np.float32).reshape(-1, 4 + classes).T[None]
 
 
+def read(output, layout, decoding, size, originals):
+    return decode([output], Reading(layout, 0, None), decoding, size, originals)
+
+
 def rows(found):
     return [
         (*np.round(box, 3).tolist(), round(float(score), 4), int(label))
         for box, score, label in zip(found.boxes, found.scores, found.classes, strict=True)
     ]
-
-
-# Letterbox
-
-
-@given(st.integers(1, 5000), st.integers(1, 5000), st.sampled_from([32, 320, 640]))
-@quick
-def test_the_image_fills_one_side_and_lies_centred_inside_the_square(width, height, size):
-    place = fit(width, height, size)
-    assert max(place.width, place.height) == size
-    assert min(place.width, place.height) >= 1
-    for start, length in ((place.left, place.width), (place.top, place.height)):
-        after = size - start - length
-        assert 0 <= after - start <= 1
-    assert place.width == pytest.approx(width * place.ratio, abs=1)
 
 
 @given(st.integers(50, 3000), st.integers(50, 3000), st.lists(st.floats(0, 1), min_size=4, max_size=4))
@@ -51,46 +42,8 @@ def test_a_box_in_the_input_comes_back_where_it_was_in_the_image(width, height, 
     place = fit(width, height, size)
     inside = box * place.ratio + [place.left, place.top] * 2
     output = np.array([[[*inside, 0.9, 0]]], np.float32)
-    (found,) = decode(output, "e2e", Decoding(), size, [(width, height)])
+    (found,) = read(output, "e2e", Decoding(), size, [(width, height)])
     assert np.abs(found.boxes[0] - box).max() <= 1e-3 * max(width, height)
-
-
-def test_letterboxed_pixels_are_the_image_in_rgb_between_grey_bars():
-    image = np.zeros((32, 64, 3), np.uint8)
-    image[:] = (10, 20, 30)  # BGR
-    pixels = letterbox(image, SIZE)
-    assert pixels.shape == (3, SIZE, SIZE)
-    assert pixels.dtype == np.uint8
-    assert pixels[:, 16:48].reshape(3, -1).T.tolist() == [[30, 20, 10]] * (32 * 64)
-    assert (pixels[:, :16] == PAD).all()
-    assert (pixels[:, 48:] == PAD).all()
-
-
-def test_an_image_of_the_right_size_is_not_resampled():
-    image = np.random.default_rng(0).integers(0, 255, (SIZE, SIZE, 3), np.uint8)
-    assert np.array_equal(letterbox(image, SIZE), image[:, :, ::-1].transpose(2, 0, 1))
-
-
-def test_an_extremely_narrow_image_keeps_one_column():
-    assert letterbox(np.zeros((3000, 1, 3), np.uint8), SIZE).shape == (3, SIZE, SIZE)
-
-
-def test_normalized_pixels_are_floats_between_0_and_1():
-    batch = normalize(np.array([[0, 51, 255]], np.uint8))
-    assert batch.dtype == np.float32
-    assert batch.tolist() == [[0, pytest.approx(0.2), 1]]
-
-
-# Families
-
-
-def test_the_shape_of_an_output_tells_its_family():
-    assert layout_of((1, 84, 8400), 80, 640) == "raw"
-    assert layout_of((8, 300, 6), 80, 640) == "e2e"
-    assert layout_of((1, 6, 8400), 2, 640) == "raw"
-    assert layout_of((1, 84, 8400), 10, 640) is None
-    assert layout_of((1, 300, 38), 80, 640) is None
-    assert layout_of((300, 6), 80, 640) is None
 
 
 # Raw output
@@ -98,35 +51,35 @@ def test_the_shape_of_an_output_tells_its_family():
 
 def test_overlapping_boxes_of_a_class_leave_the_best():
     output = raw([20, 20, 20, 20, 0.6, 0], [21, 20, 20, 20, 0.9, 0], [50, 50, 10, 10, 0.5, 0])
-    (found,) = decode(output, "raw", Decoding(), SIZE, SQUARE)
+    (found,) = read(output, "raw", Decoding(), SIZE, SQUARE)
     assert rows(found) == [(11, 10, 31, 30, 0.9, 0), (45, 45, 55, 55, 0.5, 0)]
 
 
 def test_boxes_of_different_classes_do_not_suppress_each_other():
     output = raw([20, 20, 20, 20, 0.6, 0], [20, 20, 20, 20, 0, 0.9])
-    (found,) = decode(output, "raw", Decoding(), SIZE, SQUARE)
+    (found,) = read(output, "raw", Decoding(), SIZE, SQUARE)
     assert found.classes.tolist() == [1, 0]
 
 
 def test_one_box_may_carry_several_classes():
-    (found,) = decode(raw([20, 20, 20, 20, 0.6, 0.9]), "raw", Decoding(), SIZE, SQUARE)
+    (found,) = read(raw([20, 20, 20, 20, 0.6, 0.9]), "raw", Decoding(), SIZE, SQUARE)
     assert rows(found) == [(10, 10, 30, 30, 0.9, 1), (10, 10, 30, 30, 0.6, 0)]
 
 
 def test_a_box_beyond_the_border_suppresses_no_other_class():
     output = raw([50, 50, 100, 100, 0.9, 0], [75, 75, 50, 50, 0.8, 0], [-20, -20, 50, 50, 0, 0.7])
-    (found,) = decode(output, "raw", Decoding(iou=0.3), 100, [(100, 100)])
+    (found,) = read(output, "raw", Decoding(iou=0.3), 100, [(100, 100)])
     assert found.classes.tolist() == [0, 0, 1]
 
 
 def test_thresholds_are_respected():
     apart = raw(*([10 * k, 10, 4, 4, 0.1 * k, 0] for k in range(1, 6)))
-    kept = {conf: len(decode(apart, "raw", Decoding(conf=conf), SIZE, SQUARE)[0].scores) for conf in (0.001, 0.25, 0.9)}
+    kept = {conf: len(read(apart, "raw", Decoding(conf=conf), SIZE, SQUARE)[0].scores) for conf in (0.001, 0.25, 0.9)}
     assert kept == {0.001: 5, 0.25: 3, 0.9: 0}
-    (best,) = decode(apart, "raw", Decoding(max_det=2), SIZE, SQUARE)
+    (best,) = read(apart, "raw", Decoding(max_det=2), SIZE, SQUARE)
     assert best.scores.tolist() == pytest.approx([0.5, 0.4])
     half = raw([20, 20, 20, 20, 0.9, 0], [25, 20, 20, 20, 0.8, 0])  # IoU 0.6
-    assert [len(decode(half, "raw", Decoding(iou=iou), SIZE, SQUARE)[0].scores) for iou in (0.59, 0.61)] == [1, 2]
+    assert [len(read(half, "raw", Decoding(iou=iou), SIZE, SQUARE)[0].scores) for iou in (0.59, 0.61)] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -138,25 +91,25 @@ def test_thresholds_are_respected():
     ],
 )
 def test_a_collapsed_model_gives_zero_detections(output, layout):
-    (found,) = decode(output, layout, Decoding(), SIZE, SQUARE)
+    (found,) = read(output, layout, Decoding(), SIZE, SQUARE)
     assert found.boxes.shape == (0, 4)
     assert found.scores.shape == found.classes.shape == (0,)
 
 
 def test_every_image_of_a_batch_is_decoded_into_its_own_pixels():
     output = np.repeat(raw([32, 32, 32, 32, 0.9, 0]), 2, axis=0)
-    small, large = decode(output, "raw", Decoding(), SIZE, [(64, 64), (128, 64)])
+    small, large = read(output, "raw", Decoding(), SIZE, [(64, 64), (128, 64)])
     assert rows(small) == [(16, 16, 48, 48, 0.9, 0)]
     assert rows(large) == [(32, 0, 96, 64, 0.9, 0)]
 
 
 def test_rows_that_fill_up_the_last_batch_are_left_out():
     output = np.repeat(raw([32, 32, 32, 32, 0.9, 0]), 4, axis=0)
-    assert len(decode(output, "raw", Decoding(), SIZE, SQUARE)) == 1
+    assert len(read(output, "raw", Decoding(), SIZE, SQUARE)) == 1
 
 
 def test_boxes_end_at_the_border_of_the_image():
-    (found,) = decode(raw([0, 60, 40, 40, 0.9, 0]), "raw", Decoding(), SIZE, SQUARE)
+    (found,) = read(raw([0, 60, 40, 40, 0.9, 0]), "raw", Decoding(), SIZE, SQUARE)
     assert rows(found) == [(0, 40, 20, 64, 0.9, 0)]
 
 
@@ -191,7 +144,7 @@ def test_nms_is_the_textbook_one(seed, anchors, iou, max_det):
         [draw.uniform(0, SIZE, (2, anchors)), draw.uniform(4, 40, (2, anchors)), draw.uniform(0, 1, (3, anchors))]
     ).astype(np.float32)
     decoding = Decoding(conf=0.2, iou=iou, max_det=max_det)
-    (found,) = decode(output[None], "raw", decoding, SIZE, SQUARE)
+    (found,) = read(output[None], "raw", decoding, SIZE, SQUARE)
     expected = reference_nms(output, decoding)
     assert found.classes.tolist() == [label for _, _, label in expected]
     assert found.scores.tolist() == pytest.approx([score for _, score, _ in expected])
@@ -204,54 +157,13 @@ def test_nms_is_the_textbook_one(seed, anchors, iou, max_det):
 
 def test_end_to_end_rows_are_taken_as_they_are_best_first():
     output = np.array([[[1, 2, 30, 40, 0.5, 1], [1, 2, 30, 40, 0.9, 1], [0, 0, 9, 9, 0.0005, 0]]], np.float32)
-    (found,) = decode(output, "e2e", Decoding(), SIZE, SQUARE)
+    (found,) = read(output, "e2e", Decoding(), SIZE, SQUARE)
     assert rows(found) == [(1, 2, 30, 40, 0.9, 1), (1, 2, 30, 40, 0.5, 1)]
-    (best,) = decode(output, "e2e", Decoding(max_det=1), SIZE, SQUARE)
+    (best,) = read(output, "e2e", Decoding(max_det=1), SIZE, SQUARE)
     assert rows(best) == [(1, 2, 30, 40, 0.9, 1)]
 
 
 # Families of files from elsewhere
-
-
-@pytest.mark.parametrize(
-    ("shape", "classes", "layout"),
-    [
-        ((1, 25200, 85), 80, "yolov5"),
-        ((1, 8400, 85), 80, "yolox"),
-        ((1, 25200, 6), 1, "yolov5"),
-        ((1, 84, 8400), None, "raw"),
-        ((1, 25200, 85), None, "yolov5"),
-        ((1, 8400, 85), None, "yolox"),
-        ((1, 300, 6), None, "e2e"),
-        ((1, 84, 2100), None, None),  # another image size
-    ],
-)
-def test_the_family_is_told_by_the_shape(shape, classes, layout):
-    assert layout_of(shape, classes, 640) == layout
-
-
-def test_the_output_that_fits_is_found_among_several():
-    reading = read_outputs([(1, 32, 160, 160), (1, 84, 8400)], 80, 640)
-    assert (reading.output, reading.layout, reading.classes) == (1, "raw", 80)
-
-
-def test_an_output_of_no_known_family_is_one_line_with_the_shapes_seen():
-    with pytest.raises(ConfigError, match=r"1×3×80×80×85, 1×3×40×40×85 does not fit any known family .* 80 classes"):
-        read_outputs([(1, 3, 80, 80, 85), (1, 3, 40, 40, 85)], 80, 640)
-
-
-def test_a_declared_family_is_believed_only_where_the_shape_allows_it():
-    assert read_outputs([(1, 8400, 85)], 80, 640, "yolox").layout == "yolox"
-    with pytest.raises(ConfigError, match="does not fit the family 'yolov5'"):
-        read_outputs([(1, 8400, 85)], 80, 640, "yolov5")
-
-
-def test_a_declared_family_may_have_other_strides_than_8_16_and_32():
-    four_scales = [(1, 84, 34000)]  # strides 4 to 32
-    with pytest.raises(ConfigError, match="any known family"):
-        read_outputs(four_scales, None, 640)
-    assert read_outputs(four_scales, None, 640, "raw").classes == 80
-    assert read_outputs([(1, 102000, 85)], None, 640, "yolov5").classes == 80
 
 
 def anchors(family):
@@ -262,7 +174,7 @@ def anchors(family):
 def test_a_yolov5_score_is_objectness_times_class():
     output = anchors("yolov5")
     output[0, 17] = [32, 24, 16, 8, 0.8, 0.1, 0.5]
-    (found,) = decode(output, "yolov5", Decoding(conf=0.1), SIZE, SQUARE)
+    (found,) = read(output, "yolov5", Decoding(conf=0.1), SIZE, SQUARE)
     assert rows(found) == [(24, 20, 40, 28, 0.4, 1)]
 
 
@@ -270,7 +182,7 @@ def test_a_yolox_box_is_relative_to_its_cell():
     output = anchors("yolox")
     # The second map (stride 16) begins after 64 cells; its cell in row 2, column 1 is the tenth.
     output[0, 64 + 2 * 4 + 1] = [0.5, 0.25, np.log(2), np.log(1), 1.0, 0.9, 0]
-    (found,) = decode(output, "yolox", Decoding(), SIZE, SQUARE)
+    (found,) = read(output, "yolox", Decoding(), SIZE, SQUARE)
     centre_x, centre_y, width, height = (1 + 0.5) * 16, (2 + 0.25) * 16, 32, 16
     expected = (centre_x - width / 2, centre_y - height / 2, centre_x + width / 2, centre_y + height / 2)
     assert rows(found) == [(*expected, 0.9, 0)]

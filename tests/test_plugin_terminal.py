@@ -73,6 +73,18 @@ def test_a_terminal_shows_phase_cell_speed_and_time_left_and_is_clean_afterwards
     assert any(re.fullmatch(r"test_demo\.py \. +\[100%\]", line) for line in run.screen)
 
 
+@pytest.mark.parametrize("columns", [60, 110, 200])
+def test_pytest_s_own_line_stays_as_it_is_however_long(slow: Demo, columns: int) -> None:
+    long = "a-model-whose-file-has-a-name-that-takes-more-than-eighty-columns-of-a-terminal"
+    slow.model(long, delay_ms=400)
+    slow.suite(models=[f"{long}.json"])
+    run = watch("-m", "accuracy", "--qg-fresh", "-v", columns=columns)
+    shown = "".join(line.ljust(columns) for line in run.screen)
+    assert re.search(rf"test_demo\.py::test_accuracy\[{long}-fp32-null-cpu\] PASSED +\[100%\]", shown)
+    assert "\x1b[2K" in run.written
+    assert not any(line.startswith(("score", "build", "read", "decode")) for line in run.screen)
+
+
 def test_a_timed_section_is_announced_before_it_begins(demo: Demo) -> None:
     run = watch("-m", "latency")
     assert re.search(rf"time {FP32} and its siblings, since \d\d:\d\d:\d\d", run.written)

@@ -81,7 +81,7 @@ def digits(folder: Path) -> None:
     import cv2
     import torch
 
-    from harness.families import letterbox, normalize
+    from harness.geometry import letterbox, normalize
     from harness.precision import RECIPES, SOURCES, export
     from harness.precision.base import Inputs
     from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,11 +74,34 @@ class Compiling(Backend, Protocol):
         ...
 
 
+def described(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What the metadata that Ultralytics writes into an exported file says of its outputs; entries may be texts.
+
+    Returns:
+        `names`: of the classes by number, or None; beside it `task` and `points` of other models than detectors.
+    """
+    said: dict[str, Any] = {"names": None}
+    try:
+        if metadata.get("names"):
+            said["names"] = class_names(_value(metadata["names"]))
+        if metadata.get("task", "detect") != "detect":
+            said["task"] = str(metadata["task"])
+        if metadata.get("kpt_shape"):
+            said["points"] = [int(number) for number in _value(metadata["kpt_shape"])]
+    except (ValueError, SyntaxError, TypeError):
+        pass
+    return said
+
+
 def class_names(declared: Any) -> list[str]:
     """Class names by class number, as files carry them: a list, or a dictionary from the number or its text."""
     if isinstance(declared, dict):
         return [str(declared[key]) for key in sorted(declared, key=int)]
     return list(map(str, declared))
+
+
+def _value(entry: Any) -> Any:
+    return ast.literal_eval(entry) if isinstance(entry, str) else entry
 
 
 def require(distribution: str, extra: str = "") -> str:

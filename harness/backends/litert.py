@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backends import macs
-from harness.backends.base import Tensor, class_names, require, require_cpu
+from harness.backends.base import Tensor, described, require, require_cpu
 from harness.errors import ConfigError, first_line
-from harness.families import layout_of
+from harness.outputs import layout_of
 from harness.types import Artifact, Cell
 
 TYPES = {"float32": "f32", "float16": "f16", "int8": "i8", "uint8": "i8", "int16": "i16"}
@@ -97,10 +97,10 @@ class LiteRtSession:
 
 
 def inspect(path: str | PathLike[str]) -> dict[str, Any]:
-    """What a `.tflite` is, read from it: `precision`, `input` and `outputs` (shapes, None where free), `names`.
+    """What a `.tflite` is, read from it: `precision`, `input` and `outputs` (shapes, None where free), `said`.
 
     `precision` is that of most of the multiply-accumulates: fp32, fp16, int8, int8-dynamic, w8a16, or w8 for int8
-    weights that are dequantized before use. `names` are the classes in metadata that Ultralytics embeds, or None.
+    weights that are dequantized before use. `said` is what metadata that Ultralytics embeds says, as of `described`.
 
     Raises:
         ConfigError: the file cannot be read as a LiteRT model.
@@ -119,7 +119,7 @@ def inspect(path: str | PathLike[str]) -> dict[str, Any]:
         "precision": work.most_common(1)[0][0],
         "input": _shape(interpreter.get_input_details()[0]),
         "outputs": [_shape(one) for one in interpreter.get_output_details()],
-        "names": _names(path),
+        "said": described(_metadata(path)),
     }
 
 
@@ -235,13 +235,13 @@ def _shape(tensor: Mapping[str, Any]) -> tuple[int | None, ...]:
     return tuple(None if side < 0 else int(side) for side in sides)
 
 
-def _names(path: str | PathLike[str]) -> list[str] | None:
-    """Class names from the metadata that Ultralytics appends to the file as a zip archive, by class number."""
+def _metadata(path: str | PathLike[str]) -> dict[str, Any]:
+    """The metadata that Ultralytics appends to the file as a zip archive; empty without."""
     try:
         with zipfile.ZipFile(path) as archive:
             entry = next(name for name in archive.namelist() if name.endswith((".json", ".txt")))
             text = archive.read(entry).decode()
-        names = (json.loads(text) if entry.endswith(".json") else ast.literal_eval(text))["names"]
-        return class_names(names)
-    except (zipfile.BadZipFile, StopIteration, ValueError, SyntaxError, KeyError, TypeError):
-        return None
+        found = json.loads(text) if entry.endswith(".json") else ast.literal_eval(text)
+    except (zipfile.BadZipFile, StopIteration, ValueError, SyntaxError):
+        return {}
+    return found if isinstance(found, dict) else {}

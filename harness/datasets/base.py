@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.declarations import Task
 from harness.errors import ConfigError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
@@ -33,15 +34,42 @@ class Dataset:
     name: str
     images: tuple[Image, ...]
     categories: Mapping[int, str] = field(default_factory=dict)  # category id → name
-    annotations: Sequence[Mapping[str, Any]] = ()  # COCO annotations: image_id, category_id, bbox xywh, area, iscrowd
+    annotations: Sequence[Mapping[str, Any]] = ()  # COCO's: BOX, and what TRUTH names where the file has it
+    task: Task = "detect"  # what the ground truth is used for
 
     @cached_property
     def digest(self) -> str:
-        """Hash of the pixels and of the ground truth, independent of where they lie."""
+        """Hash of the pixels and of the ground truth of the task, independent of where they lie."""
         images = [(image.id, image.digest) for image in self.images]
-        truth = [[a[k] for k in ("image_id", "category_id", "bbox", "area", "iscrowd")] for a in self.annotations]
-        text = json.dumps([images, sorted(self.categories.items()), sorted(truth)])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        truth = sorted([a[key] for key in BOX] for a in self.annotations)
+        parts = [images, sorted(self.categories.items()), truth]
+        if self.task != "detect":
+            parts.append(sorted(json.dumps([a[key] for key in (*BOX, TRUTH[self.task])]) for a in self.annotations))
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def of_task(self, task: Task) -> Dataset:
+        """The same images with the ground truth that models of `task` are scored by.
+
+        Raises:
+            ConfigError: an object has none of it.
+        """
+        if task == self.task:
+            return self
+        lacking = [row for row in self.annotations if TRUTH[task] not in row]
+        if task != "detect" and lacking:
+            what = {"segment": "masks ('segmentation', or polygons)", "pose": "key points ('keypoints')"}[task]
+            raise ConfigError(
+                f"dataset {self.name}: {len(lacking)} of {len(self.annotations)} objects have no {what}, by which a "
+                f"{task!r} model is scored (first: image {lacking[0]['image_id']})"
+            )
+        return replace(self, task=task)
+
+
+BOX = ("image_id", "category_id", "bbox", "area", "iscrowd")
+"""Of every annotation: xywh in pixels, area in square pixels."""
+
+TRUTH: Mapping[Task, str] = {"detect": "bbox", "segment": "segmentation", "pose": "keypoints"}
+"""Task → entry of an annotation that is its ground truth, as COCO defines it."""
 
 
 def existing(declared_in: Path, what: str, candidates: Sequence[Path]) -> Path:

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness.datasets.base import Dataset, existing, load_image
+from harness.datasets.base import TRUTH, Dataset, existing, load_image
 from harness.errors import ConfigError
 
 
@@ -29,7 +29,7 @@ def read_coco(path: Path) -> Dataset:
         categories = {int(c["id"]): str(c["name"]) for c in content["categories"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"dataset {path} is not a COCO instances JSON: {type(error).__name__} {error}") from None
-    split = path.stem.removeprefix("instances_")
+    split = path.stem.removeprefix("instances_").removeprefix("person_keypoints_")
     roots = [path.parent, path.parent.parent]
     folders = [root / sub for root in roots for sub in (f"images/{split}", split, "images", ".")]
     annotations = []
@@ -48,6 +48,7 @@ def read_coco(path: Path) -> Dataset:
                 raise ConfigError(f"dataset {path}: annotation {row.get('id')} is for unknown image {row['image_id']}")
             kept = {k: row[k] for k in ("id", "image_id", "category_id", "bbox")}
             area = row.get("area", row["bbox"][2] * row["bbox"][3])
+            kept |= {key: row[key] for key in (TRUTH["segment"], TRUTH["pose"]) if key in row}
             annotations.append({**kept, "area": area, "iscrowd": row.get("iscrowd", 0)})
     except (KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, ConfigError):

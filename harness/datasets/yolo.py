@@ -48,44 +48,84 @@ def read_yolo(path: Path, split: str) -> Dataset:
     if not files:
         raise ConfigError(f"dataset {path}: the {split!r} split holds no images")
     images = numbered(files)
-    annotations = [row for image in images for row in _labels(image, categories)]
+    points = _shape(path, content.get("kpt_shape"))
+    annotations = [row for image in images for row in _labels(image, categories, points)]
     for number, row in enumerate(annotations, 1):
         row["id"] = number
     return Dataset(path.stem, images, {k: str(v) for k, v in categories.items()}, annotations)
 
 
-def _labels(image: Image, categories: Mapping[int, Any]) -> list[dict[str, Any]]:
-    """Rows `class x y w h` (or a polygon) in fractions of the image; no file means no objects."""
+def _shape(path: Path, declared: Any) -> tuple[int, int]:
+    """`kpt_shape`: how many key points an object has, and how many numbers each; zeros without any."""
+    if declared is None:
+        return 0, 0
+    if not isinstance(declared, list) or len(declared) != 2 or declared[1] not in (2, 3):
+        raise ConfigError(f"dataset {path}: 'kpt_shape' must be [key points, 2 or 3], not {declared!r}")
+    return int(declared[0]), int(declared[1])
+
+
+def _labels(image: Image, categories: Mapping[int, Any], points: tuple[int, int]) -> list[dict[str, Any]]:
+    """Rows `class x y w h`, then key points where the data set has them, or a polygon; fractions of the image.
+
+    No file means no objects.
+    """
     path = Path(image.path)
     parts = list(path.parts)
     if "images" in parts:
         parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
     file = Path(*parts).with_suffix(".txt")
-    rows = []
     try:
         lines = file.read_text().splitlines() if file.exists() else []
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            label, *values = (float(word) for word in line.split())
-        except ValueError:
-            raise ConfigError(f"{file}:{number}: not a row of numbers: {line[:60]!r}") from None
-        if label not in categories:
-            raise ConfigError(
-                f"{file}:{number}: class {label:g} is outside the {len(categories)} classes of the data set"
-            )
-        if len(values) != 4 and (len(values) < 6 or len(values) % 2):
-            raise ConfigError(f"{file}:{number}: expected class x y w h or a polygon, got {len(values) + 1} numbers")
-        if not all(-1e-3 <= value <= 1 + 1e-3 for value in values):
-            raise ConfigError(f"{file}:{number}: coordinates must be fractions of the image, between 0 and 1")
-        x, y, w, h = _box(values, image)
-        rows.append(
-            {"image_id": image.id, "category_id": int(label), "bbox": [x, y, w, h], "area": w * h, "iscrowd": 0}
+    places = ((f"{file}:{number}", line) for number, line in enumerate(lines, 1) if line.strip())
+    return [_object(place, line, image, categories, points) for place, line in places]
+
+
+def _object(
+    place: str, line: str, image: Image, categories: Mapping[int, Any], points: tuple[int, int]
+) -> dict[str, Any]:
+    """A row of a label file as COCO's annotation; `place` is its file and line."""
+    try:
+        label, *values = (float(word) for word in line.split())
+    except ValueError:
+        raise ConfigError(f"{place}: not a row of numbers: {line[:60]!r}") from None
+    if label not in categories:
+        raise ConfigError(f"{place}: class {label:g} is outside the {len(categories)} classes of the data set")
+    count, numbers = points
+    if count and len(values) != 4 + count * numbers:
+        raise ConfigError(
+            f"{place}: expected class x y w h and {count} key points of {numbers}, got {len(values) + 1} numbers"
         )
-    return rows
+    if not count and len(values) != 4 and (len(values) < 6 or len(values) % 2):
+        raise ConfigError(f"{place}: expected class x y w h or a polygon, got {len(values) + 1} numbers")
+    shape = values[:4] if count else values
+    if not all(-1e-3 <= value <= 1 + 1e-3 for value in shape):
+        raise ConfigError(f"{place}: coordinates must be fractions of the image, between 0 and 1")
+    x, y, w, h = _box(shape, image)
+    row = {"image_id": image.id, "category_id": int(label), "bbox": [x, y, w, h], "area": w * h, "iscrowd": 0}
+    if count:
+        return row | {"area": w * h * OF_BOX, "keypoints": _points(values[4:], numbers, image)}
+    if len(values) > 4:
+        scaled = [
+            value * side for value, side in zip(values, (image.width, image.height) * (len(values) // 2), strict=True)
+        ]
+        row["segmentation"] = [scaled]
+    return row
+
+
+OF_BOX = 0.53
+"""Area of an object as a share of its box, where key points are all that is known: Ultralytics' and xtcocotools'."""
+
+
+def _points(values: list[float], numbers: int, image: Image) -> list[float]:
+    """Fractions, with or without visibility → x, y, visibility as of COCO: 0 not labelled, 1 hidden, 2 seen."""
+    found: list[float] = []
+    for start in range(0, len(values), numbers):
+        x, y = values[start : start + 2]
+        seen = values[start + 2] if numbers == 3 else 2 * (x > 0 or y > 0)
+        found += [x * image.width, y * image.height, int(seen)]
+    return found
 
 
 def _box(values: list[float], image: Image) -> tuple[float, float, float, float]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.declarations import Qat
-from harness.families import normalize
+from harness.geometry import normalize
 
 Advance = Callable[[int, int], None]
 """`done` of `total` units of a long build: a sign of life, and the bar that the user sees."""

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from harness.backends.base import described
+from harness.declarations import TASKS
 from harness.errors import ConfigError, first_line
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
 
@@ -87,9 +89,10 @@ def load(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
     except Exception as error:  # a damaged file fails in as many ways as there are pickles; all mean the same
         said = f"{type(error).__name__}: {first_line(error)}"
         raise ConfigError(f"weights {weights} cannot be loaded as an Ultralytics checkpoint: {said}") from None
-    if model.task != "detect":
-        raise ConfigError(f"weights {weights} are for the task {model.task!r}; quantgate scores 'detect' models")
-    if inputs.end_to_end and getattr(model.model.model[-1], "one2one_cv2", None) is None:
+    if model.task not in TASKS:
+        raise ConfigError(f"weights {weights} are for the task {model.task!r}; quantgate scores {', '.join(TASKS)}")
+    head = model.model.model[-1]
+    if inputs.end_to_end and getattr(head, "one2one_cv2", None) is None:
         raise ConfigError(f"weights {weights} have no end-to-end head; drop ':e2e' from the model's name")
     names = [str(model.names[index]) for index in sorted(model.names)]
-    return model, {"names": names}
+    return model, described({"names": names, "task": model.task, "kpt_shape": getattr(head, "kpt_shape", None)})

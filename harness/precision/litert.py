@@ -55,7 +55,7 @@ REASONS = {
 }
 
 DECODING = r"^serving_default_output|\.head\.\w+(;|/ultralytics\.nn\.modules\.block\.DFL)"
-LAST = r"\.head\.\w+/torch\.nn\.modules\.container\.Sequential_\d+/torch\.nn\.modules\.conv\.Conv2d_"
+LAST = r"\.head\.\w+/(torch\.nn\.modules\.container\.Sequential_\d+/)?torch\.nn\.modules\.conv\.Conv2d_"
 ATTENTION = r"_attn;"
 """Scopes: operators are named after the modules that they come from, those of a module itself end in `;`.
 The operator that makes an output has the output's name: of raw YOLO the one that joins boxes and scores."""
@@ -128,7 +128,7 @@ def adopt(inputs: Inputs, folder: Path) -> dict[str, Any]:
     read = backend.inspect(inputs.weights)
     shape = read["input"]
     ready.expect_input(inputs, (shape[0], shape[3], *shape[1:3]) if backend.channels_last(shape) else shape)
-    return ready.adopt(inputs, folder, ".tflite", read["precision"], read["names"])
+    return ready.adopt(inputs, folder, ".tflite", read["precision"], read["said"])
 
 
 def _ranges(inputs: Inputs, widest: bool) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.families import input_layout, normalize, prepare
+from harness.families import prepare
+from harness.geometry import normalize
+from harness.outputs import input_layout
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
-from harness.precision.onnx import module_of
+from harness.precision.onnx import in_branch, module_of
 
 TOOLS = (*EXPORT, "openvino")
 NNCF = (*TOOLS, "nncf")
@@ -78,7 +80,7 @@ def _decoding(model: Any) -> list[str]:
     numbers = [number for number in map(module_of, names) if number is not None]
     if numbers:
         head = [name for name in names if module_of(name) == max(numbers)]
-        return [name for name in head if "cv2" not in name and "cv3" not in name]
+        return [name for name in head if not in_branch(name)]
     found: list[str] = []
     leads_to_convolution: set[str] = set()
     for op in reversed(ops):

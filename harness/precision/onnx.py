@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError
-from harness.families import input_layout, normalize, prepare
+from harness.families import prepare
+from harness.geometry import normalize
+from harness.outputs import input_layout
 from harness.precision import ranges
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
 
@@ -42,6 +44,8 @@ REASONS = {("onnxruntime", "bf16"): "ONNX Runtime's CPU provider has no bfloat16
 
 QUANTIZED = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Reshape", "Split")
 STEM = (0, 1)  # modules up to a quarter of the input's resolution
+BRANCHES = ("cv2", "cv3", "cv4", "proto")
+"""Parts of Ultralytics' heads that are convolutions: boxes, classes, mask coefficients or key points, prototypes."""
 
 
 def copy(inputs: Inputs, folder: Path) -> dict[str, Any]:
@@ -114,11 +118,15 @@ def trunk(model: Any) -> list[str]:
 
 
 def head_nodes(graph: Any) -> set[str]:
-    """Nodes of the last module; in a graph without Ultralytics' numbers, the last convolutions and all behind them."""
+    """Nodes of the last module; in a graph without Ultralytics' numbers, the last convolutions and all behind them.
+
+    A segmentation model's prototypes belong to the trunk but for their last convolution: they are a quarter of the
+    work, and like it features, not yet numbers that something is read from.
+    """
     numbers = {node.name: module_of(node.name) for node in graph.node}
     last = max((number for number in numbers.values() if number is not None), default=None)
     if last is not None:
-        return {name for name, number in numbers.items() if number == last}
+        return {name for name, number in numbers.items() if number == last and not _prototypes(name)}
     found: set[str] = set()
     leads_to_convolution: set[str] = set()  # tensors
     for node in reversed(graph.node):  # ONNX sorts its nodes
@@ -127,6 +135,15 @@ def head_nodes(graph: Any) -> set[str]:
         if node.op_type == "Conv" or node.name not in found:
             leads_to_convolution.update(node.input)
     return found
+
+
+def in_branch(name: str) -> bool:
+    """Whether a node of the last module belongs to its branches of convolutions, not to the decoding behind them."""
+    return any(branch in name for branch in BRANCHES)
+
+
+def _prototypes(name: str) -> bool:
+    return "/proto/" in name and "/proto/cv3/" not in name
 
 
 def module_of(name: str) -> int | None:

@@ -96,7 +96,8 @@ def _module(inputs: Inputs, dtype: str) -> tuple[Any, dict[str, Any]]:
             self.detector = half
 
         def forward(self, images: Any) -> Any:
-            return self.detector(images.to(getattr(torch, dtype))).float()
+            found = self.detector(images.to(getattr(torch, dtype)))
+            return tuple(one.float() for one in found) if isinstance(found, tuple) else found.float()
 
     return Casting().eval(), meta
 

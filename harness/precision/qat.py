@@ -66,6 +66,10 @@ def make_checkpoint(inputs: Inputs, path: Path, quantized: bool = True) -> None:
     if data is None or not data.images:
         raise ConfigError(f"{inputs.training} has no train split to fine-tune on; name another in Qat(data=…)")
     model, _ = export.load(inputs)
+    if model.task != "detect":
+        raise ConfigError(
+            f"{inputs.weights}: quantgate fine-tunes detectors only, not {model.task!r} models; give Qat(checkpoint=…)"
+        )
     model.model = modelopt.fused(model.model, inputs.end_to_end)
     if quantized:
         model.model = modelopt.fake_quantized(model.model, inputs)

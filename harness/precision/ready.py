@@ -6,13 +6,12 @@ recipes of ONNX Runtime and OpenVINO quantize it.
 
 from __future__ import annotations
 
-import ast
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.backends.base import class_names
+from harness.backends.base import described
 from harness.errors import ConfigError, first_line
 from harness.precision import qdq
 from harness.precision.base import BESIDE, Inputs, Recipe, Table
@@ -41,7 +40,7 @@ def float_graph(inputs: Inputs, folder: Path) -> dict[str, Any]:
             f"{inputs.weights} is {meta['precision']} already and cannot be quantized again; "
             f"declare it with precisions='ready'"
         )
-    return {"names": meta["names"]}
+    return {name: value for name, value in meta.items() if name not in ("precision", "executes")}
 
 
 def ir(inputs: Inputs, folder: Path) -> dict[str, Any]:
@@ -68,14 +67,14 @@ def ir(inputs: Inputs, folder: Path) -> dict[str, Any]:
     else:
         for suffix in (".xml", ".bin"):
             shutil.copyfile(inputs.weights.with_suffix(suffix), folder / f"model{suffix}")
-    return _described(_precision_of_ir(model), _names_beside(inputs.weights))
+    return _read(_precision_of_ir(model), _said_beside(inputs.weights))
 
 
-def adopt(inputs: Inputs, folder: Path, suffix: str, precision: str, names: Sequence[str] | None) -> dict[str, Any]:
-    """Copy a file that another toolchain's module has read; for `.tflite` and `.engine`."""
+def adopt(inputs: Inputs, folder: Path, suffix: str, precision: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy a file that another toolchain's module has read, with what it says of itself, as of `described`."""
     _expect(inputs, suffix)
     shutil.copyfile(inputs.weights, folder / f"model{suffix}")
-    return _described(precision, names)
+    return _read(precision, said)
 
 
 def onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
@@ -98,8 +97,7 @@ def onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
     if None in shape:
         model = _with_input(model, (inputs.batch, 3, inputs.imgsz, inputs.imgsz))
     onnx.save(model, folder / "model.onnx")
-    names = next((prop.value for prop in model.metadata_props if prop.key == "names"), None)
-    return _described(_precision_of_onnx(model), _parsed(names))
+    return _read(_precision_of_onnx(model), described({prop.key: prop.value for prop in model.metadata_props}))
 
 
 def _expect_weights_beside(path: Path, graph: Any) -> None:
@@ -124,8 +122,8 @@ def _with_input(model: Any, shape: tuple[int, ...]) -> Any:
     return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
 
-def _described(precision: str, names: Sequence[str] | None) -> dict[str, Any]:
-    return {"names": names, "precision": precision, "executes": EXECUTES[precision]}
+def _read(precision: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    return {**said, "precision": precision, "executes": EXECUTES[precision]}
 
 
 def _precision_of_onnx(model: Any) -> str:
@@ -166,22 +164,15 @@ def _precision_of_ir(model: Any) -> str:
     return "fp32"
 
 
-def _names_beside(weights: Path) -> Sequence[str] | None:
-    """Class names from the metadata.yaml that Ultralytics writes into an export's folder."""
+def _said_beside(weights: Path) -> dict[str, Any]:
+    """From the metadata.yaml that Ultralytics writes into an export's folder."""
     import yaml
 
     try:
-        return class_names(yaml.safe_load((weights.parent / "metadata.yaml").read_text())["names"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
-        return None
-
-
-def _parsed(text: str | None) -> Sequence[str] | None:
-    """Ultralytics' `names` entry of an ONNX file: the text of a dictionary."""
-    try:
-        return class_names(ast.literal_eval(text)) if text else None
-    except (ValueError, SyntaxError):
-        return None
+        said = yaml.safe_load((weights.parent / "metadata.yaml").read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        said = {}
+    return described(said if isinstance(said, dict) else {})
 
 
 def _expect(inputs: Inputs, suffix: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import Unavailable
-from harness.families import normalize
+from harness.geometry import normalize
 from harness.precision import export
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
 
@@ -55,6 +55,8 @@ def litert(inputs: Inputs, folder: Path) -> dict[str, Any]:
     if inputs.end_to_end:
         raise Unavailable("Ultralytics exports no end-to-end int8 for LiteRT; drop ':e2e', or take precision int8")
     written, meta = _exported(inputs, folder, "litert")
+    if meta.get("task"):
+        raise Unavailable(f"Ultralytics scales the outputs of {meta['task']!r} models for LiteRT; take precision int8")
     written.rename(folder / "model.tflite")
     return meta
 

@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.backends.base import class_names
+from harness.backends.base import described
 from harness.errors import ConfigError
 from harness.precision import modelopt
 from harness.precision.base import EXPORT, Advance, Inputs, Recipe, Table
-from harness.precision.onnx import module_of
+from harness.precision.onnx import in_branch, module_of
 from harness.precision.ready import AS_READ
 from harness.precision.ready import onnx as adopt_onnx
 
@@ -108,10 +108,10 @@ def _keep_float(graph: Any) -> None:
 
 
 def _decoding(model: Any) -> list[str]:
-    """Names of the head's nodes, but for its branches of convolutions, which are called cv2 and cv3."""
+    """Names of the head's nodes, but for its branches of convolutions."""
     modules = {node.name: module_of(node.name) for node in model.graph.node}
     head = max((number for number in modules.values() if number is not None), default=-1)
-    return [name for name, number in modules.items() if number == head and "cv2" not in name and "cv3" not in name]
+    return [name for name, number in modules.items() if number == head and not in_branch(name)]
 
 
 def engine(inputs: Inputs, folder: Path, tf32: bool) -> dict[str, Any]:
@@ -243,9 +243,4 @@ def ready(inputs: Inputs, folder: Path) -> dict[str, Any]:
     work = session.executed()
     session.close()
     most = max(work, key=lambda kind: work[kind], default="unknown")
-    names = metadata.get("names")
-    return {
-        "names": None if names is None else class_names(names),
-        "precision": PRECISIONS.get(most, "unknown"),
-        "executes": most,
-    }
+    return {**described(metadata), "precision": PRECISIONS.get(most, "unknown"), "executes": most}

@@ -18,6 +18,7 @@ from harness.verdicts import say
 TABLES: dict[str, dict[str, str]] = {
     "average precision": {
         "mAP": "map",
+        "box mAP": "box_map",
         "mAP 50": "map_50",
         "mAP 75": "map_75",
         "small": "map_small",
@@ -76,7 +77,10 @@ def sheets(results: Sequence[CellResult], view: View) -> Iterator[Sheet]:
 
 
 def notes(results: Sequence[CellResult]) -> Iterator[str]:
-    """Why energy and the 99th percentile are not there."""
+    """What the columns of the table mean, and why energy and the 99th percentile are not there."""
+    yield "speed, Δ time: times as fast as fp32, interleaved; gated CPU time against the baseline"
+    yield f"agree: {METRICS['agreement'].title}"
+    yield f"attested: {METRICS['attested_share'].title}"
     timed = [one.measured for one in results if one.measured and one.metric("latency_calls")]
     silent = {str(one.provenance.get("energy")) for one in timed if one.metrics.get("energy_mj") is None}
     yield from (f"no energy: {why}" for why in sorted(silent))

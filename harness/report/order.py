@@ -71,23 +71,30 @@ def groups(results: Sequence[CellResult]) -> list[list[CellResult]]:
 
 
 def best(results: Sequence[CellResult]) -> frozenset[str]:
-    """Ids of the cells on the Pareto front: none of the same device and batch is at least as good in both and better
-    in one of mAP and p50; mAP and size where nothing was timed. One cell alone beats nobody."""
+    """Ids of the cells on the Pareto front: no other is at least as good in both of mAP and p50 and better in one; of
+    mAP and size where nothing was timed. Devices, batches and tasks have fronts of their own. One cell alone beats
+    nobody."""
     cost = "latency_p50_ms" if any(one.metric("latency_p50_ms") for one in results) else "size_bytes"
     points = [
-        (one.id, (one.cell.device, one.cell.batch), score, paid)
+        (one.id, _league(one), score, paid)
         for one in results
-        if one.cell and (score := one.metric("map")) is not None and (paid := one.metric(cost)) is not None
+        if (score := one.metric("map")) is not None and (paid := one.metric(cost)) is not None
     ]
     return frozenset(
         name
-        for name, kind, score, paid in points
+        for name, league, score, paid in points
         if len(points) > 1
         and not any(
-            kind == other_kind and other >= score and other_paid <= paid and (other, other_paid) != (score, paid)
-            for _, other_kind, other, other_paid in points
+            league == of and other >= score and other_paid <= paid and (other, other_paid) != (score, paid)
+            for _, of, other, other_paid in points
         )
     )
+
+
+def _league(result: CellResult) -> object:
+    """What cells share that can be weighed against each other; the data set's digest tells its task too."""
+    assert result.cell and result.measured
+    return result.cell.device, result.cell.batch, result.measured.provenance.get("dataset")
 
 
 def severity(status: Status) -> tuple[bool, int]:

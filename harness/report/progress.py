@@ -21,6 +21,7 @@ from harness.worker import Progress as Done
 
 TICK_S = 0.25  # between two drawings; what is done sooner is never drawn
 BAR = (8, 24)  # columns of the bar, at least and at most
+FALLBACK = 80  # columns of a terminal that does not tell
 IMAGES = ("score", "decode", "explain")  # jobs that count images
 
 
@@ -50,12 +51,12 @@ class Live:
     def phase(self, label: str) -> Iterator[None]:
         """What goes on where nothing is counted. Drawn once: a timed section wants the machine for itself."""
         self._waiting = f"{label}, since {time.strftime('%H:%M:%S')}"
-        self._draw(Text(self._waiting, "dim"))
+        self._draw(self._waiting)
         try:
             yield
         finally:
             self._waiting = ""
-            self._draw(None)
+            self._draw("")
 
     def show(self, label: str, done: Done | None) -> None:
         """How far a job is; None at its end. A total of 0 stands for what cannot be counted."""
@@ -76,7 +77,7 @@ class Live:
 
         def tick() -> None:
             while not over.wait(TICK_S):
-                self._draw(line(task, self._writer.fullwidth - 1))
+                self._draw(task)
 
         thread = threading.Thread(target=tick, daemon=True)
         thread.start()
@@ -91,19 +92,20 @@ class Live:
         thread.join()
         self._ticker = None
         self._bars.remove_task(self._bars.task_ids[0])
-        self._draw(Text(self._waiting, "dim") if self._waiting else None)
+        self._draw(self._waiting)
 
-    def _draw(self, content: RenderableType | None) -> None:
+    def _draw(self, content: Task | str) -> None:
         """Replace the line below pytest's, and put the cursor back where pytest has it."""
         if self._writer is None:
             return
-        width = self._writer.fullwidth
-        column = self._writer.width_of_current_line % width
+        width = os.get_terminal_size(self._screen).columns or FALLBACK  # pytest's own would ask the captured stdout
+        rows, column = divmod(self._writer.width_of_current_line, width)
+        if rows and not column:  # the cursor hangs behind the last column, where no move would bring it back
+            return
         stream = io.StringIO()
         colour = self._writer.hasmarkup
         console = Console(file=stream, width=width - 1, force_terminal=colour, no_color=not colour, highlight=False)
-        if content is not None:
-            console.print(content, end="", no_wrap=True, overflow="ellipsis", crop=True)
+        console.print(line(content, width - 1) if isinstance(content, Task) else Text(content, "dim"), no_wrap=True)
         text = stream.getvalue().partition("\n")[0]
         moved = f"\n\r\x1b[2K{text}\x1b[A\r" + f"\x1b[{column}C" * bool(column)
         os.write(self._screen, moved.encode())

@@ -45,14 +45,15 @@ def show(console: Console, session: Session, folded: bool) -> None:
 
 def _verdicts(session: Session) -> Iterator[RenderableType]:
     for result in chosen(session.results, session.view):
-        yield Text(f"{result.status:<12} ", STYLES[result.status]) + Text(result.id)
+        yield Text.assemble((f"{result.status:<12} ", STYLES[result.status]), result.id)
+    yield from _in_vain(session)
     yield from _headlines(session)
 
 
 def _everything(session: Session, width: int) -> Iterator[RenderableType]:
     for plan, results in _suites(session):
         yield from draw(fitted(cells.sheet(plan, results, session.view), width), width)
-        if best(results):
+        if best(results) & {one.id for one in chosen(results, session.view)}:
             cheaper = "faster" if any(one.metric("latency_p50_ms") for one in results) else "smaller"
             yield Text(f"{cells.MARK}no other cell is both {cheaper} and more accurate", "dim")
         yield ""
@@ -61,7 +62,7 @@ def _everything(session: Session, width: int) -> Iterator[RenderableType]:
     for result in session.results:
         if result.explanation:
             yield from explanation.render(from_json(result.explanation))
-    yield from (Text(line, "yellow") for line in in_vain(session.results, session.view))
+    yield from _in_vain(session)
     yield from lines(session)
     if not session.problem:
         yield Text(f"results: {session.settings.run.parent.parent / 'results.json'}", no_wrap=True)
@@ -77,6 +78,10 @@ def _details(session: Session, results: Sequence[CellResult], width: int) -> Ite
     yield from details.notes(results)
     yield from details.judged(results, session.view)
     yield ""
+
+
+def _in_vain(session: Session) -> Iterator[Text]:
+    yield from (Text(line, "yellow") for line in in_vain(session.results, session.view))
 
 
 def _headlines(session: Session) -> Iterator[Text]:

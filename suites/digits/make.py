@@ -1,6 +1,6 @@
 """Make the bundled digits suite: render the data, train YOLO26n from scratch, score it.
 
-    python suites/digits/make.py            # data, train, qat, score
+    python suites/digits/make.py            # data, train, qat, tasks, score
     python suites/digits/make.py score      # one step; needs no work folder
 
 Needs the ``make`` extra (scikit-learn, ultralytics) and no network. The handwriting samples are
@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,10 @@ ASSETS = Path(__file__).parents[2] / "harness" / "assets" / "digits"
 CHECKPOINT = "yolo26n-digits.pt"
 QAT_CHECKPOINT = "yolo26n-digits-qat.pt"
 QAT = Qat(epochs=3, lr=5e-6, images=1920)
+TASKS = {"segment": "yolo26-seg-digits.pt", "pose": "yolo26-pose-digits.pt"}
+TASK_WIDTH = 0.125  # channels, as a share of the design's; half of the detector's
 IMGSZ = 256
+THREADS = int(os.environ.get("QUANTGATE_TRAIN_THREADS", "2"))
 SHAPES = ((256, 256), (256, 256), (192, 256), (256, 192))  # height, width; letterboxing gets work
 SPLITS = {  # name: (id for the generator, first and last sample of the permuted digits)
     "train": (0, 0, 1250),
@@ -39,7 +43,17 @@ SPLITS = {  # name: (id for the generator, first and last sample of the permuted
     "val": (2, 1397, 1797),
 }
 COUNTS = {"calibration": 64, "val": 256}
-Box = tuple[int, float, float, float, float]  # class, x, y, width, height
+CORNERS = ["top left", "top right", "bottom right", "bottom left"]
+
+
+@dataclass(frozen=True)
+class Digit:
+    """What is known of one digit on an image; pixels."""
+
+    label: int
+    box: tuple[float, float, float, float]  # x, y, width, height
+    outline: list[tuple[int, int]]  # polygon around the ink, holes filled
+    corners: list[tuple[float, float]]  # of the upright ink, turned and sheared with it; in the order of CORNERS
 
 
 def background(rng: np.random.Generator, photos: list[NDArray], h: int, w: int) -> NDArray:
@@ -54,8 +68,8 @@ def background(rng: np.random.Generator, photos: list[NDArray], h: int, w: int) 
     return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.1, 2.0))
 
 
-def stamp(rng: np.random.Generator, digit: NDArray, h: int, w: int) -> NDArray:
-    """Place one digit at random (scale, rotation, shear) and return its opacity on the image.
+def stamp(rng: np.random.Generator, digit: NDArray, h: int, w: int) -> tuple[NDArray, NDArray]:
+    """Place one digit at random (scale, rotation, shear); return its opacity on the image and the warp [2, 3].
 
     The 8x8 samples are enlarged by the same cubic warp that places them, then steepened, which
     gives strokes an edge: without one there is no tight box.
@@ -69,21 +83,40 @@ def stamp(rng: np.random.Generator, digit: NDArray, h: int, w: int) -> NDArray:
     centre = np.array([rng.uniform(margin, w - margin), rng.uniform(margin, h - margin)])
     matrix = np.column_stack([linear, centre - linear @ np.array([5.5, 5.5])])  # padded: 12x12
     soft = cv2.warpAffine(np.pad(digit, 2), matrix, (w, h), flags=cv2.INTER_CUBIC)
-    return np.clip((soft - 0.25) / rng.uniform(0.25, 0.6), 0, 1)
+    return np.clip((soft - 0.25) / rng.uniform(0.25, 0.6), 0, 1), matrix
+
+
+def outline(ink: NDArray) -> list[tuple[int, int]]:
+    """The largest outer contour of a mask [H, W], simplified to half a pixel."""
+    contours, _ = cv2.findContours(ink.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    largest = max(contours, key=cv2.contourArea)
+    points = cv2.approxPolyDP(largest, 0.5, True).reshape(-1, 2)
+    if len(points) < 3:  # a line of single pixels
+        x, y, width, height = cv2.boundingRect(largest)
+        points = np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])
+    return [(int(x), int(y)) for x, y in points]
+
+
+def corners(digit: NDArray, matrix: NDArray) -> list[tuple[float, float]]:
+    """Where the corners of the ink of an 8x8 sample come to lie on the image."""
+    rows, columns = np.flatnonzero((digit > 0.25).any(1)) + 2, np.flatnonzero((digit > 0.25).any(0)) + 2  # padded
+    left, right, top, bottom = columns[0] - 0.5, columns[-1] + 0.5, rows[0] - 0.5, rows[-1] + 0.5
+    square = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    return [(round(float(x), 2), round(float(y), 2)) for x, y in square @ matrix[:, :2].T + matrix[:, 2]]
 
 
 def render(
     rng: np.random.Generator, digits: NDArray, labels: NDArray, photos: list[NDArray]
-) -> tuple[NDArray, list[Box]]:
-    """Render one image; return it with the boxes of the digits on it."""
+) -> tuple[NDArray, list[Digit]]:
+    """Render one image; return it with the digits on it."""
     h, w = SHAPES[rng.integers(len(SHAPES))]
     image = background(rng, photos, h, w)
-    boxes: list[Box] = []
+    placed: list[Digit] = []
     taken = np.zeros((h, w), bool)
     wanted = 0 if rng.random() < 0.05 else int(rng.integers(1, 10))
     for _ in range(wanted):
         pick = rng.integers(len(digits))
-        alpha = stamp(rng, digits[pick], h, w)
+        alpha, matrix = stamp(rng, digits[pick], h, w)
         rows, columns = np.flatnonzero((alpha > 0.4).any(1)), np.flatnonzero((alpha > 0.4).any(0))
         if not len(rows):
             continue
@@ -94,9 +127,11 @@ def render(
         under = image[y0:y1, x0:x1].mean((0, 1))
         sign = 1 if rng.random() < (255 - under.mean()) / 255 else -1  # where there is more room
         ink = under + sign * rng.uniform(35, 150) + rng.uniform(-25, 25, 3)
+        shape = outline(alpha > 0.4)
         alpha = alpha[..., None] * rng.uniform(0.65, 1.0)
         image = image * (1 - alpha) + np.clip(ink, 0, 255) * alpha
-        boxes.append((int(labels[pick]), float(x0), float(y0), float(x1 - x0), float(y1 - y0)))
+        box = (float(x0), float(y0), float(x1 - x0), float(y1 - y0))
+        placed.append(Digit(int(labels[pick]), box, shape, corners(digits[pick], matrix)))
         if rng.random() < 0.2:  # a stroke of background colour across it: the box stays whole
             ends = rng.uniform((x0, y0), (x1, y1), (2, 2)).astype(int)
             width = max(1, int((y1 - y0) * rng.uniform(0.06, 0.18)))
@@ -105,7 +140,7 @@ def render(
     if rng.random() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.4))
     image = image + rng.normal(0, rng.uniform(0, 14), image.shape)
-    return np.clip(image, 0, 255).astype(np.uint8), boxes
+    return np.clip(image, 0, 255).astype(np.uint8), placed
 
 
 def sources(split: str, seed: int) -> tuple[NDArray, NDArray, list[NDArray]]:
@@ -119,36 +154,55 @@ def sources(split: str, seed: int) -> tuple[NDArray, NDArray, list[NDArray]]:
     return data.images[mine].astype(np.float32) / 16, data.target[mine], halves
 
 
-def make_split(split: str, count: int, seed: int, folder: Path, coco: Path | None) -> None:
+def row(digit: Digit, task: str, h: int, w: int) -> str:
+    """A line of a YOLO label file."""
+    x, y, bw, bh = digit.box
+    values = [(x + bw / 2) / w, (y + bh / 2) / h, bw / w, bh / h]
+    if task == "segment":
+        values = [value for px, py in digit.outline for value in (px / w, py / h)]
+    elif task == "pose":
+        for px, py in digit.corners:
+            seen = 0 <= px < w and 0 <= py < h
+            values += [px / w, py / h, 2] if seen else [0, 0, 0]
+    return " ".join([str(digit.label), *(f"{value:.6g}" for value in values)]) + "\n"
+
+
+def annotation(digit: Digit, h: int, w: int) -> dict[str, Any]:
+    """What COCO says of an object, for boxes, masks and key points."""
+    x, y, bw, bh = digit.box
+    points = [[px, py, 2] if 0 <= px < w and 0 <= py < h else [0, 0, 0] for px, py in digit.corners]
+    return {
+        "category_id": digit.label, "bbox": [x, y, bw, bh], "area": bw * bh, "iscrowd": 0,
+        "segmentation": [[value for point in digit.outline for value in point]],
+        "keypoints": [value for point in points for value in point],
+        "num_keypoints": sum(point[2] > 0 for point in points),
+    }  # fmt: skip
+
+
+def make_split(split: str, count: int, seed: int, folder: Path, coco: Path | None, task: str = "detect") -> None:
     """Render one split: images, and COCO JSON (assets) or YOLO labels (training)."""
     digits, labels, photos = sources(split, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 85 if coco else 90]  # all that ships stays under 16 MB
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 85 if coco else 90]  # all that ships stays under 20 MB
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for index in range(count):
         rng = np.random.default_rng([seed, SPLITS[split][0], index])
-        image, boxes = render(rng, digits, labels, photos)
+        image, placed = render(rng, digits, labels, photos)
         h, w = image.shape[:2]
         name = f"{index + 1:06d}.jpg"
         cv2.imwrite(str(folder / name), image, quality)
         images.append({"id": index + 1, "file_name": name, "width": w, "height": h})
-        for cls, x, y, bw, bh in boxes:
-            annotations.append(
-                {"id": len(annotations) + 1, "image_id": index + 1, "category_id": cls}
-                | {"bbox": [x, y, bw, bh], "area": bw * bh, "iscrowd": 0}
-            )
+        for digit in placed:
+            known = {"id": len(annotations) + 1, "image_id": index + 1}
+            annotations.append(known | annotation(digit, h, w))
         if coco is None:
-            lines = [
-                f"{c} {(x + bw / 2) / w:.6f} {(y + bh / 2) / h:.6f} {bw / w:.6f} {bh / h:.6f}\n"
-                for c, x, y, bw, bh in boxes
-            ]
             target = folder.parents[1] / "labels" / folder.name / f"{index + 1:06d}.txt"
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text("".join(lines))
+            target.write_text("".join(row(digit, task, h, w) for digit in placed))
     if coco is not None:
         coco.parent.mkdir(parents=True, exist_ok=True)
-        categories = [{"id": c, "name": str(c)} for c in range(10)]
+        categories = [{"id": c, "name": str(c), "keypoints": CORNERS} for c in range(10)]
         content = {"images": images, "annotations": annotations, "categories": categories}
         coco.write_text(json.dumps(content, separators=(",", ":")) + "\n")
 
@@ -161,13 +215,15 @@ def data(args: argparse.Namespace) -> None:
     training_data(args.work, args.images, args.seed)
 
 
-def training_data(work: Path, images: int, seed: int) -> Path:
+def training_data(work: Path, images: int, seed: int, task: str = "detect") -> Path:
     """Render the training split as a YOLO data set; returns its YAML."""
-    make_split("train", images, seed, work / "images" / "train", None)
+    make_split("train", images, seed, work / "images" / "train", None, task)
     names = "".join(f"  {c}: '{c}'\n" for c in range(10))
     # ultralytics wants a val folder and visits it once; nothing is chosen by it
-    make_split("calibration", 64, seed, work / "images" / "calibration", None)
+    make_split("calibration", 64, seed, work / "images" / "calibration", None, task)
     yaml = f"path: {work}\ntrain: images/train\nval: images/calibration\nnames:\n{names}"
+    if task == "pose":
+        yaml += f"kpt_shape: [{len(CORNERS)}, 3]\n"
     (work / "data.yaml").write_text(yaml)
     return work / "data.yaml"
 
@@ -175,7 +231,7 @@ def training_data(work: Path, images: int, seed: int) -> Path:
 def qat(args: argparse.Namespace) -> None:
     """Fine-tune the float checkpoint with fake quantization, as the suite's int8-qat cells would."""
     from harness.datasets import load_calibration
-    from harness.families import letterbox
+    from harness.geometry import letterbox
     from harness.pixels import read_image
     from harness.precision.base import Inputs
     from harness.precision.qat import make_checkpoint
@@ -194,7 +250,7 @@ def widen(value: Any) -> Any:
     """Return a nest of tensors in fp32."""
     if isinstance(value, dict):
         return {key: widen(item) for key, item in value.items()}
-    return [widen(item) for item in value] if isinstance(value, list | tuple) else value.float()
+    return type(value)(map(widen, value)) if isinstance(value, list | tuple) else value.float()
 
 
 def compute_in_bf16(trainer: Any) -> None:
@@ -205,7 +261,7 @@ def compute_in_bf16(trainer: Any) -> None:
     """
     import torch
 
-    torch.set_num_threads(2)  # ultralytics leaves one core idle; the count decides the rounding
+    torch.set_num_threads(THREADS)  # ultralytics leaves one core idle; the count decides the rounding
     model = trainer.model.to(memory_format=torch.channels_last)
 
     def loss(batch: dict[str, Any], preds: Any = None) -> Any:
@@ -218,15 +274,42 @@ def compute_in_bf16(trainer: Any) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train from random weights and write the last epoch's averaged weights as fp16."""
+    fit("yolo26n.yaml", args.work, args)
+    export(args.work / "run" / "weights" / "last.pt", args.assets / CHECKPOINT)
+
+
+def tasks(args: argparse.Namespace) -> None:
+    """Train a narrow YOLO26 for masks and one for key points, on fewer images."""
+    import yaml
+    from ultralytics.utils import ROOT
+
+    for task, checkpoint in TASKS.items():
+        if args.only and task != args.only:
+            continue
+        design = f"yolo26-{'seg' if task == 'segment' else task}.yaml"
+        content = yaml.safe_load((ROOT / "cfg" / "models" / "26" / design).read_text())
+        content["scales"]["n"][1] = TASK_WIDTH
+        if task == "pose":
+            content["kpt_shape"] = [len(CORNERS), 3]
+        work = args.work / task
+        training_data(work, args.images // 2, args.seed, task)
+        architecture = work / design.replace("yolo26", "yolo26n")  # the letter chooses the scale
+        architecture.write_text(yaml.safe_dump(content))
+        fit(str(architecture), work, args)
+        export(work / "run" / "weights" / "last.pt", args.assets / checkpoint)
+
+
+def fit(architecture: str, work: Path, args: argparse.Namespace) -> None:
+    """Train `architecture` on the data of `work`."""
     import torch
     from ultralytics import YOLO
 
     torch.utils.deterministic.fill_uninitialized_memory = False  # a fifth of the time, no use here
-    model = YOLO("yolo26n.yaml")
+    model = YOLO(architecture)
     model.add_callback("on_train_start", compute_in_bf16)
     model.train(
-        data=str(args.work / "data.yaml"),
-        project=str(args.work),
+        data=str(work / "data.yaml"),
+        project=str(work),
         name="run",
         exist_ok=True,
         pretrained=False,
@@ -251,7 +334,6 @@ def train(args: argparse.Namespace) -> None:
         translate=0.1,
         scale=0.2,
     )
-    export(args.work / "run" / "weights" / "last.pt", args.assets / CHECKPOINT)
 
 
 def export(source: Path, target: Path) -> None:
@@ -304,7 +386,7 @@ def score(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run one step, or all of them in order."""
-    steps = {"data": data, "train": train, "qat": qat, "score": score}
+    steps = {"data": data, "train": train, "qat": qat, "tasks": tasks, "score": score}
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("step", nargs="?", choices=["all", *steps], default="all")
     parser.add_argument("--work", type=Path, help="training images and runs (default: in temp)")
@@ -313,6 +395,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=6000, help="training images")
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--only", choices=list(TASKS), help="of the step `tasks`")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     args.work = (args.work or Path(tempfile.gettempdir()) / "quantgate-digits").resolve()

@@ -17,7 +17,7 @@ from harness.children import Child
 from harness.datasets import load_scored
 from harness.declarations import Decoding
 from harness.explain import ExplainJob, Explanation, first
-from harness.families import letterbox, normalize
+from harness.geometry import letterbox, normalize
 from harness.pixels import read_image
 from harness.sources import BUNDLED_DATA
 from harness.stages import WalkJob

@@ -11,7 +11,7 @@ import pytest
 from builders import built, digits
 from onnx import numpy_helper
 
-from harness.families import normalize
+from harness.geometry import normalize
 from harness.precision import SOURCES
 
 pytest.importorskip("modelopt", reason="ModelOpt is not installed: pip install 'quantgate[qat]'")

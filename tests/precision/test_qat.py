@@ -23,7 +23,7 @@ from harness import Suite, matrix
 from harness.backends import backend
 from harness.declarations import Model, Qat
 from harness.errors import ConfigError
-from harness.families import normalize
+from harness.geometry import normalize
 from harness.inputs import Settings
 from harness.precision import RECIPES, SOURCES, Inputs
 from harness.runner import Runner

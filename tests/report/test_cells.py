@@ -79,8 +79,8 @@ def test_the_table_uses_the_width_that_there_is(width, expected):
 def test_columns_give_way_in_a_defined_order_and_the_verdict_never():
     order = sorted((field.column for field in FIELDS), key=lambda column: -column.gives_way)
     assert [column.title for column in order] == [
-        "mJ", "RSS MB", "post ms", "pre ms", "mAP 50", "attested", "p99 ms", "agree", "gate", "Δ time", "×fp32", "MB",
-        "Δ fp32", "speed", "p50 ms", "Δ base", "mAP", "verdict",
+        "mJ", "RSS MB", "post ms", "pre ms", "mAP 50", "attested", "p99 ms", "box mAP", "agree", "gate", "Δ time",
+        "×fp32", "MB", "Δ fp32", "speed", "p50 ms", "Δ base", "mAP", "verdict",
     ]  # fmt: skip
 
 

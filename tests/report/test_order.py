@@ -104,9 +104,12 @@ def test_equally_good_cells_are_all_on_the_front():
     assert best([FAST, dataclasses.replace(FAST, id="twin")]) == {FAST.id, "twin"}
 
 
-def test_devices_and_batches_have_fronts_of_their_own():
-    slower = result(dataclasses.replace(INT8, device="cuda"), map=0.6, latency_p50_ms=9.0)
-    assert slower.id in best([*ALL, slower])
+@pytest.mark.parametrize(
+    ("cell", "provenance"), [(dataclasses.replace(INT8, device="cuda"), {}), (INT8, {"dataset": "masks"})]
+)
+def test_devices_and_tasks_have_fronts_of_their_own(cell, provenance):
+    slower = dataclasses.replace(result(cell, provenance=provenance, map=0.6, latency_p50_ms=9.0), id="slower")
+    assert "slower" in best([*ALL, slower])
 
 
 def test_without_times_the_front_is_of_size_and_map():

@@ -1,0 +1,53 @@
+"""How an image becomes the square that a network sees, and where it lies in there.
+
+The geometry is Ultralytics' letterbox: scale the longer side to the network input, pad with 114, centred. Rounding it
+in two places moves mAP in the third digit (FACTS.md), so both directions use `fit`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAD = 114  # grey level of the letterbox border, as in training
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Where an image lies inside the square network input."""
+
+    ratio: float  # input pixels per image pixel
+    left: int  # columns of padding on the left
+    top: int  # rows of padding on top
+    width: int  # columns covered by the image
+    height: int  # rows covered by the image
+
+
+def fit(width: int, height: int, size: int) -> Fit:
+    """Letterbox geometry of an image of `width` × `height` pixels in a square of `size` pixels."""
+    ratio = min(size / height, size / width)
+    new_width, new_height = max(1, round(width * ratio)), max(1, round(height * ratio))
+    left, top = round((size - new_width) / 2 - 0.1), round((size - new_height) / 2 - 0.1)
+    return Fit(ratio, left, top, new_width, new_height)
+
+
+def letterbox(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """BGR image [H, W, 3] → RGB network input [3, size, size], still in bytes."""
+    import cv2
+
+    height, width = image.shape[:2]
+    place = fit(width, height, size)
+    if (place.width, place.height) != (width, height):
+        image = cv2.resize(image, (place.width, place.height), interpolation=cv2.INTER_LINEAR)
+    canvas = np.full((size, size, 3), PAD, np.uint8)
+    canvas[place.top : place.top + place.height, place.left : place.left + place.width] = image
+    return np.ascontiguousarray(canvas[:, :, ::-1].transpose(2, 0, 1))
+
+
+def normalize(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Bytes [N, 3, S, S] → what a session takes: float32 in [0, 1], contiguous."""
+    scaled: NDArray[np.float32] = np.ascontiguousarray(pixels, np.float32)
+    scaled /= np.float32(255)
+    return scaled

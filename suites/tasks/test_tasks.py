@@ -1,0 +1,24 @@
+"""Instance segmentation and pose on the bundled digits: the task is read from the model, `map` is that of the task.
+
+`map` of a segmentation model is mask mAP, of a pose model OKS mAP; `box_map` stands beside it. The models are narrow
+and briefly trained (`suites/digits/make.py tasks`): they are here to be quantized, not to be good.
+"""
+
+from harness import Gate, Suite, matrix
+
+SUITE = Suite(
+    name="tasks",
+    dataset="digits",
+    cells=matrix(
+        models=["yolo26-seg-digits", "yolo26-pose-digits"],
+        precisions=["fp32", "int8"],
+        backends=["torch", "onnxruntime", "openvino", "litert", "tensorrt"],
+        imgsz=256,
+    ),
+    threads=1,
+    gates=[
+        Gate("map", max_drop=0.01),
+        Gate("map", max_drop=0.03, against="fp32"),
+        Gate("box_map", max_drop=0.03, against="fp32"),
+    ],
+)
