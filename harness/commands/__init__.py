@@ -7,5 +7,7 @@ light; `run` imports what it needs. Bad input is a `ConfigError` (exit 2), a mac
 `CellError` (exit 3): raise them, `cli.main` prints the line.
 """
 
-NAMES = ("doctor", "compare", "baseline", "explain", "sensitivity", "history", "anchor", "selfcheck")
+NAMES = (
+    "init", "doctor", "compare", "baseline", "explain", "sensitivity", "history", "anchor", "selfcheck",
+)  # fmt: skip
 """In the order of `quantgate --help`."""

@@ -15,7 +15,7 @@ def add(commands: Commands) -> None:
         summary="the committed baselines: list them, accept results from elsewhere, drop what no suite has",
         description="Baselines are files in git, one for each cell, phase and kind of machine. A run with "
         "--qg-baseline-update accepts what it measures; `accept` does so with results that another machine wrote.",
-        examples=["quantgate baseline list", "quantgate baseline accept --help"],
+        examples=["quantgate baseline list", "quantgate baseline accept ci/results.json --reason 'OpenVINO 2026.0'"],
     )  # fmt: skip
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     added = (_add_list(actions), _add_show(actions), _add_accept(actions), _add_prune(actions))
