@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from harness import __version__
-from harness.commands import NAMES
+from harness.commands import NAMES, completion
 from harness.commands.base import EXITS, Exit, Formatter
 from harness.errors import CellError, ConfigError, Unavailable
 
@@ -26,7 +26,10 @@ FIRST_STEPS = """First steps:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    options = parser().parse_args(arguments)
+    whole = parser()
+    if "_ARGCOMPLETE" in os.environ:
+        completion.complete(whole)
+    options = whole.parse_args(arguments)
     try:
         return int(options.run(options))
     except ConfigError as error:

@@ -23,8 +23,8 @@ EXTRAS = {"openvino": "openvino"}
 """Runtime → the extra of quantgate that brings it."""
 
 IGNORED = ".quantgate/"
-BASELINES = """Accepted measurements, written by `pytest suites -n auto --qg-baseline-update`. Commit them: later runs are
-held against them, and a reviewer sees in the diff which numbers a change moves.
+BASELINES = """Accepted measurements, written by `pytest suites -n auto --qg-baseline-update`. Commit them: later runs
+are held against them, and a reviewer sees in the diff which numbers a change moves.
 """
 
 

@@ -8,6 +8,16 @@ light; `run` imports what it needs. Bad input is a `ConfigError` (exit 2), a mac
 """
 
 NAMES = (
-    "init", "doctor", "compare", "baseline", "explain", "sensitivity", "history", "anchor", "selfcheck",
-)  # fmt: skip
+    "init",
+    "doctor",
+    "compare",
+    "baseline",
+    "explain",
+    "sensitivity",
+    "history",
+    "export",
+    "anchor",
+    "selfcheck",
+    "completion",
+)
 """In the order of `quantgate --help`."""

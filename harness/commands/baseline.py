@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.commands.base import Commands, Exit, command
+from harness.commands.base import Commands, Exit, add_cell, command
 from harness.errors import ConfigError, nearest
 
 
@@ -43,7 +43,7 @@ def _add_show(actions: Commands) -> argparse.ArgumentParser:
         description="Metrics, classes, samples in brief, and everything they were measured with, for every machine.",
         examples=["quantgate baseline show yolo26n-digits-int8-openvino-cpu"],
     )  # fmt: skip
-    parser.add_argument("cell", metavar="CELL", help="its id")
+    add_cell(parser)
     return parser
 
 
