@@ -103,7 +103,7 @@ def run_list(options: argparse.Namespace) -> Exit:
     entries = [one for one in shelf.entries(options.baselines) if options.suite in ("", one.suite) and chosen(one.cell)]
     if not entries:
         raise ConfigError(f"{options.baselines} has no such baseline; `quantgate baseline list` shows all")
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     for table in accepted.listings(entries):
         console.print(table)
     return Exit.FINE
@@ -120,7 +120,7 @@ def run_show(options: argparse.Namespace) -> Exit:
     if not entries:
         hint = nearest(options.cell, {one.cell for one in known})
         raise ConfigError(f"{options.baselines} has no baseline of {options.cell!r}; {hint}")
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     for entry in entries:
         for part in accepted.whole(entry):
             console.print(part, soft_wrap=isinstance(part, str))
@@ -141,7 +141,7 @@ def run_accept(options: argparse.Namespace) -> Exit:
         options.results, options.baselines,
         lambda result: options.suite in ("", result.suite) and chosen(result.id), options.reason.strip(),
     )  # fmt: skip
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(accepted.changes(offer.changes))
     for line in (*(f"left as it is: {left}" for left in offer.left), *offer.warnings):
         console.print(line, style="yellow", soft_wrap=True)

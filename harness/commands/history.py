@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> Exit:
     from harness import history
     from harness.report import trend
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if options.what == "list":
         console.print(trend.runs(history.runs(options.db)))
         return Exit.FINE
