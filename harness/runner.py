@@ -17,6 +17,7 @@ from typing import Any
 from harness import energy, explain, records, replicates
 from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
+from harness.cards import Look, LookJob
 from harness.children import Child, heavy_answers
 from harness.datasets.coco import to_coco
 from harness.errors import CellError, ConfigError, Unavailable
@@ -96,6 +97,12 @@ class Runner:
             job = explain.prepare(self._finder, suite, home, cell, Path(folder), images)
             explained: Explanation = self._heavy(job, f"explain {cell}")
         return explained
+
+    def look(self, suite: Suite, home: Path, cell: Cell) -> tuple[Inputs, Look]:
+        """The artifact of a cell, built where it is missing, and what one call of it shows; raises as `explain`."""
+        inputs = self._finder.inputs(suite, home, cell)
+        seen: Look = self._heavy(LookJob(cell, inputs.artifact, inputs.data), f"open {cell}")
+        return inputs, seen
 
     # One measurement per cell and phase
 
