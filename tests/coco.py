@@ -19,7 +19,21 @@ POINTS = 3
 
 
 def by_pycocotools(made, found, names=NAMES):
-    """The 12 numbers as a user of pycocotools gets them: through loadRes."""
+    """The 12 numbers as a user of pycocotools gets them."""
+    return scorer(made, found, names).stats
+
+
+def ap_by_class(made, found, names):
+    """AP of every class that has ground truth, from pycocotools' table of precisions."""
+    one = scorer(made, found, names)
+    tables = {
+        made.categories[number]: one.eval["precision"][:, :, k, 0, -1] for k, number in enumerate(one.params.catIds)
+    }
+    return {name: float(table[table > -1].mean()) for name, table in tables.items() if (table > -1).any()}
+
+
+def scorer(made, found, names):
+    """pycocotools through loadRes, ready."""
     ids = {
         index: number for index, name in enumerate(names) for number, known in made.categories.items() if known == name
     }
@@ -40,13 +54,13 @@ def by_pycocotools(made, found, names=NAMES):
         }
         truth.createIndex()
         kind = {"detect": "bbox", "segment": "segm", "pose": "keypoints"}[made.task]
-        scorer = COCOeval(truth, truth.loadRes(rows), kind)
+        one = COCOeval(truth, truth.loadRes(rows), kind)
         if kind == "keypoints":
-            scorer.params.kpt_oks_sigmas = np.full(POINTS, 1 / POINTS)
-        scorer.evaluate()
-        scorer.accumulate()
-        scorer.summarize()
-    return scorer.stats
+            one.params.kpt_oks_sigmas = np.full(POINTS, 1 / POINTS)
+        one.evaluate()
+        one.accumulate()
+        one.summarize()
+    return one
 
 
 def _result(made, image, one, k):

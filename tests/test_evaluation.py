@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from builders import dataset, detections, quick
-from coco import NAMES, by_pycocotools, random_case, random_task
+from coco import NAMES, ap_by_class, by_pycocotools, random_case, random_task
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +57,15 @@ def test_the_17_points_of_a_person_have_cocos_sigmas_and_others_one_for_all():
         return evaluate(made, [dataclasses.replace(detections((0, 0, 20, 20, 0.9, 0)), points=moved)], NAMES).metrics
 
     assert half_off(17)["map"] < half_off(2)["map"] == pytest.approx(1)
+
+
+@given(st.integers(0, 2**32), st.booleans())
+@quick
+def test_ap_by_class_is_that_of_pycocotools(seed, crowd):
+    made, found = random_case(seed, crowd=crowd)
+    _, per_class = scores(made, found, NAMES)
+    known = {name: value for name, value in per_class.items() if value is not None}
+    assert known == pytest.approx(ap_by_class(made, found, NAMES), abs=1e-12)
 
 
 def test_map_is_the_mean_over_classes():

@@ -9,10 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from coco import ap_by_class, by_pycocotools
 
-from harness import Suite, matrix
+from harness import Suite, detections, matrix
+from harness.datasets import load_scored
+from harness.evaluation import METRICS
 from harness.inputs import Settings
 from harness.runner import Runner
+from harness.scores import detections_file
+from harness.sources import BUNDLED_DATA, cache_folder
 
 INDEPENDENT = Path(__file__).parents[1] / "independent.py"
 SHARED = Path(__file__).parents[3] / "shared"
@@ -37,6 +42,25 @@ def test_map_of_yolo26n_agrees_with_an_independent_evaluation(tmp_path: Path) ->
     expected = float(evaluated.stdout)
     assert measured.metrics["map"] == pytest.approx(expected, abs=0.001)
     print(json.dumps({"harness": measured.metrics["map"], "independent": expected}))
+
+
+@pytest.mark.parametrize("name", ["coco-val64", "coco256", "digits"])
+def test_every_number_is_pycocotools_own_on_the_same_detections(tmp_path: Path, name: str) -> None:
+    bundled = name == "digits"  # coco-val64 has crowd regions
+    cells = matrix("yolo26n-digits" if bundled else str(WEIGHTS), "fp32", "onnxruntime", imgsz=256 if bundled else 640)
+    data = BUNDLED_DATA["digits"] if bundled else DATA.parent / name
+    measured = Runner(Settings(tmp_path / "run", cache_folder())).accuracy(
+        Suite("c", str(data), cells), tmp_path, cells[0]
+    )
+    assert measured.failure is None, measured.failure
+    found = detections.load(detections_file(tmp_path / "run", str(measured.provenance["detections"])))
+    made = load_scored(data)
+    names = [str(k) for k in range(10)] if bundled else list(made.categories.values())
+    theirs = dict(zip(METRICS, by_pycocotools(made, found, names), strict=True))
+    for metric, value in theirs.items():
+        assert measured.metrics[metric] == (None if value < 0 else pytest.approx(value, abs=1e-12)), metric
+    known = {label: value for label, value in measured.per_class.items() if value is not None}
+    assert known == pytest.approx(ap_by_class(made, found, names), abs=1e-12)
 
 
 def test_the_end_to_end_head_scores_what_facts_say(tmp_path: Path) -> None:

@@ -27,10 +27,10 @@ BACKENDS = [
 def measure(tmp_path_factory: pytest.TempPathFactory, few_images: Path):
     """Score a cell on a dozen images; returns its measurement and what it found."""
     folder = tmp_path_factory.mktemp("tasks")
-    runner = Runner(Settings(folder / "run", folder / "cache"))
+    runner = Runner(Settings(folder / "run", folder / "cache", dataset=few_images))
 
     def measure(model: str, precision: str, backend: str) -> tuple[Measurement, list[Detections]]:
-        suite = Suite("tasks", str(few_images), matrix(model, precision, backend, imgsz=256))
+        suite = Suite("tasks", "digits", matrix(model, precision, backend, imgsz=256))
         measured = runner.accuracy(suite, Path(), suite.cells[0])
         assert measured.failure is None, measured.failure
         file = detections_file(folder / "run", str(measured.provenance["detections"]))

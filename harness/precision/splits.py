@@ -1,0 +1,66 @@
+"""Slices that cut a tensor into all its parts become one Split, as the exporter writes it for detectors.
+
+OpenVINO 2026.4.1 loses such Slices before the end-to-end head of masks and key points: it then reads "Shapes
+[1,8400,116] and [1,300,4] are not consistent" and compiles nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A Slice with constant ends and step 1 along one axis."""
+
+    start: int
+    end: int
+    node: Any  # onnx.NodeProto
+
+
+def join_slices(path: Path) -> None:
+    """Rewrite an ONNX file in place; its values stay."""
+    import onnx
+
+    model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))
+    graph = model.graph
+    sides = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in graph.value_info}
+    for (tensor, axis), cuts in _cuts(graph, sides).items():
+        cuts.sort(key=lambda cut: (cut.start, cut.end))
+        edges = [0, *(cut.end for cut in cuts)]
+        if [cut.start for cut in cuts] == edges[:-1] and edges[-1] == sides[tensor][axis]:
+            _replace(graph, tensor, axis, cuts, np.diff(edges).astype(np.int64))
+    onnx.save(model, str(path))
+
+
+def _cuts(graph: Any, sides: dict[str, list[int]]) -> dict[tuple[str, int], list[Cut]]:
+    """By tensor and axis."""
+    from onnx import numpy_helper
+
+    constants = {tensor.name: numpy_helper.to_array(tensor).tolist() for tensor in graph.initializer}
+    found = defaultdict(list)
+    for node in graph.node:
+        if node.op_type != "Slice" or not (shape := sides.get(node.input[0])):
+            continue
+        said = [constants.get(name) or [] for name in node.input[1:]]  # starts, ends, axes, steps
+        if len(said) > 2 and all(len(one) == 1 for one in said) and said[3:] in ([], [[1]]):
+            start, end, axis = (one[0] for one in said[:3])
+            found[node.input[0], axis % len(shape)].append(Cut(start, min(end, shape[axis]), node))
+    return found
+
+
+def _replace(graph: Any, tensor: str, axis: int, cuts: list[Cut], sizes: Any) -> None:
+    import onnx
+
+    constant = onnx.numpy_helper.from_array(sizes, f"{cuts[0].node.name}/sizes")
+    outputs = [cut.node.output[0] for cut in cuts]
+    split = onnx.helper.make_node("Split", [tensor, constant.name], outputs, f"{cuts[0].node.name}/split", axis=axis)
+    graph.initializer.append(constant)
+    graph.node.insert(min(list(graph.node).index(cut.node) for cut in cuts), split)
+    for cut in cuts:
+        graph.node.remove(cut.node)
