@@ -13,7 +13,7 @@ from harness import __version__
 from harness.accuracy import names_of, reading_of
 from harness.backends import backend
 from harness.datasets import Dataset
-from harness.families import PAD
+from harness.geometry import PAD
 from harness.results import CellResult
 from harness.types import Artifact, Cell, Suite
 from harness.worker import Channel
