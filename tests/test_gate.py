@@ -60,7 +60,7 @@ class Project:
 def project(tmp_path: Path, warm_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("QUANTGATE_CACHE", str(warm_cache))
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
-    for variable in ("QUANTGATE_WEIGHTS", "QUANTGATE_DATA", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+    for variable in ("QUANTGATE_WEIGHTS", "QUANTGATE_DATA"):
         monkeypatch.delenv(variable, raising=False)
     made = Project(tmp_path / "repository")
     write_coco(made.path / "data" / "val.json")

@@ -48,8 +48,6 @@ torch.save(checkpoint, file)
 def repository(tmp_path: Path, few_images: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One commit: the bundled detector, as a file of the repository, and its suite."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio -p no:cacheprovider")
-    for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
-        monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_digits.py").write_text(SUITE.format(data=str(few_images)))
