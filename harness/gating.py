@@ -87,7 +87,8 @@ def common(base: Identity, now: Identity) -> tuple[str, str]:
     for name in NAMES:
         if base.references.get(name) == now.references.get(name):
             return name, ""
-    return "", "; ".join(f"{name}: {base.references[name]} on the base, {now.references[name]} here" for name in NAMES)
+    here, there = now.references, base.references
+    return "", "; ".join(f"{name}: {there.get(name)} on the base, {here.get(name)} here" for name in NAMES)
 
 
 def plain(one: Replicate) -> Replicate:

@@ -77,10 +77,8 @@ def against_base(
         return Measurement(cell), tuple(_without("unchanged", {name: limit}, why) for name, limit in rules.items())
     reference, why = gating.common(base.identity, own.identity)
     measured_by = [reference or NAMES[-1]]
-    old, new = (
-        runner.replicates([(base, side)], measured_by, {}),
-        list[Replicate](),
-    )  # says how often the reference repeats
+    old = runner.replicates([(base, side)], measured_by, {})  # says how often the reference repeats
+    new: list[Replicate] = []
     verdicts: dict[str, Verdict] = {}
     for look in LOOKS:
         turns = alternating(look)[len(old) + len(new) :]
