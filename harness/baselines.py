@@ -30,8 +30,8 @@ that made it worse is the question."""
 ANCHOR = "anchor"  # beside accuracy and latency: a frozen copy of the latter, one a release
 
 
-def anchor_path(root: Path, suite: str, cell: Cell) -> Path:
-    return root / suite / ANCHOR / machine_class() / f"{cell.id}.json"
+def anchor_path(root: Path, suite: str, cell: Cell, kind: str = "") -> Path:
+    return root / suite / ANCHOR / (kind or machine_class()) / f"{cell.id}.json"
 
 
 def anchor(root: Path, suite: str, cell: Cell) -> Measurement | None:

@@ -5,28 +5,37 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
 
 from harness import __version__
-from harness.commands import NAMES
+from harness.commands import NAMES, completion
 from harness.commands.base import EXITS, Exit, Formatter
 from harness.errors import CellError, ConfigError, Unavailable
 
+INTERRUPTED = 128 + signal.SIGINT  # as shells have it
+
 FIRST_STEPS = """First steps:
+  quantgate init                              a starter suite, a workflow for CI
   quantgate doctor                            what this machine can run
-  pytest suites/digits -n auto                run a suite; `pytest --help` lists quantgate's --qg- options
-  pytest suites/digits -n auto --qg-baseline-update
-                                              accept what it measures
-  quantgate explain CELL                      where the accuracy of a cell went
-  quantgate compare A B                       two results side by side
+  pytest suites -n auto --qg-baseline-update  measure, and accept it as baseline
+  pytest suites -n auto                       measure again, and judge: the gate
+  quantgate explain CELL                      where its accuracy went
+  quantgate history CELL                      when its numbers changed
+  quantgate baseline accept RESULTS --reason TEXT
+                                              accept what CI has measured
+`pytest --help` lists the options of a run (--qg-…), `quantgate COMMAND --help` has examples.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    options = parser().parse_args(arguments)
+    whole = parser()
+    if "_ARGCOMPLETE" in os.environ:
+        completion.complete(whole)
+    options = whole.parse_args(arguments)
     try:
         return int(options.run(options))
     except ConfigError as error:
@@ -34,11 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.USAGE
     except (Unavailable, CellError) as error:
         print(f"quantgate: {error}", file=sys.stderr)
-    except (
-        BrokenPipeError,
-        SystemExit,
-    ):  # the reader has seen enough, as `| head` does; rich makes SystemExit(1) of it
+    except (BrokenPipeError, SystemExit):  # the reader has seen enough, as `| head`; rich then exits with 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except Exception:  # a bug; Python's own exit code would read as a regression
         traceback.print_exc()
     return Exit.INFRASTRUCTURE

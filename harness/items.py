@@ -16,6 +16,7 @@ from harness.metrics import METRICS, STORED, Phase
 from harness.records import Record
 from harness.runner import Runner, failure
 from harness.session import Session
+from harness.sides import other_versions
 from harness.types import Cell, Gate, Measurement, Suite, Verdict
 from harness.verdicts import Baseline, absent, by_processes, judge, say
 
@@ -65,6 +66,8 @@ class CellTest(SuiteItem):
                 measured, by_clock = self._gated(measured, baseline)
             verdicts = (*verdicts, *by_clock)
         accepted = dict(baseline.metrics) if isinstance(baseline, Measurement) else None
+        if self.state.base:
+            measured = other_versions(measured, baseline)
         measured, explained = self._explained(measured, verdicts)
         Record(self.suite.name, self.phase, measured, verdicts, accepted, explained).publish(self.state.settings.run)
         stored = STORED[self.phase]
@@ -132,14 +135,18 @@ class CellTest(SuiteItem):
         rules = gating.limits([gate for gate in gates if gate.applies(self.cell)])
         if not rules:
             return measured, ()
-        runner, home, cell = self.state.runner, self.path.parent, self.cell
+        runner, home, cell, base = self.state.runner, self.path.parent, self.cell, self.state.base
+        family = sum(any(g.metric == "latency" and g.applies(one) for g in gates) for one in self.suite.cells)
         try:
+            if base:
+                del rules["latency_creep"]  # an anchor is a stored baseline too
+                new, verdicts = looks.against_base(runner, self.suite, home, cell, rules, base, family)
+                return measured.merged(new), verdicts
             if self.state.update:
                 stored = baselines.load(self.state.baselines, self.suite.name, "latency", cell)
                 new = looks.record(runner, self.suite, home, cell, stored)
                 accepted_now = Verdict("latency", "baseline", "unchanged", 1.0, 1.0, "a recording", "accepted")
                 return measured.merged(new), (accepted_now,)
-            family = sum(any(g.metric == "latency" and g.applies(one) for g in gates) for one in self.suite.cells)
             accepted = baseline if isinstance(baseline, Measurement) else None
             anchor = baselines.anchor(self.state.baselines, self.suite.name, cell)
             new, verdicts = looks.judge(runner, self.suite, home, cell, rules, accepted, anchor, family)
@@ -157,7 +164,12 @@ class CellTest(SuiteItem):
         return baselines.comparable(accepted, measured, self.phase)
 
     def _pointed(self, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-        """Where this kind of machine has no baseline, name those that have one."""
+        """Where this kind of machine has no baseline, name those that have one; of a base, say why it has none."""
+        if self.state.base:
+            lacks = self.state.base.lacks(self.suite.name, self.cell)
+            return tuple(
+                dataclasses.replace(one, detail=lacks) if one.status == "no-baseline" else one for one in verdicts
+            )
         kinds = baselines.elsewhere(self.state.baselines, self.suite.name, self.phase, self.cell)
         if not kinds:
             return tuple(verdicts)
@@ -182,13 +194,20 @@ class CellTest(SuiteItem):
         """Pass, skip or fail, as DESIGN.md says of the statuses."""
         if measured.failure:
             status, reason = measured.failure
-            required = self.cell.backend in self.state.require_backends and can_be_had(self.cell)
-            if status == "unavailable" and not required:
+            needed = self._needed() if status == "unavailable" else ""
+            if status == "unavailable" and not needed:
                 pytest.skip(reason)
-            raise CellFailure(f"{self.cell}: {status}{' but required' if status == 'unavailable' else ''}: {reason}")
+            raise CellFailure(f"{self.cell}: {status}{needed}: {reason}")
         lines = [say(verdict) for verdict in verdicts if verdict.status in self.state.failing]
         if lines:
             raise CellFailure("\n".join(f"{self.cell}: {line}" for line in lines))
+
+    def _needed(self) -> str:
+        """Why the cell may not be unavailable; empty where it may."""
+        base = self.state.base
+        if base and base.target(self.suite.name, self.cell):
+            return f" but measured on the base {base.title}"
+        return " but required" if self.cell.backend in self.state.require_backends and can_be_had(self.cell) else ""
 
 
 def can_be_had(cell: Cell) -> bool:
@@ -212,13 +231,17 @@ class BaselineTest(SuiteItem):
         return item
 
     def runtest(self) -> None:
-        stale = baselines.stale(self.state.baselines, self.suite.name, {cell.id for cell in self.suite.cells})
+        stale = self.state.stale(self.suite)
         if stale and self.state.update:
-            for file in stale:
+            for file in self.state.stale_files(self.suite):
                 file.unlink()
-        elif stale:
-            names = ", ".join(sorted({file.stem for file in stale}))
+        elif stale and self.state.base:
             raise CellFailure(
-                f"{self.suite.name}: missing: {names}: in {self.state.baselines / self.suite.name}, not in the suite; "
-                f"restore the cells, or drop their baselines with --qg-baseline-update"
+                f"{self.suite.name}: removed: {', '.join(stale)}: on the base {self.state.base.title}, not in this "
+                f"suite; restore the cells, or allow it with --allow-removed"
+            )
+        elif stale:
+            raise CellFailure(
+                f"{self.suite.name}: missing: {', '.join(stale)}: in {self.state.baselines / self.suite.name}, not in "
+                f"the suite; restore the cells, or drop their baselines with --qg-baseline-update"
             )

@@ -39,6 +39,7 @@ def of(file: Path, root: Path, chosen: Callable[[CellResult], bool], reason: str
     file = file / "results.json" if file.is_dir() else file
     known = results.load(file)
     _check_data(file, known, root)
+    _check_names(file, known)
     cells = [result for result in known.cells if chosen(result)]
     if not cells:
         raise ConfigError(f"{file} has no such cell; it has {', '.join(sorted({one.id for one in known.cells}))}")
@@ -63,6 +64,16 @@ def _check_data(file: Path, known: Recorded, root: Path) -> None:
         raise ConfigError(
             f"{file} was measured with --qg-dataset: it would replace the suite's baselines by those of other data; "
             f"name a folder of their own with --baselines"
+        )
+
+
+def _check_names(file: Path, known: Recorded) -> None:
+    """Names become paths, and the file comes from elsewhere."""
+    names = [str(known.environment[key]) for key in KINDS.values()]
+    names += [name for result in known.cells for name in (result.suite, result.cell.id if result.cell else result.id)]
+    if odd := [name for name in names if name.startswith(".") or not name or "/" in name or "\\" in name]:
+        raise ConfigError(
+            f"{file} names {odd[0]!r}, which is no name of a suite, cell or machine; was it tampered with?"
         )
 
 
@@ -91,6 +102,9 @@ def _warnings(changes: list[Change], cells: list[CellResult]) -> Iterator[str]:
             yield f"{change.new.cell}: not comparable with what it replaces: {comparable.why}"
         if lost := [name for name in STORED[change.phase] if _has(change.old, name) and not _has(change.new, name)]:
             yield f"{change.new.cell}: {', '.join(lost)} will be gone: this run has no value"
+        anchor = baselines.anchor_path(change.root, change.suite, change.new.cell, change.kind)
+        if change.phase == "latency" and change.old and anchor.exists():
+            yield f"{change.new.cell}: its anchor stays, and latency_creep is judged against it: quantgate anchor show"
     for result in cells:
         for verdict in result.verdicts:
             if verdict.status == "missed":

@@ -15,6 +15,7 @@ from harness.inputs import Settings
 from harness.report.order import View
 from harness.report.progress import Live
 from harness.session import Session
+from harness.sides import Base
 from harness.sources import cache_folder
 
 FOLDERS = (
@@ -26,7 +27,11 @@ FOLDERS = (
     ("--qg-results-dir", "store", "where results.json goes (default: .quantgate beside pytest's configuration)"),
     ("--qg-baseline-dir", "store", "committed baselines (default: baselines beside it)"),
 )
-REPORTS = (("--qg-html", "write the HTML report of this run to this file, which needs no other"),)
+REPORTS = (
+    ("--qg-html", "write the HTML report of this run to this file, which needs no other"),
+    ("--qg-markdown", "write the results as Markdown (in a GitHub job also into the step's summary)"),
+)
+BASE = "--qg-base"
 SWITCHES = (
     ("--qg-baseline-update", "accept what this run measures as the baseline"),
     ("--qg-fresh", "score again what an earlier run has scored of the same artifact, data and runtime"),
@@ -42,6 +47,7 @@ def add(parser: pytest.Parser) -> None:
         group.addoption(name, action=action, metavar="PATH", help=text)
     for name, text in REPORTS:
         group.addoption(name, metavar="FILE", help=text)
+    group.addoption(BASE, metavar="FILE", help="hold the run against the base that `quantgate gate` has measured")
     for name, text in SWITCHES:
         group.addoption(name, action="store_true", help=text)
     group.addoption(
@@ -86,6 +92,7 @@ def session(config: pytest.Config, run: str) -> Session:
         fresh=config.getoption("--qg-fresh"),
     )
     _check(config, settings)
+    base = _base(config)
     terminal = None if hasattr(config, "workerinput") else config.pluginmanager.getplugin("terminalreporter")
     return Session(
         settings,
@@ -95,11 +102,13 @@ def session(config: pytest.Config, run: str) -> Session:
         explain=config.getoption("--qg-explain"),
         inconclusive_fails=config.getoption("--qg-inconclusive") == "fail",
         require_backends=_required(config),
-        options=_repeated(config),
+        again=base.command if base else ("pytest", *_repeated(config)),
         view=_view(config),
         live=Live(terminal),
         html=_named(config, "--qg-html"),
+        markdown=_named(config, "--qg-markdown"),
         history=_history(config),
+        base=base,
     )
 
 
@@ -122,6 +131,16 @@ def _check(config: pytest.Config, settings: Settings) -> None:
             "--qg-baseline-update with --qg-dataset would replace the suite's baselines by those of other data; "
             "name a folder of their own with --qg-baseline-dir"
         )
+
+
+def _base(config: pytest.Config) -> Base | None:
+    file = _named(config, BASE)
+    if file and config.getoption("--qg-baseline-update"):
+        raise pytest.UsageError(f"{BASE} holds the run against a commit; --qg-baseline-update accepts a run of its own")
+    try:
+        return Base.read(file) if file else None
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _required(config: pytest.Config) -> tuple[str, ...]:

@@ -9,13 +9,12 @@ import shlex
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import acceptance, baselines, ledger, machine, options, results, revision, stability
+from harness import acceptance, ledger, machine, options, reports, results, revision, stability, suitefile
 from harness.errors import ConfigError
 from harness.items import BaselineTest, CellTest
 from harness.records import write_text
@@ -68,6 +67,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
     if collector.path in [path for other, path in session.suites.items() if other != obj.name]:
         raise collector.CollectError(f"{collector.path} declares a second suite, {obj.name!r}; one suite a file")
     session.suites[obj.name] = collector.path
+    session.lines[obj.name] = suitefile.line(collector.path, name)
     items: list[pytest.Item] = [BaselineTest.of(collector, obj, session)]
     for phase in ("accuracy", "latency"):
         items += [CellTest.of(collector, obj, cell, phase, session) for cell in obj.cells]
@@ -111,18 +111,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         for test in tests:
             if isinstance(test, CellTest):
                 phases[test.cell] = (*phases.get(test.cell, ()), test.phase)
-        complete = any(isinstance(test, BaselineTest) for test in tests)
-        stale = _stale(state, tests[0].suite) if complete and not state.update else ()
+        complete = state.base or any(isinstance(test, BaselineTest) for test in tests)
+        stale = state.stale(tests[0].suite) if complete and not state.update else ()
         file = os.path.relpath(tests[0].path, session.config.invocation_params.dir)
         try:
-            results.plan_of(tests[0].suite, file, phases, stale).publish(state.settings.run)
+            results.plan_of(tests[0].suite, file, phases, stale, state.lines[name]).publish(state.settings.run)
         except ConfigError:  # every test will say so by itself
             return
-
-
-def _stale(state: Session, suite: Suite) -> Sequence[str]:
-    files = baselines.stale(state.baselines, suite.name, {cell.id for cell in suite.cells})
-    return sorted({file.stem for file in files})
 
 
 # The end of a run
@@ -155,11 +150,18 @@ def _merge(session: pytest.Session) -> None:
         state.plans, state.results = results.gather(state.settings.run)
         if state.plans:
             command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
+            if state.base:
+                command = shlex.join([*state.base.command, *dict.fromkeys(plan.file for plan in state.plans)])
             held = results.intervals(state.settings.run)
             content = results.to_json(state.plans, state.results, command, held, state.stability, _run(state))
+            content["environment"] |= {"base": state.base.title} if state.base else {}
             text = json.dumps(content, indent=1) + "\n"
             for folder in (state.settings.run, state.settings.run.parent.parent):
                 write_text(folder / "results.json", text, "--qg-results-dir")
+            gates = {plan.suite: plan.gates for plan in state.plans}
+            state.found = results.Recorded(
+                state.results, content["suites"], gates, content["environment"], content["run"], state.stability
+            )
     except ConfigError as error:
         _fail(session, str(error))
 
@@ -180,6 +182,8 @@ def _finish(session: pytest.Session) -> None:
     try:
         if state.update and state.results:
             state.updated = _update(state)
+        if state.found:
+            reports.write(state.found, state.failing, state.markdown, os.environ)
     except ConfigError as error:
         _fail(session, str(error))
     if state.history and state.plans and not state.problem:
@@ -236,3 +240,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup, folded=watched))
     if state.forgotten:
         terminalreporter.write_line(f"this run is not in the history: {state.forgotten}", yellow=True)
+    if state.found:
+        for line in reports.annotated(state.found, state.failing, config.invocation_params.dir, os.environ):
+            terminalreporter.write_line(line)

@@ -36,6 +36,7 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     stale: tuple[str, ...] = ()  # cells that the baselines have and the suite has not; filled on a full run
     threads: int = 1
+    line: int = 1  # of the file, where the suite is declared
 
     def publish(self, run: Path) -> None:
         write_text(run / f"{self.suite}.plan.json", json.dumps(dataclasses.asdict(self)), "--qg-results-dir")
@@ -132,6 +133,7 @@ def to_json(
             {
                 "name": plan.suite,
                 "file": plan.file,
+                "line": plan.line,
                 "threads": plan.threads,
                 "gates": [dataclasses.asdict(gate) for gate in plan.gates],
             }
@@ -218,7 +220,7 @@ def _cell_from_json(entry: dict[str, Any], files: Mapping[str, str]) -> CellResu
     )  # fmt: skip
 
 
-def plan_of(suite: Suite, file: str, phases: dict[Cell, tuple[str, ...]], stale: Sequence[str]) -> Plan:
+def plan_of(suite: Suite, file: str, phases: dict[Cell, tuple[str, ...]], stale: Sequence[str], line: int = 1) -> Plan:
     """The plan of a suite from its selected tests."""
     cells = tuple(PlannedCell(cell, phases[cell]) for cell in suite.cells if cell in phases)
-    return Plan(suite.name, file, tuple(suite.gates), cells, tuple(stale), threads(suite.threads))
+    return Plan(suite.name, file, tuple(suite.gates), cells, tuple(stale), threads(suite.threads), line)

@@ -39,7 +39,7 @@ def dates(folder: Path) -> dict[Path, str]:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-c", "core.quotePath=off", "-C", str(folder), *arguments],
+            ["git", "--no-optional-locks", "-c", "core.quotePath=off", "-C", str(folder), *arguments],
             capture_output=True, text=True, timeout=30, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):

@@ -14,24 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import energy, explain, records
+from harness import energy, explain, records, replicates
 from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
+from harness.cards import Look, LookJob
 from harness.children import Child, heavy_answers
 from harness.datasets.coco import to_coco
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.explain import IMAGES as IMAGES_EXPLAINED
 from harness.explain import Explanation
-from harness.gating import Identity
 from harness.inputs import Finder, Inputs, Settings, runnable
 from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
 from harness.locks import MachineLock, file_lock
 from harness.machine import threads
 from harness.metrics import Phase
-from harness.pairs import PairsJob, Replicate
+from harness.pairs import Replicate
 from harness.precision import recipe
-from harness.references import SINGLE_THREAD, identities
+from harness.references import identities
+from harness.replicates import Turn
 from harness.scores import REUSED, Scores, dataset_file, detections_file
+from harness.sides import Target
 from harness.tiers import resampled_metrics, resampled_name
 from harness.types import Cell, Measurement, Suite
 from harness.worker import Job, Progress
@@ -75,37 +77,15 @@ class Runner:
                 self._time(suite, home, group)
         return self._once(suite, cell, "latency", lambda: _not_timed(cell))
 
-    def identity(self, suite: Suite, home: Path, cell: Cell) -> Identity:
-        """With what the processes of `replicates` measure."""
-        runtime = runnable(cell)[1]
-        return Identity(self._finder.inputs(suite, home, cell).artifact.key, identities(cell, runtime))
+    def target(self, suite: Suite, home: Path, cell: Cell) -> Target:
+        """What the processes of `replicates` open."""
+        return _target(cell, self._finder.inputs(suite, home, cell))
 
     def replicates(
-        self, suite: Suite, home: Path, cell: Cell, count: int, references: Sequence[str], repeats: Mapping[str, int]
+        self, turns: Sequence[Turn], references: Sequence[str], repeats: Mapping[str, int]
     ) -> list[Replicate]:
-        """Fresh processes that measure pairs, one after the other in one exclusive section; they start side by side.
-
-        Raises:
-            Unavailable, ConfigError, CellError: the first that fails.
-        """
-        inputs = self._finder.inputs(suite, home, cell)
-        job = PairsJob(cell, inputs.artifact, str(inputs.pixels), tuple(references), repeats)
-        observed: list[Replicate] = []
-        with ExitStack() as stack:
-            children = [
-                stack.enter_context(
-                    Child(job, self._log(f"pairs {cell} {number}"), self.settings.timeout_s, SINGLE_THREAD)
-                )
-                for number in range(count)
-            ]
-            for answer in heavy_answers(children, self._lock):
-                if isinstance(answer, BaseException):
-                    raise answer
-            with self._lock.timed(cell.device):
-                for child in children:
-                    child.send(READY)
-                    observed.append(child.answer())
-        return observed
+        """Fresh processes that measure pairs, in this order (`replicates.measure`)."""
+        return replicates.measure(turns, references, repeats, self._lock, self._log, self.settings.timeout_s)
 
     def explain(self, suite: Suite, home: Path, cell: Cell, images: int = IMAGES_EXPLAINED) -> Explanation:
         """Where the accuracy of a cell went.
@@ -117,6 +97,12 @@ class Runner:
             job = explain.prepare(self._finder, suite, home, cell, Path(folder), images)
             explained: Explanation = self._heavy(job, f"explain {cell}")
         return explained
+
+    def look(self, suite: Suite, home: Path, cell: Cell) -> tuple[Inputs, Look]:
+        """The artifact of a cell, built where it is missing, and what one call of it shows; raises as `explain`."""
+        inputs = self._finder.inputs(suite, home, cell)
+        seen: Look = self._heavy(LookJob(cell, inputs.artifact, inputs.data), f"open {cell}")
+        return inputs, seen
 
     # One measurement per cell and phase
 
@@ -159,6 +145,7 @@ class Runner:
 
     def _score(self, suite: Suite, home: Path, cell: Cell) -> Measurement:
         inputs = self._finder.inputs(suite, home, cell)
+        _target(cell, inputs).publish(self.settings.run, suite.name)
         start = time.monotonic()
         cache, run, wanted = self.settings.cache, self.settings.run, resampled_metrics(suite)
         scores = Scores(cache, cell, inputs.artifact, inputs.provenance, wanted)
@@ -302,6 +289,10 @@ class Timing:
 def failure(cell: Cell, error: BaseException) -> Measurement:
     """What a cell that could not be measured leaves behind."""
     return Measurement(cell, failure=("unavailable" if isinstance(error, Unavailable) else "error", str(error)))
+
+
+def _target(cell: Cell, inputs: Inputs) -> Target:
+    return Target(cell, inputs.artifact, str(inputs.pixels), identities(cell, runnable(cell)[1]))
 
 
 def _not_timed(cell: Cell) -> Measurement:

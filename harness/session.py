@@ -9,13 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import baselines
 from harness.inputs import Settings
 from harness.report.order import View
 from harness.report.progress import Live
-from harness.results import CellResult, Plan
+from harness.results import CellResult, Plan, Recorded
 from harness.revision import Revision
 from harness.runner import Runner
-from harness.types import FAILING, Status
+from harness.sides import Base
+from harness.types import FAILING, Status, Suite
 
 if TYPE_CHECKING:
     from harness.items import CellTest
@@ -32,15 +34,19 @@ class Session:
     explain: bool
     inconclusive_fails: bool
     require_backends: tuple[str, ...]
-    options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
+    again: tuple[str, ...]  # the command that repeats a cell, less its tests
     view: View
     live: Live  # silent where nobody watches
     history: Path | None  # file that the run is appended to
     html: Path | None = None  # where the HTML report goes
+    markdown: Path | None = None  # where results go as Markdown
+    base: Base | None = None  # of `quantgate gate`, instead of stored baselines
     suites: dict[str, Path] = field(default_factory=dict)  # name → file
+    lines: dict[str, int] = field(default_factory=dict)  # name → line of the file, counted from 1
     selected: Sequence[CellTest] = ()
     plans: Sequence[Plan] = ()
     results: Sequence[CellResult] = ()
+    found: Recorded | None = None  # plans and results, as results.json has them
     updated: dict[str, list[str]] | None = None
     stability: Sequence[str] = ()  # what makes latency unreliable here, when the run began
     recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells
@@ -56,6 +62,16 @@ class Session:
         unsure: frozenset[Status] = frozenset({"inconclusive"})
         failing = FAILING | absent if self.require_baseline else FAILING
         return failing | unsure if self.inconclusive_fails else failing
+
+    def stale(self, suite: Suite) -> Sequence[str]:
+        """Cells that this run is held against and the suite has not."""
+        if self.base:
+            return self.base.removed(suite.name, suite.cells)
+        return sorted({file.stem for file in self.stale_files(suite)})
+
+    def stale_files(self, suite: Suite) -> Sequence[Path]:
+        """Their baselines, of any machine."""
+        return baselines.stale(self.baselines, suite.name, {cell.id for cell in suite.cells})
 
     @cached_property
     def runner(self) -> Runner:

@@ -15,6 +15,7 @@ from harness.commands import NAMES
 from harness.commands.base import Exit
 from harness.errors import CellError
 
+COMMANDS = [*([name] for name in NAMES), *(["baseline", action] for action in ("list", "show", "accept", "prune"))]
 HEAVY = ("torch", "onnxruntime", "openvino", "ultralytics", "cv2", "onnx", "nncf", "pycocotools", "rich", "pytest")
 
 
@@ -63,12 +64,12 @@ def test_the_console_script_is_installed():
     assert shown.stdout == f"quantgate {__version__}\n"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_help_teaches_by_an_example_that_parses(capsys, name):
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_teaches_by_an_example_that_parses(capsys, command):
     with pytest.raises(SystemExit):
-        main([name, "--help"])
+        main([*command, "--help"])
     examples = capsys.readouterr().out.partition("\nExamples:\n")[2].splitlines()
-    ours = [words for words in map(shlex.split, examples) if "quantgate" in words]
+    ours = [words for words in (shlex.split(line.partition(" > ")[0]) for line in examples) if "quantgate" in words]
     assert ours
     for words in ours:
         assert parser().parse_args(words[words.index("quantgate") + 1 :]).run
@@ -87,6 +88,12 @@ def test_what_goes_wrong_is_told_and_never_reads_as_a_regression(capsys, monkeyp
     monkeypatch.setattr(doctor, "machine_table", lambda: (_ for _ in ()).throw(error))
     assert main(["doctor"]) == code
     assert capsys.readouterr().err.endswith(said)
+
+
+def test_an_interruption_is_no_traceback_and_no_regression(capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "machine_table", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert main(["doctor"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_reader_that_has_seen_enough_is_no_regression():

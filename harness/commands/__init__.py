@@ -7,5 +7,19 @@ light; `run` imports what it needs. Bad input is a `ConfigError` (exit 2), a mac
 `CellError` (exit 3): raise them, `cli.main` prints the line.
 """
 
-NAMES = ("doctor", "compare", "report", "baseline", "explain", "sensitivity", "history", "anchor", "selfcheck")
+NAMES = (
+    "init",
+    "doctor",
+    "compare",
+    "gate",
+    "report",
+    "baseline",
+    "explain",
+    "sensitivity",
+    "history",
+    "export",
+    "anchor",
+    "selfcheck",
+    "completion",
+)
 """In the order of `quantgate --help`."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import textwrap
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -40,10 +43,24 @@ class Formatter(argparse.HelpFormatter):
         return "\n".join(kept)
 
 
+def cells(**asked: Any) -> list[str]:
+    """Ids that the current folder knows, for a shell that completes: nothing slow, nothing that runs a suite."""
+    found = {file.stem for file in Path("baselines").glob("*/*/*/*.json")}
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # TAB is no place to complain
+        found |= {cell["id"] for cell in json.loads(Path(".quantgate/results.json").read_text())["cells"]}
+    return sorted(found)
+
+
+def add_cell(parser: argparse.ArgumentParser, name: str = "cell", **options: Any) -> None:
+    """An argument that names a cell, and that shells complete."""
+    wanted = parser.add_argument(name, **{"metavar": "CELL", "help": "its id, as table and tests name it", **options})
+    wanted.completer = cells  # type: ignore[attr-defined]  # argcomplete's
+
+
 def command(
     commands: Commands,
     name: str,
-    run: Callable[[argparse.Namespace], Exit],
+    run: Callable[[argparse.Namespace], int],
     *,
     summary: str,
     description: str,

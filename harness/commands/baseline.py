@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.commands.base import Commands, Exit, command
+from harness.commands.base import Commands, Exit, add_cell, command
 from harness.errors import ConfigError, nearest
 
 
@@ -15,7 +15,7 @@ def add(commands: Commands) -> None:
         summary="the committed baselines: list them, accept results from elsewhere, drop what no suite has",
         description="Baselines are files in git, one for each cell, phase and kind of machine. A run with "
         "--qg-baseline-update accepts what it measures; `accept` does so with results that another machine wrote.",
-        examples=["quantgate baseline list", "quantgate baseline accept --help"],
+        examples=["quantgate baseline list", "quantgate baseline accept ci/results.json --reason 'OpenVINO 2026.0'"],
     )  # fmt: skip
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     added = (_add_list(actions), _add_show(actions), _add_accept(actions), _add_prune(actions))
@@ -43,7 +43,7 @@ def _add_show(actions: Commands) -> argparse.ArgumentParser:
         description="Metrics, classes, samples in brief, and everything they were measured with, for every machine.",
         examples=["quantgate baseline show yolo26n-digits-int8-openvino-cpu"],
     )  # fmt: skip
-    parser.add_argument("cell", metavar="CELL", help="its id")
+    add_cell(parser)
     return parser
 
 
@@ -103,7 +103,7 @@ def run_list(options: argparse.Namespace) -> Exit:
     entries = [one for one in shelf.entries(options.baselines) if options.suite in ("", one.suite) and chosen(one.cell)]
     if not entries:
         raise ConfigError(f"{options.baselines} has no such baseline; `quantgate baseline list` shows all")
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     for table in accepted.listings(entries):
         console.print(table)
     return Exit.FINE
@@ -120,7 +120,7 @@ def run_show(options: argparse.Namespace) -> Exit:
     if not entries:
         hint = nearest(options.cell, {one.cell for one in known})
         raise ConfigError(f"{options.baselines} has no baseline of {options.cell!r}; {hint}")
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     for entry in entries:
         for part in accepted.whole(entry):
             console.print(part, soft_wrap=isinstance(part, str))
@@ -141,7 +141,7 @@ def run_accept(options: argparse.Namespace) -> Exit:
         options.results, options.baselines,
         lambda result: options.suite in ("", result.suite) and chosen(result.id), options.reason.strip(),
     )  # fmt: skip
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(accepted.changes(offer.changes))
     for line in (*(f"left as it is: {left}" for left in offer.left), *offer.warnings):
         console.print(line, style="yellow", soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.commands.base import Commands, Exit, command
+from harness.commands.base import Commands, Exit, add_cell, command
 from harness.errors import ConfigError
 
 
@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
             "quantgate explain yolo26n-int8-onnxruntime-cpu --suite suites/coco --images 128",
         ],
     )  # fmt: skip
-    parser.add_argument("cell", metavar="CELL", help="its id, as the table and the tests name it")
+    add_cell(parser)
     parser.add_argument("--suite", type=Path, default=Path("suites"), help="file or folder of suites (suites)")
     parser.add_argument("--images", type=int, default=64, help="of the data set, from its start (64)")
 

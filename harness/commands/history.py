@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.commands.base import Commands, Exit, command
+from harness.commands.base import Commands, Exit, add_cell, command
 from harness.errors import ConfigError
 
 SHOWN = ("map", "size_bytes", "cpu_ratio", "latency_p50_ms")
@@ -26,7 +26,7 @@ def add(commands: Commands) -> None:
             "quantgate history import artifacts/*/results.json",
         ],
     )  # fmt: skip
-    parser.add_argument("what", metavar="CELL | list | import", help="the id of a cell, or one of the two words")
+    add_cell(parser, "what", metavar="CELL | list | import", help="the id of a cell, or one of the two words")
     parser.add_argument("files", metavar="RESULTS", nargs="*", type=Path, help="import: results.json, or their folders")
     parser.add_argument("--metric", action="append", help=f"of the trend, repeatable ({', '.join(SHOWN)})")
     parser.add_argument("--suite", default="", help="only this suite's")
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> Exit:
     from harness import history
     from harness.report import trend
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if options.what == "list":
         console.print(trend.runs(history.runs(options.db)))
         return Exit.FINE

@@ -103,22 +103,22 @@ def _failures(session: Session) -> Iterator[Text]:
         for verdict in result.verdicts:
             if verdict.status in session.failing:
                 yield Text(f"{result.suite}: {result.id}: {say(verdict)}", STYLES[verdict.status])
-                yield _repeated(repeat(result, [METRICS[verdict.metric].phase], session.options))
+                yield _repeated(repeat(result, [METRICS[verdict.metric].phase], session.again))
     for reason, cells in errors.items():
         first = cells[0]
         named = f"{first.suite}: {first.id}" + (f" and {len(cells) - 1} more" if len(cells) > 1 else "")
         yield Text(f"{named}: {first.status}: {reason}", STYLES[first.status])
         if first.cell:
-            yield _repeated(repeat(first, ("accuracy", "latency"), session.options))
+            yield _repeated(repeat(first, ("accuracy", "latency"), session.again))
 
 
 def _repeated(command: str) -> Text:
     return Text(f"  repeat: {command}", no_wrap=True)
 
 
-def repeat(result: CellResult, phases: Sequence[str], options: Sequence[str]) -> str:
+def repeat(result: CellResult, phases: Sequence[str], again: Sequence[str]) -> str:
     """The command that runs this cell alone, from the same folder. By test id, since `-k` knows no `~`."""
-    return shlex.join(["pytest", *options, *(f"{result.file}::test_{phase}[{result.id}]" for phase in phases)])
+    return shlex.join([*again, *(f"{result.file}::test_{phase}[{result.id}]" for phase in phases)])
 
 
 def _tally(session: Session) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from demoproject import FP32, INT8, LOOSE, Demo
 
-from harness import baselines, machine
+from harness import Cell, baselines, machine
 from harness.cli import main
 
 REASON = ["--reason", "new boxes, #12"]
@@ -161,6 +161,34 @@ def test_what_cannot_be_accepted_is_one_line(
     assert (code, text.count("\n")) == (2, 1)
     assert message in text
     assert not measured.baselines()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"isa": "../../elsewhere"}, {"suite": ".."}, {"machine_class": ""}, {"suite": "/tmp"}],
+    ids=lambda changes: str(*changes.values()),
+)
+def test_names_that_are_paths_write_nothing(
+    measured: Demo, capsys: pytest.CaptureFixture[str], changes: dict[str, str]
+) -> None:
+    before = sorted(measured.path.rglob("*"))
+    edited(measured, **changes)
+    assert "which is no name of a suite, cell or machine" in said(capsys, "accept", ".quantgate", *REASON)[1]
+    assert sorted(measured.path.rglob("*")) == before
+
+
+def test_a_reason_with_brackets_is_no_markup(measured: Demo, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "accept", ".quantgate", "--reason", "see [#12] and [/red]")[1]
+    assert "because: see [#12] and [/red]" in text
+    assert "[#12]" in said(capsys, "list")[1]
+
+
+def test_an_anchor_stays_and_that_is_said(here: Demo, capsys: pytest.CaptureFixture[str]) -> None:
+    here.run("-k", "fp32", "--qg-baseline-update")
+    file = baselines.anchor_path(here.path / "baselines", "demo", Cell("model", "fp32", "null"))
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    assert f"{FP32}: its anchor stays" in said(capsys, "accept", ".quantgate", *REASON)[1]
 
 
 def test_list_and_show_tell_values_date_and_reason(measured: Demo, capsys: pytest.CaptureFixture[str]) -> None:
