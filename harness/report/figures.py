@@ -49,7 +49,8 @@ class Row:
     baseline: Mapping[str, float]
     size_ratio: float | None  # to the fp32 sibling
     speed: float | None  # times the fp32 sibling, interleaved in one run
-    front: bool = False  # on the Pareto front, see `order.best`
+    league: str = ""  # device, batch and data of the task: cells that can be weighed against each other
+    front: bool = False  # on the Pareto front of its league, see `order.best`
     changes: Mapping[str, Change] = field(default_factory=dict)  # baseline, fp32: mAP; latency: CPU time, a share
     calls: Sequence[float] = ()  # milliseconds
     processes: Sequence[float] = ()  # CPU time of each over the baseline's mean
@@ -82,6 +83,7 @@ def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequenc
         changes=_changes(result, fp32 if fp32 is not result else None, gates),
         calls=thinned(measured.samples.get("latency_ms", ()) if measured else ()),
         processes=_processes(result),
+        league=f"{cell.device} {cell.batch} {measured.provenance.get('dataset')}" if cell and measured else "",
     )  # fmt: skip
 
 

@@ -73,6 +73,11 @@ class Section:
         return any("map" in row.metrics for row in self.rows)
 
     @property
+    def boxed(self) -> bool:
+        """Whether mAP is that of masks or key points somewhere, so that boxes have one of their own."""
+        return any("box_map" in row.metrics for row in self.rows)
+
+    @property
     def gates(self) -> Sequence[str]:
         """As the suite file writes them."""
         return [declaration(gate) for gate in self.declared]

@@ -87,7 +87,7 @@ function drawTrade(place, cells, shown, timed) {
     y: { label: "mAP", labelArrow: "up", grid: true, ticks: 6, tickSize: 0 },
     symbol: { type: "identity" }, r: { type: "identity" }, color: { type: "identity" },
     marks: [
-      Plot.line(front, { x: cost, y: (cell) => cell.metrics.map, curve: "step-after", stroke: "var(--muted)", strokeWidth: 1.2, strokeDasharray: "4 3", z: (cell) => cell.device }),
+      Plot.line(front, { x: cost, y: (cell) => cell.metrics.map, curve: "step-after", stroke: "var(--muted)", strokeWidth: 1.2, strokeDasharray: "4 3", z: "league" }),
       Plot.dot(points, {
         x: cost, y: (cell) => cell.metrics.map, r: radius, symbol: (cell) => symbol(cell.family), sort: null,
         fill: (cell) => colour(cell.backend), fillOpacity: 0.78, stroke: "var(--page)", strokeWidth: 1,
