@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
-from reports import FP16, FP32, INT8, many, read, regressed, result, write
+from reports import FP16, FP32, INT8, explained, keep_detections, many, read, regressed, result, write
+from runs import NOW, results
 
+from harness import ledger
+from harness.machine import isa
 from harness.report import html
 from harness.report.html import render
 from harness.types import Measurement
@@ -31,12 +36,19 @@ def browser():
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """Three cells and one that cannot run."""
+    """Three cells, of which one is explained and has pictures and a history, and one that cannot run."""
     folder = tmp_path_factory.mktemp("small")
+    keep_detections(folder)
     absent = INT8.sibling("int8-dynamic")
     gone = result(absent, "unavailable", measured=Measurement(absent, failure=("unavailable", "no kernels")))
-    write(folder, [*regressed(), gone])
-    html.write(folder, folder / "report.html")
+    *fine, worse = regressed()
+    worse = dataclasses.replace(worse, explanation=explained())
+    file = write(folder, [*fine, worse, gone])
+    for day in range(4):
+        earlier = results(f"r{day}", started=NOW + timedelta(days=day), isa=isa(), map=0.4 + 0.01 * day)
+        earlier["cells"][0] |= {"id": INT8.id, "suite": "demo"}
+        ledger.append(folder / ledger.NAME, earlier, NOW)
+    html.write(file, folder / "report.html")
     return folder / "report.html"
 
 
@@ -187,6 +199,16 @@ def test_figures_without_data_say_why(show, tmp_path):
     expect(page.get_by_text("No cell has a comparable baseline.")).to_be_visible()
     expect(page.get_by_text("No cell has an fp32 sibling in this run.")).to_be_visible()
     expect(page.get_by_text("one process of each cell was timed")).to_be_visible()
+
+
+def test_pictures_explanation_and_history_are_there(show, small):
+    page = show(small)
+    pairs = page.locator(".gallery .pair")
+    assert pairs.count() == 2
+    assert [pairs.first.locator(f"svg >> nth={side} >> .lost rect").count() for side in (0, 1)] == [1, 0]
+    assert pairs.first.locator("svg").first.evaluate("svg => svg.querySelector('use').getBBox().width") == 420
+    expect(page.get_by_role("region", name=f"Kinds of error of {INT8.id}")).to_contain_text("missed")
+    expect(page.get_by_role("img", name=f"mAP of {INT8.id} over 4 runs")).to_be_visible()
 
 
 def test_copying_gives_the_command(show, small):

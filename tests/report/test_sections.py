@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from reports import FP32, INT8, read, regressed, result, scored
+from reports import FP32, INT8, explained, read, regressed, result, scored
 
 from harness import Gate
-from harness.errortypes import TYPES, Errors
-from harness.explain import Explanation, Lost
 from harness.report.pictures import Gallery
 from harness.report.sections import declaration, hashes, losses, sections, versions
-from harness.stages import Stage
-
-STAGES = (Stage("reference", "", 0.4, 1.0, 0.0), Stage("export", "reference", 0.3, 0.9, 0.0))
-BEFORE = Errors(0.9, dict.fromkeys(TYPES, 3), dict.fromkeys(TYPES, 0.01))
-AFTER = Errors(0.8, dict.fromkeys(TYPES, 5), dict.fromkeys(TYPES, 0.04))
-EXPLAINED = Explanation(INT8.id, 64, "export", STAGES, BEFORE, AFTER, (Lost("cat", 0.5, 0.25),), (), (), "no names")
 
 
 def test_an_explained_cell_says_where_and_which_errors_it_has_more_of():
-    told = dataclasses.asdict(EXPLAINED)
-    (loss,) = losses([result(FP32), result(INT8, explanation=told)], [], first=5)
+    (loss,) = losses([result(FP32), result(INT8, explanation=explained())], [], first=5)
     assert (loss.index, loss.id) == (6, INT8.id)
     assert loss.said.startswith("Most was lost in export (mAP 0.4000 → 0.3000")
     assert loss.changed.counts["missed"] == 2
