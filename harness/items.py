@@ -18,7 +18,6 @@ from harness.inputs import Settings, runnable
 from harness.metrics import METRICS, STORED, Phase
 from harness.records import Record
 from harness.results import CellResult, Plan
-from harness.revision import Revision
 from harness.runner import Runner, failure
 from harness.types import FAILING, Cell, Gate, Measurement, Status, Suite, Verdict
 from harness.verdicts import Baseline, absent, by_processes, judge, say
@@ -49,7 +48,6 @@ class Session:
     problem: str = ""  # why the results could not be written
     forgotten: str = ""  # why the run is not in the history
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
-    revision: Revision | None = None  # of the code around the suites, when they were collected
 
     @property
     def failing(self) -> frozenset[Status]:
