@@ -194,8 +194,10 @@ def load(path: Path) -> Recorded:
     """Its cells, and what they were measured on and judged by; raises as `read`."""
     cells, data = read(path), json.loads(path.read_text())
     try:
-        gates = {suite["name"]: tuple(Gate(**gate) for gate in suite["gates"]) for suite in data["suites"]}
-        return Recorded(cells, gates, dict(data["environment"]))
+        declared = {suite["name"]: tuple(Gate(**gate) for gate in suite["gates"]) for suite in data["suites"]}
+        gates = {cell.suite: declared[cell.suite] for cell in cells}
+        environment = {key: data["environment"][key] for key in ("isa", "machine_class", *data["environment"])}
+        return Recorded(cells, gates, environment)
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{path} is not a results.json: {type(error).__name__} {error}") from None
 
