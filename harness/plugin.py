@@ -103,8 +103,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     state.selected = [item for item in mine if isinstance(item, CellTest)]
     if session.config.option.collectonly:
         return
-    if mine and not hasattr(session.config, "workerinput"):
-        state.revision = revision.head(mine[0].path.parent)
     for name in dict.fromkeys(item.suite.name for item in mine):
         tests = [item for item in mine if item.suite.name == name]
         phases: dict[Any, tuple[str, ...]] = {}
@@ -149,11 +147,13 @@ def _merge(session: pytest.Session) -> None:
     try:
         state.plans, state.results = results.gather(state.settings.run)
         if state.plans:
-            command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
+            invoked = session.config.invocation_params
+            command = shlex.join(["pytest", *map(str, invoked.args)])
             if state.base:
                 command = shlex.join([*state.base.command, *dict.fromkeys(plan.file for plan in state.plans)])
+            known = revision.head((invoked.dir / state.plans[0].file).parent)
             held = results.intervals(state.settings.run)
-            content = results.to_json(state.plans, state.results, command, held, state.stability, _run(state))
+            content = results.to_json(state.plans, state.results, command, held, state.stability, _run(state, known))
             content["environment"] |= {"base": state.base.title} if state.base else {}
             text = json.dumps(content, indent=1) + "\n"
             for folder in (state.settings.run, state.settings.run.parent.parent):
@@ -166,9 +166,8 @@ def _merge(session: pytest.Session) -> None:
         _fail(session, str(error))
 
 
-def _run(state: Session) -> dict[str, Any]:
+def _run(state: Session, known: revision.Revision | None) -> dict[str, Any]:
     """What run it was; see `results.schema.json`."""
-    known = state.revision
     return {
         "id": state.settings.run.name,
         "started": state.started.isoformat(timespec="seconds"),

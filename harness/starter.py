@@ -8,6 +8,7 @@ import platform
 import string
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness import __version__
 from harness.errors import Unavailable
@@ -28,8 +29,11 @@ are held against them, and a reviewer sees in the diff which numbers a change mo
 """
 
 
+UNFINDABLE = ", and this one is from a folder: put the address of yours (git+https://…) into QUANTGATE of the workflow"
+
+
 def write(root: Path) -> Iterator[str]:
-    """Write every file that is not there; says of each what happened to it."""
+    """Write every file that is not there; says of each what happened to it, and then what CI installs."""
     backends = installed()
     extras = ",".join(dict.fromkeys(EXTRAS[name] for name in backends if name in EXTRAS))
     known = {
@@ -42,6 +46,7 @@ def write(root: Path) -> Iterator[str]:
     yield _once(root / "baselines" / "README.md", BASELINES)
     yield _once(root / ".github" / "workflows" / "quantgate.yml", _filled("workflow.yml.txt", known))
     yield _ignore(root / ".gitignore")
+    yield f"CI installs {known['requirement']}{'' if findable() else UNFINDABLE}"
 
 
 def installed() -> Sequence[str]:
@@ -59,15 +64,26 @@ def _runs(backend: str, precision: str) -> bool:
 
 
 def requirement(extras: str) -> str:
-    """What pip installs to get the quantgate that runs here; PEP 610 says where it came from, if not from an index."""
-    named = f"quantgate[{extras}]" if extras else "quantgate"
-    try:
-        origin = json.loads(importlib.metadata.distribution("quantgate").read_text("direct_url.json") or "{}")
-    except importlib.metadata.PackageNotFoundError:
-        origin = {}
+    """What pip installs to get the quantgate that runs here."""
+    named, origin = f"quantgate[{extras}]" if extras else "quantgate", _origin()
     if vcs := origin.get("vcs_info"):
         return f"{named} @ {vcs['vcs']}+{origin['url']}@{vcs['commit_id']}"
     return f"{named}=={__version__}"
+
+
+def findable() -> bool:
+    """Whether CI can install what runs here: not what was installed from a folder of this machine."""
+    return not _origin() or "vcs_info" in _origin()
+
+
+def _origin() -> dict[str, Any]:
+    """Where the installed quantgate came from, as PEP 610 records it; empty if from an index."""
+    try:
+        known = importlib.metadata.distribution("quantgate").read_text("direct_url.json")
+    except importlib.metadata.PackageNotFoundError:
+        known = None
+    origin: dict[str, Any] = json.loads(known or "{}")
+    return origin
 
 
 def _filled(name: str, known: dict[str, str]) -> str:

@@ -142,7 +142,8 @@ def run_accept(options: argparse.Namespace) -> Exit:
         lambda result: options.suite in ("", result.suite) and chosen(result.id), options.reason.strip(),
     )  # fmt: skip
     console = Console(highlight=False, markup=False)
-    console.print(accepted.changes(offer.changes))
+    for table in accepted.changes(offer.changes):
+        console.print(table)
     for line in (*(f"left as it is: {left}" for left in offer.left), *offer.warnings):
         console.print(line, style="yellow", soft_wrap=True)
     needed = [change for change in offer.changes if change.needed]

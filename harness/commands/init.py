@@ -12,8 +12,7 @@ NEXT = """
 Next{where}:
   pytest suites -n auto --qg-baseline-update    measure the bundled model, and accept that as the baseline
   pytest suites -n auto --qg-require-baseline   measure it again, and fail where anything got worse: the gate
-then commit, and put your own weights and data into suites/starter/test_starter.py.
-CI installs {requirement}; change QUANTGATE in .github/workflows/quantgate.yml where yours comes from elsewhere."""
+then commit, and put your own weights and data into suites/starter/test_starter.py."""
 
 
 def add(commands: Commands) -> None:
@@ -37,6 +36,5 @@ def run(options: argparse.Namespace) -> Exit:
     if not any((folder / ".git").exists() for folder in (options.dir.resolve(), *options.dir.resolve().parents)):
         print("this is no git repository yet: baselines are meant to be committed (git init)")
     where = "" if options.dir.resolve() == Path.cwd() else f", in {options.dir}"
-    extras = ",".join(starter.EXTRAS[name] for name in starter.installed() if name in starter.EXTRAS)
-    print(NEXT.format(where=where, requirement=starter.requirement(extras)))
+    print(NEXT.format(where=where))
     return Exit.FINE

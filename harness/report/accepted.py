@@ -21,40 +21,13 @@ from harness.types import Measurement
 
 
 def listings(entries: Sequence[Entry]) -> Iterator[Table]:
-    """A table for each suite, phase and kind of machine; columns that are empty in all rows are left out."""
-
-    def group(entry: Entry) -> tuple[str, str, str]:
-        return entry.suite, entry.phase, entry.kind
-
-    for (suite, phase, kind), several in itertools.groupby(sorted(entries, key=group), group):
-        rows = [_row(entry) for entry in several]
-        names = [name for name in rows[0] if any(row[name] for row in rows)]
-        drawn = _table(*names)
-        drawn.title, drawn.title_justify = f"{suite}: {phase} on {kind}", "left"
-        for row in rows:
-            drawn.add_row(*(row[name] for name in names))
-        yield drawn
+    """A table for each suite, phase and kind of machine."""
+    return _tables([(_title(one.suite, one.phase, one.kind), _entry(one)) for one in entries])
 
 
-def _row(entry: Entry) -> dict[str, Text]:
-    """By column. The level of a gated latency is where it lies against the reference, by so many processes."""
-    metrics, logs = entry.measured.metrics, entry.measured.samples.get("log_ratio_network")
-    occasions = gating.gated(entry.measured).get("occasions", ())
-    young = logs and gating.immature(entry.measured)
-    processes = f"{sum(one['processes'] for one in occasions)} on {len(occasions)}"
-    return {
-        "cell": Text(entry.cell),
-        "when": Text(entry.when, "yellow" if entry.when == NOT_COMMITTED else ""),
-        "mAP": Text(_said(metrics, "map", "{:.4f}")),
-        "MB": Text(_said(metrics, "size_bytes", "{:.2f}", 1e6)),
-        "p50 ms": Text(_said(metrics, "latency_p50_ms", "{:.2f}")),
-        "× network": Text(f"{math.exp(statistics.fmean(logs)):.3f}" if logs else ""),
-        "processes": Text(f"{processes}, too few" if young else processes, "yellow" if young else "")
-        if logs
-        else Text(),
-        "anchor": Text(entry.anchor),
-        "reason": Text(entry.reason),
-    }
+def changes(planned: Sequence[Change]) -> Iterator[Table]:
+    """What becomes of each file, in such tables."""
+    return _tables([(_title(one.suite, one.phase, one.kind), _change(one)) for one in planned])
 
 
 def whole(entry: Entry) -> Iterator[Text | Table]:
@@ -74,39 +47,71 @@ def whole(entry: Entry) -> Iterator[Text | Table]:
     yield drawn
 
 
-def changes(planned: Sequence[Change]) -> Table:
-    """What becomes of each file."""
-    drawn = _table("cell", "phase", "machine", "was", "becomes", "")
-    for change in planned:
-        said = change.happened or ("new" if change.old is None else "changed" if change.needed else "unchanged")
-        drawn.add_row(
-            f"{change.suite}/{change.new.cell}", change.phase, change.kind, _values(change.old), _values(change.new),
-            Text(said, "green" if change.needed else "dim"),
-        )  # fmt: skip
-    return drawn
+def _title(suite: str, phase: str, kind: str) -> str:
+    return f"{suite}: {phase} on {kind}"
 
 
-def _table(*names: str) -> Table:
-    drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in names:
-        drawn.add_column(name, overflow="fold")
-    return drawn
+def _tables(rows: Sequence[tuple[str, Mapping[str, Text]]]) -> Iterator[Table]:
+    """A table for each title; columns that are empty in all of its rows are left out."""
+    for title, several in itertools.groupby(sorted(rows, key=lambda row: row[0]), lambda row: row[0]):
+        cells = [row for _, row in several]
+        names = [name for name in cells[0] if any(row[name] for row in cells)]
+        drawn = Table(
+            title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
+        )
+        for name in names:
+            drawn.add_column(name, overflow="fold")
+        for row in cells:
+            drawn.add_row(*(row[name] for name in names))
+        yield drawn
 
 
-def _values(measured: Measurement | None) -> str:
-    """mAP and size, or p50."""
-    metrics = measured.metrics if measured else {}
-    said = (
-        _said(metrics, "map", "mAP {:.4f}"),
-        _said(metrics, "size_bytes", "{:.2f} MB", 1e6),
-        _said(metrics, "latency_p50_ms", "p50 {:.2f} ms"),
-    )
-    return ", ".join(filter(None, said)) or NONE
+def _entry(entry: Entry) -> dict[str, Text]:
+    """By column. The level of a gated latency is where it lies against the reference, by so many processes."""
+    logs = entry.measured.samples.get("log_ratio_network")
+    processes = Text()
+    if logs:
+        occasions = gating.gated(entry.measured)["occasions"]
+        young = bool(gating.immature(entry.measured))
+        said = f"{sum(one['processes'] for one in occasions)} on {len(occasions)}"
+        processes = Text(f"{said}, too few" if young else said, "yellow" if young else "")
+    return {
+        "cell": Text(entry.cell),
+        "when": Text(entry.when, "yellow" if entry.when == NOT_COMMITTED else ""),
+        **{column: Text(said) for column, said in _values(entry.measured).items()},
+        "× network": Text(f"{math.exp(statistics.fmean(logs)):.3f}" if logs else ""),
+        "processes": processes,
+        "anchor": Text(entry.anchor),
+        "reason": Text(entry.reason),
+    }
 
 
-def _said(metrics: Mapping[str, float | None], name: str, form: str, unit: float = 1.0) -> str:
-    value = metrics.get(name)
-    return "" if value is None else form.format(value / unit)
+def _change(change: Change) -> dict[str, Text]:
+    """By column: the value, or both where it moves."""
+    before, after = _values(change.old) if change.old else {}, _values(change.new)
+    moved = {
+        name: value if before.get(name, value) == value else f"{before[name] or NONE} → {value or NONE}"
+        for name, value in after.items()
+    }
+    said = change.happened or ("new" if change.old is None else "changed" if change.needed else "unchanged")
+    return {
+        "cell": Text(change.new.cell.id),
+        **{name: Text(value) for name, value in moved.items()},
+        "file": Text(said, "green" if change.needed else "dim"),
+    }
+
+
+def _values(measured: Measurement) -> dict[str, str]:
+    """The numbers that a reader looks for, by column."""
+    forms = {
+        "mAP": ("map", "{:.4f}", 1.0),
+        "MB": ("size_bytes", "{:.2f}", 1e6),
+        "p50 ms": ("latency_p50_ms", "{:.2f}", 1.0),
+    }
+    values = {column: (measured.metrics.get(name), form, unit) for column, (name, form, unit) in forms.items()}
+    return {
+        column: "" if value is None else form.format(value / unit) for column, (value, form, unit) in values.items()
+    }
 
 
 def _summary(values: Sequence[float]) -> str:

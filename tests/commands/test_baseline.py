@@ -81,7 +81,7 @@ def test_a_dry_run_shows_what_changes_and_writes_nothing(measured: Demo, capsys:
     code, text = said(capsys, "accept", ".quantgate", *REASON, "--dry-run")
     assert code == 0
     (row,) = [line for line in text.splitlines() if FP32 in line]
-    assert "mAP 1.0000" in row and "mAP 0.7000" in row and "changed" in row
+    assert row.split() == [FP32, "1.0000", "→", "0.7000", "0.00", "changed"]
     assert "baselines: 2 to write, 0 unchanged" in text
     assert measured.baselines() == before
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import runpy
 from pathlib import Path
@@ -95,23 +96,30 @@ def test_the_workflow_may_only_read_and_runs_no_code_of_a_fork_with_secrets(repo
 
 
 @pytest.mark.parametrize(
-    ("origin", "expected"),
+    ("origin", "expected", "findable"),
     [
-        (None, r"quantgate\[openvino\]==[\d.]+"),
-        ('{"url": "file:///src", "dir_info": {"editable": true}}', r"quantgate\[openvino\]==[\d.]+"),
+        (None, r"quantgate\[openvino\]==[\d.]+", True),
+        ('{"url": "file:///src", "dir_info": {"editable": true}}', r"quantgate\[openvino\]==[\d.]+", False),
         (
             '{"url": "https://example.org/q.git", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}}',
             r"quantgate\[openvino\] @ git\+https://example\.org/q\.git@c0ffee",
+            True,
         ),
     ],
 )
-def test_ci_installs_what_runs_here(monkeypatch: pytest.MonkeyPatch, origin: str | None, expected: str) -> None:
+def test_ci_installs_what_runs_here_or_says_that_it_cannot(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, origin: str | None, expected: str, findable: bool
+) -> None:
     class Distribution:
         def read_text(self, name: str) -> str | None:
             return origin
 
-    monkeypatch.setattr(starter.importlib.metadata, "distribution", lambda name: Distribution())
+    known = importlib.metadata.distribution
+    monkeypatch.setattr(
+        importlib.metadata, "distribution", lambda name: Distribution() if name == "quantgate" else known(name)
+    )
     assert re.fullmatch(expected, starter.requirement("openvino"))
+    assert ("git+https://…" in list(starter.write(repository))[-1]) is not findable
 
 
 def test_a_folder_elsewhere_without_git(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
