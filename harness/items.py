@@ -13,8 +13,8 @@ from harness import baselines, gating, looks, relative
 from harness.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.inputs import runnable
 from harness.metrics import METRICS, STORED, Phase
-from harness.records import Record
-from harness.runner import Runner, failure
+from harness.records import Record, failure
+from harness.runner import Runner
 from harness.session import Session
 from harness.sides import other_versions
 from harness.types import Cell, Gate, Measurement, Suite, Verdict

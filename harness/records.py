@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.declarations import Qat
-from harness.errors import ConfigError
+from harness.errors import ConfigError, Unavailable
 from harness.types import Cell, Measurement, Verdict
 
 
@@ -83,3 +83,8 @@ class Record:
         measured = measurement_from_json(data["measured"])
         verdicts = tuple(map(verdict_from_json, data["verdicts"]))
         return cls(**{**data, "measured": measured, "verdicts": verdicts})
+
+
+def failure(cell: Cell, error: BaseException) -> Measurement:
+    """What a cell that could not be measured leaves behind."""
+    return Measurement(cell, failure=("unavailable" if isinstance(error, Unavailable) else "error", str(error)))

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import energy, explain, records, replicates
+from harness import explain, records, replicates, timing
 from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
 from harness.cards import Look, LookJob
-from harness.children import Child, heavy_answers
+from harness.children import Child
 from harness.datasets.coco import to_coco
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.explain import IMAGES as IMAGES_EXPLAINED
 from harness.explain import Explanation
 from harness.inputs import Finder, Inputs, Settings, runnable
-from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
 from harness.locks import MachineLock, file_lock
-from harness.machine import threads
 from harness.metrics import Phase
 from harness.pairs import Replicate
 from harness.precision import recipe
@@ -122,7 +117,7 @@ class Runner:
         try:
             measured = measure()
         except (Unavailable, ConfigError, CellError) as error:  # what goes wrong costs this cell only
-            measured = failure(cell, error)
+            measured = records.failure(cell, error)
         self._keep(suite, phase, measured)
 
     def _keep(self, suite: Suite, phase: Phase, measured: Measurement) -> None:
@@ -187,108 +182,15 @@ class Runner:
         )
 
     def _time(self, suite: Suite, home: Path, group: Sequence[Cell]) -> None:
-        """Time a group of siblings in one exclusive section and keep a measurement of each."""
-        start = time.monotonic()
-        failed: dict[Cell, Measurement] = {}
-        with ExitStack() as stack:
-            ready = self._ready(suite, home, group, stack, failed)
-            timed = self._section(suite, {cell: child for cell, (child, _) in ready.items()}, failed)
-        reference = next((timing.blocks for cell, timing in timed.items() if cell.precision == "fp32"), None)
-        share = (time.monotonic() - start) / max(1, len(timed))
-        for cell, timing in timed.items():
-            inputs = ready[cell][1]
-            metrics = {
-                **summarize(timing.blocks, None if cell.precision == "fp32" else reference, cell.batch),
-                **{name: value for name, value in timing.sides.__dict__.items() if value is not None},
-                "energy_mj": timing.energy_mj,
-                "load_ms": timing.opened.load_ms,
-                "first_inference_ms": timing.opened.first_ms,
-                "peak_rss_bytes": timing.opened.peak_rss_bytes,
-                "runtime_rss_bytes": timing.opened.peak_rss_bytes - timing.opened.bare_rss_bytes,
-            }
-            samples = {"latency_ms": [round(ns / 1e6, 4) for block in timing.blocks for ns in block]}
-            provenance = {**inputs.provenance, "threads": threads(suite.threads), "energy": timing.meter}
-            timings = {"build_s": inputs.build_s, "latency_s": share}
-            measured = Measurement(cell, metrics, samples=samples, provenance=provenance, timings=timings)
-            self._keep(suite, "latency", measured)
-        for measured in failed.values():
-            self._keep(suite, "latency", measured)
-
-    def _ready(
-        self, suite: Suite, home: Path, group: Sequence[Cell], stack: ExitStack, failed: dict[Cell, Measurement]
-    ) -> dict[Cell, tuple[Child, Inputs]]:
-        """A child for each cell that can run, its runtime imported; they start side by side."""
-        found: dict[Cell, tuple[Child, Inputs]] = {}
+        """Time a group of siblings and keep a measurement of each."""
+        found: dict[Cell, Inputs] = {}
         for cell in group:
             try:
-                inputs = self._finder.inputs(suite, home, cell)
+                found[cell] = self._finder.inputs(suite, home, cell)
             except (Unavailable, ConfigError, CellError) as error:
-                failed[cell] = failure(cell, error)
-                continue
-            images = inputs.data.images[:IMAGES]
-            pixels = str(inputs.pixels)
-            job = TimeJob(cell, inputs.artifact, images, pixels, suite.decoding, threads(suite.threads), suite.warmup)
-            found[cell] = stack.enter_context(Child(job, self._log(f"time {cell}"), self.settings.timeout_s)), inputs
-        answers = heavy_answers([child for child, _ in found.values()], self._lock)
-        for cell, answer in zip(list(found), answers, strict=True):
-            if answer != READY:
-                failed[cell] = failure(cell, answer)
-                del found[cell]
-        return found
-
-    def _section(
-        self, suite: Suite, children: dict[Cell, Child], failed: dict[Cell, Measurement]
-    ) -> dict[Cell, Timing]:
-        """The timed section: nothing else heavy runs on the machine, and this process sleeps."""
-
-        def ask(cell: Cell, command: Any) -> Any:
-            if cell in failed:
-                return []
-            try:
-                children[cell].send(command)
-                return children[cell].answer()
-            except (CellError, ConfigError, Unavailable) as error:
-                failed[cell] = failure(cell, error)
-                return []
-
-        device = next((cell.device for cell in children), "cpu")
-        meter, why = energy.meter(device)
-        spent = dict.fromkeys(children, 0.0)
-
-        def block(cell: Cell, calls: int) -> Any:
-            before = meter() if meter else 0.0
-            answer = ask(cell, calls)
-            spent[cell] += (meter() if meter else 0.0) - before
-            return answer
-
-        with self._lock.timed(device):
-            opened = {cell: ask(cell, READY) for cell in children}
-            blocks = take_turns({cell: functools.partial(block, cell) for cell in children}, suite.calls)
-            sides = {cell: ask(cell, None) for cell in children}
-        # A block runs one call more than it counts.
-        made = {cell: sum(len(counted) + 1 for counted in blocks[cell]) for cell in children}
-        millijoules = {cell: spent[cell] / made[cell] * 1e3 if meter else None for cell in children if made[cell]}
-        return {
-            cell: Timing(opened[cell], blocks[cell], sides[cell], millijoules[cell], why)
-            for cell in children
-            if cell not in failed
-        }
-
-
-@dataclass(frozen=True)
-class Timing:
-    """What a timed section observed of one cell."""
-
-    opened: Opened
-    blocks: list[list[int]]  # nanoseconds by round and call
-    sides: Sides
-    energy_mj: float | None  # of a call, of everything on the machine or device
-    meter: str  # what measured it, or why nothing did
-
-
-def failure(cell: Cell, error: BaseException) -> Measurement:
-    """What a cell that could not be measured leaves behind."""
-    return Measurement(cell, failure=("unavailable" if isinstance(error, Unavailable) else "error", str(error)))
+                self._keep(suite, "latency", records.failure(cell, error))
+        for measured in timing.measure(suite, found, self._lock, self._log, self.settings.timeout_s):
+            self._keep(suite, "latency", measured)
 
 
 def _target(cell: Cell, inputs: Inputs) -> Target:
