@@ -31,6 +31,7 @@ from harness.errors import ConfigError
 from harness.families import Detections
 from harness.geometry import normalize
 from harness.locks import MachineLock
+from harness.outputs import content
 from harness.types import Artifact, Cell
 from harness.worker import Channel, Job, Progress
 
@@ -147,7 +148,8 @@ def measure(
         split: Split = run(wanted, "read the images")
         graph = store.artifact(cell, weights, None)
         pixels = [str(store.pixels(part.images, cell.imgsz)) for part in (split.calibration, split.judged)]
-        rows: list[Row] = run(SweepJob(cell, graph, pixels[0], split.judged, pixels[1]), "groups of layers")
+        judged = split.judged.of_task(content(graph.meta).task)
+        rows: list[Row] = run(SweepJob(cell, graph, pixels[0], judged, pixels[1]), "groups of layers")
     return split, rows
 
 

@@ -28,6 +28,7 @@ from harness.evaluation import evaluate
 from harness.families import Candidates, Detections, decode, to_image
 from harness.outputs import Reading
 from harness.pixels import read_image
+from harness.relative import AGREEMENT
 from harness.taps import READABLE, Hybrid, boundary
 from harness.types import Artifact, Cell
 from harness.worker import Channel
@@ -142,15 +143,22 @@ class _Walk:
 
 
 def blamed(stages: Sequence[Stage]) -> str:
-    """The step that lost most, of mAP or of the agreement with the reference; empty where none lost anything."""
+    """The step that lost most mAP; empty where none lost anything.
+
+    Where mAP does not tell, because nothing of it was lost, or because the cell no longer agrees with the reference
+    whatever its mAP says (confidence collapse), the step that lost most of the agreement.
+    """
     values = {stage.name: stage for stage in stages if not stage.skipped}
-    losses = {
-        name: max(_loss(values[stage.against].map, stage.map), _loss(values[stage.against].agreement, stage.agreement))
-        for name, stage in values.items()
-        if name in WAY and stage.against in values
-    }
-    worst = max(losses, key=lambda name: losses[name], default="")
-    return worst if worst and losses[worst] > 0 else ""
+    steps = [(values[one.against], one) for name, one in values.items() if name in WAY and one.against in values]
+    by_map = {after.name: _loss(before.map, after.map) for before, after in steps}
+    by_agreement = {after.name: _loss(before.agreement, after.agreement) for before, after in steps}
+    kept = [after.agreement for _, after in steps if after.agreement is not None]
+    apart = bool(kept) and kept[-1] < AGREEMENT
+    for losses in (by_agreement, by_map) if apart else (by_map, by_agreement):
+        worst = max(losses, key=lambda name: losses[name], default="")
+        if worst and losses[worst] > 0:
+            return worst
+    return ""
 
 
 def _loss(before: float | None, after: float | None) -> float:

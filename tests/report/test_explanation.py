@@ -53,6 +53,14 @@ def test_the_blame_goes_to_the_step_that_lost_most_of_map_or_agreement():
     assert blamed(STAGES[:3]) == ""
 
 
+def test_map_decides_unless_the_cell_no_longer_agrees():
+    far, near = Stage("head", "quantization", 0.745, 0.70, 0.0), Stage("head", "quantization", 0.745, 0.80, 0.0)
+    assert blamed([*STAGES[:4], near]) == "quantization"  # it lost 0.01 mAP, the head gained 0.005
+    assert blamed([*STAGES[:4], far]) == "head"
+    gained = Stage("quantization", "export", 0.76, 0.98, 0.0)
+    assert blamed([*STAGES[:3], gained, Stage("head", "quantization", 0.76, 0.90, 0.0)]) == "head"
+
+
 @pytest.mark.parametrize("width", [80, 160])
 def test_no_number_is_cut_short(width):
     shown = text(EXPLAINED, width)
