@@ -114,7 +114,7 @@ def session(config: pytest.Config, run: str) -> Session:
 
 def _view(config: pytest.Config) -> View:
     try:
-        return View(config.getoption("--qg-sort"), config.getoption("--qg-show"), config.getoption("verbose"))
+        return View(config.getoption("--qg-sort"), config.getoption("--qg-show"), config.getoption("verbose", 0))
     except ConfigError as error:
         raise pytest.UsageError(f"--qg-sort: {error}") from None
 

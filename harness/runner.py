@@ -132,10 +132,11 @@ class Runner:
     def _heavy(self, job: Job, label: str) -> Any:
         """Run a job in a child of its own, out of the way of timed sections."""
         self._say(label, Progress(0, 0))
-        with Child(job, self._log(label), self.settings.timeout_s) as child:
-            value = child.heavy_answer(self._lock, lambda progress: self._say(label, progress))
-        self._say(label, None)
-        return value
+        try:
+            with Child(job, self._log(label), self.settings.timeout_s) as child:
+                return child.heavy_answer(self._lock, lambda progress: self._say(label, progress))
+        finally:
+            self._say(label, None)
 
     def _log(self, label: str) -> Path:
         return self.settings.run / "logs" / f"{re.sub('[^A-Za-z0-9~.]+', '-', label)}-{os.getpid()}.log"

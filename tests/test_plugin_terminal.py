@@ -85,6 +85,21 @@ def test_pytest_s_own_line_stays_as_it_is_however_long(slow: Demo, columns: int)
     assert not any(line.startswith(("score", "build", "read", "decode")) for line in run.screen)
 
 
+def test_a_cell_that_fails_leaves_no_line_behind(demo: Demo) -> None:
+    demo.model("hang", fault="hang")
+    demo.suite(models=["hang.json"])
+    run = watch("-m", "accuracy", "--qg-fresh", "--qg-timeout=2")
+    assert run.code == pytest.ExitCode.TESTS_FAILED
+    assert "score hang-fp32-null-cpu" in run.written
+    assert not any(line.startswith(("score", "build", "read", "decode")) for line in run.screen)
+
+
+def test_without_pytest_s_reporter_nothing_is_reported_and_nothing_fails(demo: Demo) -> None:
+    result = demo.pytester.runpytest_subprocess("-p", "no:terminal", "-m", "accuracy")
+    assert result.ret == 0
+    assert output(result) == ""
+
+
 def test_a_timed_section_is_announced_before_it_begins(demo: Demo) -> None:
     run = watch("-m", "latency")
     assert re.search(rf"time {FP32} and its siblings, since \d\d:\d\d:\d\d", run.written)

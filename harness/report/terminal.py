@@ -36,7 +36,7 @@ def summary(session: Session, width: int, colour: bool, folded: bool) -> str:
 def show(console: Console, session: Session, folded: bool) -> None:
     """Tables, reasons and the line for the chat; with -q the verdicts and that line."""
     for part in _verdicts(session) if session.view.verbosity < 0 else _everything(session, console.width):
-        if folded and isinstance(part, Text) and not part.no_wrap:
+        if folded and isinstance(part, Text) and not part.no_wrap and part.cell_len > console.width:
             part = Text("\n  ").join(part.wrap(console, console.width - 2))
         console.print(part, soft_wrap=isinstance(part, str | Text))
     if session.problem:
