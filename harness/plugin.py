@@ -184,10 +184,6 @@ def _finish(session: pytest.Session) -> None:
             state.updated = _update(state)
         if state.found:
             reports.write(state.found, state.failing, state.markdown, os.environ)
-        if state.html and state.plans:
-            from harness.report import html  # draws nothing, but reads images
-
-            html.write(state.settings.run, state.html, "--qg-html")
     except ConfigError as error:
         _fail(session, str(error))
     if state.history and state.plans and not state.problem:
@@ -195,6 +191,13 @@ def _finish(session: pytest.Session) -> None:
             ledger.add_file(state.history, state.settings.run / "results.json")
         except ConfigError as error:  # the verdicts stand without it
             state.forgotten = str(error)
+    try:
+        if state.html and state.plans:
+            from harness.report import html  # templates and images take time to import
+
+            html.write(state.settings.run, state.html, "--qg-html", state.history)
+    except ConfigError as error:
+        _fail(session, str(error))
     _forget(state.settings.run.parent)
 
 

@@ -9,9 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from builders import detections
+from PIL import Image
 
 from harness import Gate, Suite, Verdict
+from harness.datasets import Dataset
+from harness.datasets.base import load_image
+from harness.datasets.coco import to_coco
+from harness.detections import save
+from harness.errortypes import TYPES, Errors
+from harness.explain import Explanation, Lost
+from harness.layers import Layer
 from harness.results import CellResult, Recorded, load, plan_of, to_json
+from harness.scores import dataset_file, detections_file
+from harness.stages import Stage
 from harness.types import Cell, Measurement
 
 GATES = (
@@ -22,6 +33,8 @@ GATES = (
 )
 FP32 = Cell("yolo26n", "fp32", "onnxruntime")
 INT8 = FP32.sibling("int8")
+CAT, DOG = (20, 10, 60, 40, 0.9, 0), (100, 80, 180, 150, 0.6, 1)  # detections: corners, score, class
+FAINT = (5, 5, 9, 9, 0.1, 0)
 FP16 = FP32.sibling("fp16")
 
 
@@ -64,6 +77,37 @@ def regressed() -> list[CellResult]:
     samples = {**scored(INT8, 0.38, 1).samples, "log_ratio_network": [0.1, 0.12, 0.14]}
     worse = scored(INT8, 0.38, 1, samples=samples)
     return [result(FP32), result(FP16), result(INT8, "regressed", DROPPED, SLOWER, measured=worse)]
+
+
+def explained() -> dict[str, Any]:
+    """Of int8, as a run keeps it."""
+    stages = (Stage("reference", "", 0.4, 1.0, 0.0), Stage("export", "reference", 0.3, 0.9, 0.0))
+    before = Errors(0.9, dict.fromkeys(TYPES, 3), dict.fromkeys(TYPES, 0.01))
+    after = Errors(0.8, dict.fromkeys(TYPES, 5), dict.fromkeys(TYPES, 0.04))
+    lost = (Lost("cat", 0.5, 0.25),)
+    layers = (Layer("/model.23/cv3.0/Conv", 4.2, 0.38), Layer("/model.0/conv/Conv", None, 0.0))
+    return dataclasses.asdict(Explanation(INT8.id, 64, "export", stages, before, after, lost, (), layers))
+
+
+def keep_detections(folder: Path) -> None:
+    """Three images; int8 loses the dog of the second, and finds a cat in the third that fp32 has not."""
+    images = []
+    for number in (1, 2, 3):
+        file = folder / "images" / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 255, (400, 840, 3), np.uint8)
+        Image.fromarray(pixels).save(file)
+        images.append(load_image(number, file))
+    truth = [{"id": 1, "image_id": 2, "category_id": 7, "bbox": [100, 80, 80, 70], "area": 5600, "iscrowd": 0}]
+    data = Dataset("made", tuple(images), {3: "cat", 7: "dog"}, truth)
+    found = {FP32: [(CAT,), (CAT, DOG), ()], INT8: [(CAT, FAINT), (CAT,), (CAT,)]}
+    for cell, seed in ((FP32, 0), (INT8, 1)):
+        file = detections_file(folder, f"{cell.precision}{seed}")
+        file.parent.mkdir(exist_ok=True)
+        save(file, data, [detections(*rows) for rows in found[cell]], ["cat", "dog"])
+    file = dataset_file(folder, "dd22")
+    file.parent.mkdir()
+    file.write_text(json.dumps(to_coco(data)))
 
 
 def write(folder: Path, cells: Sequence[CellResult], gates: Sequence[Gate] = GATES, **environment: str) -> Path:

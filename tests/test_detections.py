@@ -49,7 +49,7 @@ def test_masks_and_key_points_are_kept_and_told_apart(tmp_path, task):
     found[2] = dataclasses.replace(
         detections(), **({"masks": ()} if task == "segment" else {"points": np.zeros((0, 3, 3), np.float32)})
     )
-    save(tmp_path / "d.npz", made, found)
+    save(tmp_path / "d.npz", made, found, ["thing"])
     loaded = load(tmp_path / "d.npz")
     assert digest(loaded) == digest(found)
     assert digest(loaded) != digest([dataclasses.replace(one, masks=None, points=None) for one in found])

@@ -18,12 +18,13 @@ def add(commands: Commands) -> None:
         examples=["quantgate report .quantgate -o report.html", "quantgate report artifact/results.json"],
     )  # fmt: skip
     parser.add_argument("results", metavar="RESULTS", type=Path, help="a results.json, or the folder that holds it")
+    parser.add_argument("--history", type=Path, help="the file of earlier runs (history.db beside the results)")
     parser.add_argument("-o", "--out", type=Path, default=Path("report.html"), help="the file to write (report.html)")
 
 
 def run(options: argparse.Namespace) -> Exit:
     from harness.report import html
 
-    html.write(options.results, options.out)
+    html.write(options.results, options.out, history=options.history)
     print(options.out)
     return Exit.FINE

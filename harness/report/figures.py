@@ -1,4 +1,4 @@
-"""Results → what the HTML report draws: one row a cell, and the per-class changes. Pure; what is drawn is JSON."""
+"""Results → what the HTML report draws: one row a cell, as the scripts get it. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from harness import paired
 from harness.metrics import METRICS
@@ -15,12 +14,10 @@ from harness.report.cells import precision
 from harness.report.order import best
 from harness.results import CellResult
 from harness.tiers import resampled_name
-from harness.types import Against, Gate, Status, Verdict
+from harness.types import Against, Cell, Gate, Status, Verdict
 from harness.verdicts import relative
 
 CALLS = 200  # timed calls of a cell that are drawn; of more, as many quantiles
-CLASSES, CELLS = 20, 40  # columns and rows of the heat map; the rest is counted
-PALE = 0.1  # change of AP that has the full colour, at least
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Change:
     low: float | None = None
     high: float | None = None
     limit: float | None = None  # of the gate, as a change
-    status: Status = "met"
+    status: Status = "met"  # of its own gate
 
 
 @dataclass(frozen=True)
@@ -52,41 +49,30 @@ class Row:
     baseline: Mapping[str, float]
     size_ratio: float | None  # to the fp32 sibling
     speed: float | None  # times the fp32 sibling, interleaved in one run
-    front: bool = False  # on the Pareto front, see `order.best`
+    league: str = ""  # device, batch and data of the task: cells that can be weighed against each other
+    front: bool = False  # on the Pareto front of its league, see `order.best`
     changes: Mapping[str, Change] = field(default_factory=dict)  # baseline, fp32: mAP; latency: CPU time, a share
     calls: Sequence[float] = ()  # milliseconds
     processes: Sequence[float] = ()  # CPU time of each over the baseline's mean
 
 
-@dataclass(frozen=True)
-class Heat:
-    """Change of AP by class, against the fp32 sibling."""
-
-    classes: Sequence[tuple[str, int]]  # name, objects in the data
-    rows: Sequence[tuple[int, Sequence[float | None]]]  # index of the cell, changes in the order of `classes`
-    scale: float  # change that has the full colour
-    classes_left: int  # with smaller losses than those shown
-    cells_left: int
-
-
 def rows(results: Sequence[CellResult], gates: Sequence[Gate], first: int = 0) -> list[Row]:
     """The cells of one suite, in its order; a missing cell has a name and a status only."""
     siblings = {result.cell: result for result in results if result.cell}
-    label = labeller(results)
     made = [
-        _row(first + n, result, siblings.get(result.cell.sibling("fp32")) if result.cell else None, gates, label)
-        for n, result in enumerate(results)
+        _row(index, result, siblings.get(result.cell.sibling("fp32")) if result.cell else None, gates, label)
+        for index, (result, label) in enumerate(zip(results, labels(results), strict=True), first)
     ]
     front = best(results)
     return [replace(row, front=row.id in front) for row in made]
 
 
-def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequence[Gate], label: Any) -> Row:
+def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequence[Gate], label: str) -> Row:
     cell, measured = result.cell, result.measured
     size, p50, ratio = (result.metric(name) for name in ("size_bytes", "latency_p50_ms", "latency_ratio"))
     before = fp32.metric("size_bytes") if fp32 else None
     return Row(
-        index, result.id, label(result),
+        index, result.id, label,
         *((cell.model, cell.backend, cell.family) if cell else ("", "", "")),
         precision(result), result.status, result.reason or "",
         image_ms=p50 / cell.batch if p50 and cell else None,
@@ -97,26 +83,20 @@ def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequenc
         changes=_changes(result, fp32 if fp32 is not result else None, gates),
         calls=thinned(measured.samples.get("latency_ms", ()) if measured else ()),
         processes=_processes(result),
+        league=f"{cell.device} {cell.batch} {measured.provenance.get('dataset')}" if cell and measured else "",
     )  # fmt: skip
 
 
-def labeller(results: Sequence[CellResult]) -> Any:
-    """What names a cell among these: of model, backend, device and tag only what differs, and the precision."""
+def labels(results: Sequence[CellResult]) -> list[str]:
+    """What names each of these cells: of model, backend, device and tag only what differs, and the precision."""
     cells = [result.cell for result in results if result.cell]
-    varying = [
-        name for name in ("model", "backend", "device", "tag") if len({getattr(cell, name) for cell in cells}) > 1
-    ]
+    varying = {name for name in ("model", "backend", "device", "tag") if len({getattr(c, name) for c in cells}) > 1}
 
-    def label(result: CellResult) -> str:
-        cell = result.cell
-        if cell is None:
-            return result.id
-        parts = {name: getattr(cell, name) for name in ("model", "backend", "device", "tag")}
-        ahead = [parts[name] for name in ("model", "backend") if name in varying]
-        behind = [parts[name] for name in ("device", "tag") if name in varying]
-        return " ".join(filter(None, (*ahead, cell.precision, *behind)))
+    def label(cell: Cell) -> str:
+        parts = (cell.model, "model"), (cell.backend, "backend"), (cell.precision, ""), (cell.device, "device")
+        return " ".join(part for part, name in (*parts, (cell.tag, "tag")) if part and (not name or name in varying))
 
-    return label
+    return [label(result.cell) if result.cell else result.id for result in results]
 
 
 def thinned(values: Sequence[float], most: int = CALLS) -> list[float]:
@@ -172,7 +152,7 @@ def _since_baseline(result: CellResult, gates: Sequence[Gate]) -> Change | None:
     if now is None or before is None:
         return None
     if verdict is None:
-        return Change(now - before, status=result.status)
+        return Change(now - before)
     return _difference(verdict, now, before, limit_of(verdict, result, gates))
 
 
@@ -216,39 +196,6 @@ def _processes(result: CellResult) -> list[float]:
     logs = next((v for name in NAMES if (v := result.measured.samples.get(f"log_ratio_{name}"))), ())
     centre = statistics.fmean(logs) if logs else 0.0
     return [round(math.exp(log - centre) * verdict.observed, 5) for log in logs]
-
-
-def heat(results: Sequence[CellResult], first: int = 0) -> Heat | None:
-    """The classes and cells that lost most; all of them, in their own order, where there is room. None: no change."""
-    siblings = {result.cell: result for result in results if result.cell}
-    found: dict[int, dict[str, float]] = {}
-    objects: dict[str, int] = {}
-    for n, result in enumerate(results, first):
-        fp32 = siblings.get(result.cell.sibling("fp32")) if result.cell else None
-        if result.measured and result.measured.per_class and fp32 and fp32 is not result and fp32.measured:
-            found[n] = _by_class(result.measured.per_class, fp32.measured.per_class)
-            objects |= result.measured.instances
-    found = {n: changes for n, changes in found.items() if changes}
-    if not found:
-        return None
-    lost = {name: min(c.get(name, 0.0) for c in found.values()) for one in found.values() for name in one}
-    classes = _worst(lost, CLASSES)
-    cells = _worst({n: min(changes.values()) for n, changes in found.items()}, CELLS)
-    largest = max(abs(found[n].get(name, 0.0)) for n in cells for name in classes)
-    return Heat(
-        [(name, objects.get(name, 0)) for name in classes],
-        [(n, [found[n].get(name) for name in classes]) for n in cells],
-        max(PALE, largest), len(lost) - len(classes), len(found) - len(cells),
-    )  # fmt: skip
-
-
-def _by_class(now: Mapping[str, float | None], before: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: round((now.get(name) or 0.0) - value, 4) for name, value in before.items() if value is not None}
-
-
-def _worst(losses: Mapping[Any, float], most: int) -> list[Any]:
-    """The keys of the lowest values, in their own order where all are kept."""
-    return list(losses) if len(losses) <= most else sorted(losses, key=lambda key: losses[key])[:most]
 
 
 def _known(numbers: Mapping[str, float | None]) -> dict[str, float]:

@@ -88,7 +88,7 @@ def findings(results: Sequence[CellResult], gates: Sequence[Gate], first: int = 
     found: list[Finding] = []
     for index, result in enumerate(results, first):
         if result.status in ("error", "missing") and result.reason:
-            again = repeat(result, ("accuracy", "latency"), ()) if result.cell else ""
+            again = repeat(result, ("accuracy", "latency"), ["pytest"]) if result.cell else ""
             found.append(Finding(index, result.id, result.status, "", "", "", "", "", result.reason, again))
         found += [_finding(index, result, v, gates) for v in result.verdicts if v.status in FAILING]
     return sorted(found, key=lambda one: SEVERITY.index(one.status))
@@ -103,7 +103,7 @@ def _finding(index: int, result: CellResult, verdict: Verdict, gates: Sequence[G
         allowed(verdict, result, gates),
         f"{against} {quantity(verdict.metric, known)}" if known is not None else "",
         verdict.detail or EXACT.get(verdict.metric, "no interval: one number against a fixed limit"),
-        repeat(result, [METRICS[verdict.metric].phase], ()),
+        repeat(result, [METRICS[verdict.metric].phase], ["pytest"]),
         _gauge(verdict, limit_of(verdict, result, gates)),
     )  # fmt: skip
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import __version__, errortypes, records, results
+from harness import __version__, errortypes, ledger, records, results
 from harness.errors import ConfigError
-from harness.explain import from_json
 from harness.metrics import METRICS
-from harness.report import explanation, figures, findings, pictures
+from harness.report import explanation, findings, past
 from harness.report.figures import Row
 from harness.report.lines import repeat
+from harness.report.sections import Section, sections
 from harness.results import CellResult, Recorded
 from harness.types import SEVERITY, Gate
 
@@ -25,15 +25,17 @@ SCRIPTS = ("shared.js", "details.js", "table.js", "figures.js", "main.js")
 FINDINGS = 10  # that are open; the others unfold
 
 
-def write(source: Path, target: Path, option: str = "-o") -> None:
+def write(source: Path, target: Path, option: str = "-o", history: Path | None = None) -> None:
     """Read a `results.json`, or the folder that holds one, and write the report of it.
+
+    `history` is the file of earlier runs; where none is named, the one beside the results.
 
     Raises:
         ConfigError: `source` holds no results, or `target` cannot be written.
     """
     file = source / "results.json" if source.is_dir() else source
     read = results.load(file)
-    records.write_text(target, render(read, _beside(file, read)), option)
+    records.write_text(target, render(read, _beside(file, read), history or file.parent / ledger.NAME), option)
 
 
 def _beside(file: Path, read: Recorded) -> Path:
@@ -42,7 +44,7 @@ def _beside(file: Path, read: Recorded) -> Path:
     return run if run.is_dir() else file.parent
 
 
-def render(read: Recorded, folder: Path) -> str:
+def render(read: Recorded, folder: Path, history: Path | None = None) -> str:
     """The whole document; `folder` is the one that holds `detections/` and `datasets/`."""
     import jinja2
 
@@ -50,21 +52,13 @@ def render(read: Recorded, folder: Path) -> str:
     jinja = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     jinja.undefined = jinja2.StrictUndefined
     jinja.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # in the order of METRICS
-    jinja.filters |= {
-        "number": number,
-        "signed": signed,
-        "quantity": lambda value, name: findings.quantity(name, value),
-    }
-    suites, first = [], 0
-    for suite in read.suites:
-        cells = [result for result in read.cells if result.suite == suite["name"]]
-        suites.append(_suite(suite, cells, read.gates[suite["name"]], folder, first))
-        first += len(cells)
-    ordered = [result for suite in suites for result in suite["results"]]
+    jinja.filters |= {"number": number, "signed": signed}
+    suites = sections(read, folder, history)
+    cells = [result for suite in suites for result in suite.results]
     return jinja.get_template("page.html").render(
         version=__version__,
-        headline=findings.headline(ordered),
-        tally=_tally(ordered),
+        headline=findings.headline(cells),
+        tally=_tally(cells),
         tones=findings.TONES,
         severity=SEVERITY,
         environment=read.environment,
@@ -72,6 +66,9 @@ def render(read: Recorded, folder: Path) -> str:
         stability=read.stability,
         suites=suites,
         findings_open=FINDINGS,
+        lines_past=past.LINES,
+        stages=explanation.WORDS,
+        kinds=errortypes.TYPES,
         data=_data(suites),
         style=_asset("style.css"),
         libraries=[_asset(name) for name in LIBRARIES],
@@ -79,101 +76,20 @@ def render(read: Recorded, folder: Path) -> str:
     )
 
 
-def _suite(
-    suite: Mapping[str, Any], cells: Sequence[CellResult], gates: Sequence[Gate], folder: Path, first: int
-) -> dict[str, Any]:
-    """What the template says of one suite."""
-    rows = figures.rows(cells, gates, first)
-    return {
-        "name": suite["name"],
-        "file": suite["file"],
-        "threads": suite["threads"],
-        "images": next((m.provenance["images"] for r in cells if (m := r.measured) and "images" in m.provenance), 0),
-        "results": cells,
-        "rows": rows,
-        "models": list(dict.fromkeys(row.model for row in rows if row.model)),
-        "timed": any(row.image_ms is not None for row in rows),
-        "gated": any("latency" in row.changes for row in rows),
-        "scored": any("map" in row.metrics for row in rows),
-        "findings": findings.findings(cells, gates, first),
-        "undecided": findings.undecided(cells),
-        "unavailable": findings.unavailable(cells),
-        "notes": findings.notes(cells),
-        "heat": figures.heat(cells, first),
-        **_lost(cells, folder, first),
-        "declared": gates,
-        "gates": [_gate(gate) for gate in gates],
-        "versions": versions(cells),
-        "hashes": [_hashes(result) for result in cells if result.measured and result.measured.provenance],
-    }
-
-
-def _lost(cells: Sequence[CellResult], folder: Path, first: int) -> dict[str, Any]:
-    """Where accuracy went: the cells that were explained, those whose pictures say most, and why some have none."""
-    made = pictures.galleries(cells, folder)
-    galleries = {gallery.cell: gallery for gallery in made if not gallery.missing}
-    missing = dict.fromkeys(gallery.missing for gallery in made if gallery.missing)
-    found = []
-    for index, result in enumerate(cells, first):
-        explained = from_json(result.explanation) if result.explanation else None
-        gallery = galleries.get(result.id)
-        if explained or gallery:
-            changed = errortypes.compared(explained.before, explained.after) if explained else None
-            said = explanation.headline(explained).partition(": ")[2] if explained else ""
-            said = said[:1].upper() + said[1:]
-            found.append(
-                {"index": index, "id": result.id, "status": result.status, "explained": explained, "said": said,
-                 "changed": changed, "gallery": gallery, "words": explanation.WORDS, "types": errortypes.TYPES}
-            )  # fmt: skip
-    return {"losses": found, "unpictured": list(missing)}
-
-
 def _tally(cells: Sequence[CellResult]) -> list[tuple[str, int]]:
     counts = Counter(result.status for result in cells)
     return [(status, counts[status]) for status in SEVERITY if counts[status]]
 
 
-def versions(cells: Sequence[CellResult]) -> list[tuple[str, Sequence[str]]]:
-    """What built and ran the cells; more than one version where they differ."""
-    found: dict[str, dict[str, None]] = {}
-    for result in cells:
-        for tool, version in (result.measured.provenance.get("versions", {}) if result.measured else {}).items():
-            found.setdefault(tool, {})[str(version)] = None
-    return [(tool, list(seen)) for tool, seen in sorted(found.items())]
-
-
-def _hashes(result: CellResult) -> dict[str, Any]:
-    """What traces a cell's numbers to their inputs."""
-    assert result.measured
-    traced = result.measured.provenance
-    calibrated = traced.get("calibration") or {}
-    names = {"weights": "weights", "dataset": "data", "recipe": "recipe", "detections": "detections"}
-    return {
-        "cell": result.id,
-        **{shown: traced.get(name) or "" for name, shown in names.items()},
-        "calibration": f"{calibrated.get('digest', '')} ({calibrated.get('images')} images)" if calibrated else "",
-    }
-
-
-def _gate(gate: Gate) -> str:
-    """A gate as a suite file writes it."""
-    said = [repr(gate.metric)]
-    for one in dataclasses.fields(gate)[1:]:
-        value = getattr(gate, one.name)
-        if value != one.default and not (one.name == "against" and value == "limit"):
-            said.append(f"{one.name}={list(value) if isinstance(value, tuple) else value!r}")
-    return f"Gate({', '.join(said)})"
-
-
 # What the scripts draw
 
 
-def _data(suites: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _data(suites: Sequence[Section]) -> dict[str, Any]:
     """Everything that figures and details need, as JSON."""
     cells = [
-        _cell(row, result, suite["declared"])
+        _cell(row, result, suite.declared)
         for suite in suites
-        for row, result in zip(suite["rows"], suite["results"], strict=True)
+        for row, result in zip(suite.rows, suite.results, strict=True)
     ]
     metrics = {name: {"unit": metric.unit, "title": metric.title} for name, metric in METRICS.items()}
     return {"metrics": metrics, "cells": cells, "tones": findings.TONES}
@@ -191,7 +107,7 @@ def _cell(row: Row, result: CellResult, gates: Sequence[Gate]) -> dict[str, Any]
         "executed": dict(measured.executed) if measured else {},
         "provenance": flat(measured.provenance) if measured else [],
         "notes": list(measured.notes) if measured else [],
-        "repeat": repeat(result, ("accuracy", "latency"), ()) if result.cell else "",
+        "repeat": repeat(result, ("accuracy", "latency"), ["pytest"]) if result.cell else "",
     }  # fmt: skip
 
 

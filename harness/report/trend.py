@@ -28,20 +28,20 @@ def render(trend: Trend, width: int) -> Iterator[RenderableType]:
     yield Text.assemble((trend.metric, "bold"), f": {_title(trend.metric)}")
     seen = f"{trend.suite} on {trend.kind}, {len(points)} run{'s' * (len(points) > 1)}"
     if low == high:
-        yield Text(f"{seen}: {_shown(trend.metric, low)}{' in all of them' * (len(points) > 1)}")
+        yield Text(f"{seen}: {shown(trend.metric, low)}{' in all of them' * (len(points) > 1)}")
         return
     yield Text(seen, "dim")
-    labels = [_shown(trend.metric, value) for value in (low, high)]
+    labels = [shown(trend.metric, value) for value in (low, high)]
     margin = max(map(len, labels))
     room = width - margin - 2
-    shown = points[-room:]
-    skipped = len(points) - len(shown)
-    step = min(WIDEST, room // len(shown))
+    seen_last = points[-room:]
+    skipped = len(points) - len(seen_last)
+    step = min(WIDEST, room // len(seen_last))
     for number, line in enumerate(_plot(trend, skipped, step)):
         label = {0: labels[1], HEIGHT - 1: labels[0]}.get(number, "")
         yield Text.assemble(f"{label:>{margin}} ", ("┤" if label else "│"), line)
     yield _axis(trend, skipped, step, margin)
-    yield from (_told(trend, change) for change in trend.changes)
+    yield from (told(trend, change) for change in trend.changes)
 
 
 def runs(known: Sequence[Run]) -> Table:
@@ -83,17 +83,17 @@ def _plot(trend: Trend, skipped: int, step: int) -> list[Text]:
 
 def _axis(trend: Trend, skipped: int, step: int, margin: int) -> Text:
     """Days at both ends, and a triangle where a level begins."""
-    shown = trend.points[skipped:]
-    marks = [" "] * (step * len(shown))
+    newest = trend.points[skipped:]
+    marks = [" "] * (step * len(newest))
     for change in trend.changes:
         if change.index >= skipped:
             marks[step * (change.index - skipped)] = "▲"
-    days = [point.started.strftime("%Y-%m-%d") for point in (shown[0], shown[-1])]
+    days = [point.started.strftime("%Y-%m-%d") for point in (newest[0], newest[-1])]
     ends = " … ".join(dict.fromkeys(days))
     return Text.assemble(" " * (margin + 1), "└", ("".join(marks).rstrip() + "\n", "yellow"), " " * (margin + 2), ends)
 
 
-def _told(trend: Trend, change: Change) -> Text:
+def told(trend: Trend, change: Change) -> Text:
     """When a level began, by how much, and what else changed then."""
     before, after = trend.points[change.index - 1], trend.points[change.index]
     rise = change.after - change.before
@@ -108,7 +108,7 @@ def _told(trend: Trend, change: Change) -> Text:
     ]
     return Text.assemble(
         ("▲ ", "yellow"), f"{after.started.strftime(WHEN)}: ",
-        f"{_shown(trend.metric, change.before)} → {_shown(trend.metric, change.after)}, ",
+        f"{shown(trend.metric, change.before)} → {shown(trend.metric, change.after)}, ",
         (by.replace("-", "−"), "green" if better else "red"), f": {'; '.join(since) or 'same commit, same versions'}",
     )  # fmt: skip
 
@@ -129,6 +129,6 @@ def _title(metric: str) -> str:
     return "CPU time of a call, against the reference network" if metric == CPU_RATIO else METRICS[metric].title
 
 
-def _shown(metric: str, value: float) -> str:
+def shown(metric: str, value: float) -> str:
     unit = "" if metric == CPU_RATIO else METRICS[metric].unit
     return f"{value / 1e6:.2f} MB" if unit == "B" else f"{value:.3f} {unit}" if unit else f"{value:.4f}"

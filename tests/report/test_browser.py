@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
-from reports import FP16, FP32, INT8, many, read, regressed, result, write
+from reports import FP16, FP32, INT8, explained, keep_detections, many, read, regressed, result, write
+from runs import NOW, results
 
+from harness import ledger
+from harness.machine import isa
 from harness.report import html
 from harness.report.html import render
 from harness.types import Measurement
@@ -16,7 +21,7 @@ from harness.types import Measurement
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS = (375, 1440)
 SCHEMES = ("light", "dark")
-READY_MS = 2000
+READY_S = 2
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium")
 
@@ -31,12 +36,19 @@ def browser():
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """Three cells and one that cannot run."""
+    """Three cells, of which one is explained and has pictures and a history, and one that cannot run."""
     folder = tmp_path_factory.mktemp("small")
+    keep_detections(folder)
     absent = INT8.sibling("int8-dynamic")
     gone = result(absent, "unavailable", measured=Measurement(absent, failure=("unavailable", "no kernels")))
-    write(folder, [*regressed(), gone])
-    html.write(folder, folder / "report.html")
+    *fine, worse = regressed()
+    worse = dataclasses.replace(worse, explanation=explained())
+    file = write(folder, [*fine, worse, gone])
+    for day in range(4):
+        earlier = results(f"r{day}", started=NOW + timedelta(days=day), isa=isa(), map=0.4 + 0.01 * day)
+        earlier["cells"][0] |= {"id": INT8.id, "suite": "demo"}
+        ledger.append(folder / ledger.NAME, earlier, NOW)
+    html.write(file, folder / "report.html")
     return folder / "report.html"
 
 
@@ -189,6 +201,16 @@ def test_figures_without_data_say_why(show, tmp_path):
     expect(page.get_by_text("one process of each cell was timed")).to_be_visible()
 
 
+def test_pictures_explanation_and_history_are_there(show, small):
+    page = show(small)
+    pairs = page.locator(".gallery .pair")
+    assert pairs.count() == 2
+    assert [pairs.first.locator(f"svg >> nth={side} >> .lost rect").count() for side in (0, 1)] == [1, 0]
+    assert pairs.first.locator("svg").first.evaluate("svg => svg.querySelector('use').getBBox().width") == 420
+    expect(page.get_by_role("region", name=f"Kinds of error of {INT8.id}")).to_contain_text("missed")
+    expect(page.get_by_role("img", name=f"mAP of {INT8.id} over 4 runs")).to_be_visible()
+
+
 def test_copying_gives_the_command(show, small):
     page = show(small)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -242,12 +264,17 @@ def test_paper_is_white_has_no_controls_and_nothing_folded(show, small):
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 
-def test_200_cells_can_be_used_within_two_seconds(show, large):
-    ready = []
-    for _ in range(3):
-        page = show(large)
-        ready.append(page.evaluate("performance.getEntriesByName('interactive')[0].startTime"))
-    assert min(ready) <= READY_MS
+def test_200_cells_can_be_used_within_two_seconds(browser, show, large):
+    """By the CPU time of the page's main thread until then: neighbours do not count. Alone, the clock says 0.5 s."""
+    page = browser.new_page()
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(large.as_uri())
+    page.wait_for_function("performance.getEntriesByName('interactive').length")
+    spent = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    page.close()
+    assert 0 < spent["TaskDuration"] <= READY_S
+    page = show(large)
     column(page, "p50 ms").get_by_role("button").click()
     values = [float(cell.inner_text()) for cell in page.locator("table.cells tbody td:nth-child(4)").all()[:20]]
     assert values == sorted(values)

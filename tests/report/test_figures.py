@@ -1,4 +1,4 @@
-"""What the report draws: one row a cell, changes with their intervals, the classes that lost most."""
+"""What the report draws: one row a cell, and its changes with their intervals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from reports import DROPPED, FP16, FP32, GATES, INT8, SLOWER, regressed, result, scored
 
 from harness import Gate
-from harness.report.figures import CELLS, CLASSES, bound, heat, rows, thinned
+from harness.report.figures import bound, rows, thinned
 from harness.results import CellResult
 from harness.types import Cell, Measurement
 
@@ -97,33 +97,8 @@ def test_a_great_many_calls_are_drawn_as_quantiles():
     assert thinned([3.0, 1.0]) == [3.0, 1.0]
 
 
-def test_the_heat_map_has_all_classes_in_their_order_where_there_is_room():
-    shown = heat(regressed())
-    assert shown.classes == [("cat", 40), ("dog", 7)]
-    assert [index for index, _ in shown.rows] == [1, 2]
-    assert shown.rows[1][1] == pytest.approx([-0.02, -0.02])
-    assert (shown.classes_left, shown.cells_left) == (0, 0)
-
-
-def test_a_large_heat_map_keeps_what_lost_most():
-    names = [f"class {n}" for n in range(60)]
-    before = result(FP32, measured=scored(FP32, per_class=dict.fromkeys(names, 0.5)))
-    cells = [before]
-    for number in range(50):
-        cell = dataclasses.replace(INT8, precision=f"int8:{number}")
-        ap = {name: 0.5 - 0.001 * number - 0.0001 * n for n, name in enumerate(names)}
-        cells.append(result(cell, measured=scored(cell, per_class=ap)))
-    shown = heat(cells)
-    assert (len(shown.classes), len(shown.rows)) == (CLASSES, CELLS)
-    assert (shown.classes_left, shown.cells_left) == (60 - CLASSES, 50 - CELLS)
-    assert shown.classes[0][0] == "class 59"
-    assert shown.rows[0][0] == 50
-
-
-def test_a_cell_that_was_not_scored_is_no_loss():
+def test_a_cell_that_was_not_scored_has_not_changed():
     absent = result(INT8, "unavailable", measured=Measurement(INT8, failure=("unavailable", "no runtime")))
-    assert heat([result(FP32), absent]) is None
-    assert heat([result(FP32)]) is None
     assert by_id([result(FP32), absent])[INT8.id].changes == {}
 
 

@@ -4,45 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 
 import numpy as np
 import pytest
 from builders import detections
 from PIL import Image
-from reports import FP32, INT8, regressed, result, scored
+from reports import CAT, DOG, FAINT, FP32, INT8, keep_detections, regressed, result, scored
 
-from harness.datasets import Dataset
-from harness.datasets.base import load_image
-from harness.datasets.coco import to_coco
-from harness.detections import save
 from harness.report.pictures import SIDE, fates, galleries, gallery, worst
-from harness.scores import dataset_file, detections_file
-
-CAT, DOG = (20, 10, 60, 40, 0.9, 0), (100, 80, 180, 150, 0.6, 1)
-FAINT = (5, 5, 9, 9, 0.1, 0)
+from harness.scores import detections_file
 
 
 @pytest.fixture
 def run(tmp_path):
-    """Three images; int8 loses the dog of the second, and finds a cat in the third that fp32 has not."""
-    images = []
-    for number in (1, 2, 3):
-        file = tmp_path / "images" / f"{number}.png"
-        file.parent.mkdir(exist_ok=True)
-        pixels = np.random.default_rng(number).integers(0, 255, (400, 840, 3), np.uint8)
-        Image.fromarray(pixels).save(file)
-        images.append(load_image(number, file))
-    truth = [{"id": 1, "image_id": 2, "category_id": 7, "bbox": [100, 80, 80, 70], "area": 5600, "iscrowd": 0}]
-    data = Dataset("made", tuple(images), {3: "cat", 7: "dog"}, truth)
-    found = {FP32: [(CAT,), (CAT, DOG), ()], INT8: [(CAT, FAINT), (CAT,), (CAT,)]}
-    for cell, seed in ((FP32, 0), (INT8, 1)):
-        file = detections_file(tmp_path, f"{cell.precision}{seed}")
-        file.parent.mkdir(exist_ok=True)
-        save(file, data, [detections(*rows) for rows in found[cell]], ["cat", "dog"])
-    file = dataset_file(tmp_path, "dd22")
-    file.parent.mkdir()
-    file.write_text(json.dumps(to_coco(data)))
+    keep_detections(tmp_path)
     return tmp_path
 
 

@@ -77,7 +77,7 @@ function drawTrade(place, cells, shown, timed) {
   const largest = d3.max(points, (cell) => cell.metrics.size_bytes ?? 0) || 1;
   const narrow = place.clientWidth < 560;
   const room = (narrow ? 7 : 10) * (points.length > 60 ? 0.6 : 1);
-  const radius = (cell) => Math.sqrt(9 + room ** 2 * ((cell.metrics.size_bytes ?? 0) / largest));
+  const radius = (cell) => Math.max(2.5, room * Math.sqrt((cell.metrics.size_bytes ?? 0) / largest));
   const [low, high] = d3.extent(points, cost);
   const front = points.filter((cell) => cell.front);
   const unit = timed ? "median latency, ms an image" : "size, MB";
@@ -87,7 +87,7 @@ function drawTrade(place, cells, shown, timed) {
     y: { label: "mAP", labelArrow: "up", grid: true, ticks: 6, tickSize: 0 },
     symbol: { type: "identity" }, r: { type: "identity" }, color: { type: "identity" },
     marks: [
-      Plot.line(front, { x: cost, y: (cell) => cell.metrics.map, curve: "step-after", stroke: "var(--muted)", strokeWidth: 1.2, strokeDasharray: "4 3", z: (cell) => cell.device }),
+      Plot.line(front, { x: cost, y: (cell) => cell.metrics.map, curve: "step-after", stroke: "var(--muted)", strokeWidth: 1.2, strokeDasharray: "4 3", z: "league" }),
       Plot.dot(points, {
         x: cost, y: (cell) => cell.metrics.map, r: radius, symbol: (cell) => symbol(cell.family), sort: null,
         fill: (cell) => colour(cell.backend), fillOpacity: 0.78, stroke: "var(--page)", strokeWidth: 1,
