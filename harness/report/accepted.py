@@ -19,6 +19,9 @@ from harness.report.tables import NONE
 from harness.shelf import NOT_COMMITTED, Entry
 from harness.types import Measurement
 
+PROSE = ("anchor", "reason", "file")
+"""Columns that wrap before an id of a cell does."""
+
 
 def listings(entries: Sequence[Entry]) -> Iterator[Table]:
     """A table for each suite, phase and kind of machine."""
@@ -59,8 +62,9 @@ def _tables(rows: Sequence[tuple[str, Mapping[str, Text]]]) -> Iterator[Table]:
         drawn = Table(
             title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
         )
+        yielding = [name for name in names if name in PROSE] or ["cell"]
         for name in names:
-            drawn.add_column(name, overflow="fold")
+            drawn.add_column(name, overflow="fold", no_wrap=name not in yielding)
         for row in cells:
             drawn.add_row(*(row[name] for name in names))
         yield drawn
