@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import runpy
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,26 @@ def test_the_workflow_may_only_read_and_runs_no_code_of_a_fork_with_secrets(repo
     steps = [step.get("run", "") for step in content["jobs"]["gate"]["steps"]]
     assert not any("${{" in step for step in steps), "no expression is pasted into a script"
     assert any("--qg-require-backends " + ",".join(starter.installed()) in step for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("event", "command"),
+    [("pull_request", "quantgate gate --base HEAD^1 suites --pytest=-n auto"), ("push", "pytest suites -n auto")],
+)
+def test_a_pull_request_is_held_against_its_base_and_a_push_against_the_baselines(
+    repository: Path, event: str, command: str
+) -> None:
+    main(["init"])
+    for name in ("quantgate", "pytest"):
+        tool = repository / "bin" / name
+        tool.parent.mkdir(exist_ok=True)
+        tool.write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        tool.chmod(0o755)
+    (script,) = [step["run"] for step in workflow(repository)["jobs"]["gate"]["steps"] if step.get("name") == "Gate"]
+    environment = {**os.environ, "PATH": f"{repository / 'bin'}:{os.environ['PATH']}", "GITHUB_EVENT_NAME": event}
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(command)
 
 
 @pytest.mark.parametrize(
