@@ -62,7 +62,7 @@ class ScoreJob:
         seen = detect(session, self.cell, self.artifact, self.dataset, pixels, self.decoding, channel.progress)
         executed = session.executed()
         session.close()
-        detections.save(Path(self.found), self.dataset, seen.found)
+        detections.save(Path(self.found), self.dataset, seen.found, seen.names)
         scored = evaluate(self.dataset, seen.found, seen.names)
         drawn = resampled(scored.ranks, draws(self.dataset.digest, len(seen.found)), self.resampled)
         known = set(known_classes(self.dataset, seen.names).values())
@@ -95,8 +95,8 @@ def detect(
     """Run a session over a data set and decode its outputs; `pixels` are letterboxed bytes [N, 3, S, S]."""
     found: list[Detections] = []
     infer_s = 0.0
-    reading = _reading(session, cell, artifact)
-    names = _names(reading, cell, artifact, dataset)
+    reading = reading_of(session, cell, artifact)
+    names = names_of(reading, cell, artifact, dataset)
     for start in range(0, len(pixels), cell.batch):
         batch = _padded(normalize(pixels[start : start + cell.batch]), cell.batch)
         batch = prepare(batch, reading.layout)
@@ -109,7 +109,7 @@ def detect(
     return Seen(found, names, infer_s)
 
 
-def _reading(session: Session, cell: Cell, artifact: Artifact) -> Reading:
+def reading_of(session: Session, cell: Cell, artifact: Artifact) -> Reading:
     """The family of the model, from the shapes of its outputs."""
     blank = np.zeros((cell.batch, 3, cell.imgsz, cell.imgsz), np.float32)
     shapes = [output.shape for output in session.infer(blank)]
@@ -119,7 +119,7 @@ def _reading(session: Session, cell: Cell, artifact: Artifact) -> Reading:
         raise ConfigError(f"{cell}: {error}") from None
 
 
-def _names(reading: Reading, cell: Cell, artifact: Artifact, dataset: Dataset) -> Sequence[str]:
+def names_of(reading: Reading, cell: Cell, artifact: Artifact, dataset: Dataset) -> Sequence[str]:
     """Class names from the file; where it has none, the data set's by id, if there are as many."""
     if artifact.meta["names"]:
         return list(artifact.meta["names"])

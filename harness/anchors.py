@@ -16,7 +16,7 @@ from harness.errors import ConfigError
 from harness.gating import Identity
 from harness.machine import machine_class
 from harness.records import write_text
-from harness.report.explanation import NONE
+from harness.report.tables import NONE
 from harness.types import Cell, Measurement
 
 
@@ -47,6 +47,12 @@ def table(root: Path) -> Table:
         release = json.loads(file.read_text()).get("release", "")
         drawn.add_row(f"{suite}/{cell}", release, str(processes), _moved(accepted, anchor))
     return drawn
+
+
+def moved_since(file: Path, accepted: Measurement) -> str:
+    """The release of an anchor file, and how far a baseline has moved since: `v1.0 +1.2% (network reference)`."""
+    anchor = baselines.read(file, accepted.cell)
+    return f"{json.loads(file.read_text()).get('release', '')} {_moved(accepted, anchor)}"
 
 
 def _moved(accepted: Measurement | None, anchor: Measurement) -> str:

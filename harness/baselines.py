@@ -30,8 +30,8 @@ that made it worse is the question."""
 ANCHOR = "anchor"  # beside accuracy and latency: a frozen copy of the latter, one a release
 
 
-def anchor_path(root: Path, suite: str, cell: Cell) -> Path:
-    return root / suite / ANCHOR / machine_class() / f"{cell.id}.json"
+def anchor_path(root: Path, suite: str, cell: Cell, kind: str = "") -> Path:
+    return root / suite / ANCHOR / (kind or machine_class()) / f"{cell.id}.json"
 
 
 def anchor(root: Path, suite: str, cell: Cell) -> Measurement | None:
@@ -45,12 +45,13 @@ def kind_key(phase: Phase) -> str:
     return isa() if phase == "accuracy" else machine_class()
 
 
-def path(root: Path, suite: str, phase: Phase, cell: Cell) -> Path:
-    return root / suite / phase / kind_key(phase) / f"{cell.id}.json"
+def path(root: Path, suite: str, phase: Phase, cell: Cell, kind: str = "") -> Path:
+    """The file of a cell; `kind` is the key of another machine, this one's where it is empty."""
+    return root / suite / phase / (kind or kind_key(phase)) / f"{cell.id}.json"
 
 
-def to_text(measured: Measurement, suite: str, phase: Phase) -> str:
-    """Canonical text of a measurement."""
+def to_text(measured: Measurement, suite: str, phase: Phase, reason: str = "") -> str:
+    """Canonical text of a measurement, and why it was accepted, where somebody said so."""
     metrics = {name: measured.metrics[name] for name in STORED[phase] if name in measured.metrics}
     content: dict[str, Any] = {
         "schema": SCHEMA,
@@ -59,6 +60,8 @@ def to_text(measured: Measurement, suite: str, phase: Phase) -> str:
         "metrics": {name: _rounded(value) for name, value in metrics.items()},
         "provenance": {key: measured.provenance[key] for key in sorted(measured.provenance)},
     }
+    if reason:
+        content["reason"] = reason
     if phase == "latency" and measured.provenance.get("gated"):
         content["samples"] = {name: values for name, values in measured.samples.items() if is_gated_sample(name)}
     if phase == "accuracy":
@@ -73,23 +76,31 @@ def canonical(content: dict[str, Any]) -> str:
     return re.sub(r"\[[-\d.,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
 
 
-def save(root: Path, suite: str, phase: Phase, measured: Measurement) -> bool:
+def save(root: Path, suite: str, phase: Phase, measured: Measurement, kind: str = "", reason: str = "") -> bool:
     """Write the baseline of a cell; False where the file holds the same bytes already."""
-    file, text = path(root, suite, phase, measured.cell), to_text(measured, suite, phase)
+    file, text = path(root, suite, phase, measured.cell, kind), to_text(measured, suite, phase, reason)
     if file.exists() and file.read_text() == text:
         return False
     write_text(file, text, "--qg-baseline-dir")
     return True
 
 
-def load(root: Path, suite: str, phase: Phase, cell: Cell) -> Measurement | None:
-    """The accepted measurement of a cell on this kind of machine, None where there is none.
+def load(root: Path, suite: str, phase: Phase, cell: Cell, kind: str = "") -> Measurement | None:
+    """The accepted measurement of a cell on a kind of machine, this one's where it is empty; None where there is none.
 
     Raises:
         ConfigError: the file is truncated, of a newer schema, or of another cell.
     """
-    file = path(root, suite, phase, cell)
+    file = path(root, suite, phase, cell, kind)
     return read(file, cell) if file.exists() else None
+
+
+def reason(file: Path) -> str:
+    """Why a baseline was accepted, as `quantgate baseline accept --reason` recorded it; empty where nobody said."""
+    try:
+        return str(json.loads(file.read_text()).get("reason", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def read(file: Path, cell: Cell) -> Measurement:

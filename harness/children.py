@@ -29,9 +29,12 @@ OnProgress = Callable[[Progress], None]
 class Child:
     """A worker process and its job. Leaving the context kills whatever is left of it."""
 
-    def __init__(self, job: Job, log: Path, limit_s: float, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, job: Job, log: Path, limit_s: float, environment: Mapping[str, str] | None = None,
+        python: str = sys.executable,
+    ) -> None:  # fmt: skip
         self._job, self._log, self._limit, self._deadline = job, log, limit_s, math.inf
-        self._environment = environment or {}
+        self._environment, self._python = environment or {}, python
         self._process: subprocess.Popen[bytes] | None = None
         self._connection, self._theirs = multiprocessing.Pipe()
 
@@ -43,7 +46,7 @@ class Child:
         environment = {**os.environ, **switches, **self._environment}
         with self._opened_log() as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.worker", str(self._theirs.fileno()), str(os.getpid())],
+                [self._python, "-m", "harness.worker", str(self._theirs.fileno()), str(os.getpid())],
                 pass_fds=[self._theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 env=environment, start_new_session=True,
             )  # fmt: skip

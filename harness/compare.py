@@ -7,19 +7,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from rich.text import Text
 
 from harness import baselines, results
 from harness.errors import ConfigError
-from harness.report.explanation import NONE
-from harness.report.terminal import STYLES
-from harness.types import Cell, Gate, Measurement, Status, worst
+from harness.report.numbers import change, megabytes, milliseconds, number
+from harness.report.tables import STYLES, Column, Row, Section, Sheet
+from harness.types import FAILING, SEVERITY, Cell, Gate, Measurement, Status, worst
 from harness.verdicts import judge, say
 
 GATES = (Gate("map", max_drop=0.002), Gate("size_bytes", max_rise=0.01))
 """What counts as a regression where no suite says so: 0.2 AP points, 1 % of the size."""
+
+COLUMNS = (
+    Column("mAP A", 3),
+    Column("mAP B", 2),
+    Column("Δ", 1),
+    Column("MB A", 5),
+    Column("MB B", 4),
+    Column("p50 ms A", 7),
+    Column("p50 ms B", 6),
+    Column("verdict", justify="left"),
+)
 
 Key = tuple[str, str]  # suite, cell id
 
@@ -99,29 +108,19 @@ def compare(
     return rows
 
 
-def table(rows: list[Compared]) -> Table:
-    """mAP, size and (shown, not judged) p50 on both sides."""
-    drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0))
-    drawn.add_column("cell")
-    for name in ("mAP A", "mAP B", "Δ", "MB A", "MB B", "p50 A", "p50 B"):
-        drawn.add_column(name, justify="right", no_wrap=True)
-    drawn.add_column("verdict", no_wrap=True)
-    for row in rows:
-        pairs = [
+def sheet(rows: list[Compared]) -> Sheet:
+    """mAP, size and (shown, not judged) p50 on both sides; a section per suite, the worst cells first."""
+    suites: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: SEVERITY.index(row.status)):
+        scores, sizes, times = (
             [side.metrics.get(name) if side else None for side in (row.old, row.new)]
             for name in ("map", "size_bytes", "latency_p50_ms")
-        ]
-        scores, sizes, times = pairs
-        change = f"{scores[1] - scores[0]:+.4f}" if None not in scores else NONE  # type: ignore[operator]
-        shown = (
-            [_number(v, 1, ".4f") for v in scores]
-            + [change]
-            + [_number(v, 1e6, ".2f") for v in sizes]
-            + [_number(v, 1, ".2f") for v in times]
         )
-        drawn.add_row("/".join(row.key), *shown, Text(row.status, STYLES[row.status]))
-    return drawn
-
-
-def _number(value: float | None, unit: float, form: str) -> str:
-    return NONE if value is None else format(value / unit, form)
+        moved = Text(change(scores[1], scores[0]), STYLES[row.status] if row.status in FAILING else "")
+        values = (
+            *(Text(number(value, ".4f")) for value in scores), moved,
+            *(Text(megabytes(value)) for value in sizes), *(Text(milliseconds(value)) for value in times),
+            Text(row.status, STYLES[row.status]),
+        )  # fmt: skip
+        suites.setdefault(row.key[0], []).append(Row(Text(row.key[1]), values))
+    return Sheet("", COLUMNS, [Section(suite, shown) for suite, shown in suites.items()])

@@ -31,8 +31,11 @@ def digest(found: Sequence[Detections]) -> str:
     return seen.hexdigest()[:24]
 
 
-def save(path: Path, dataset: Dataset, found: Sequence[Detections]) -> None:
-    """All detections of a run, concatenated; `counts` splits them by image, `lengths` the masks by detection."""
+def save(path: Path, dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> None:
+    """All detections of a run, concatenated; `counts` splits them by image, `lengths` the masks by detection.
+
+    `names` are the model's classes.
+    """
     more: dict[str, Any] = {}
     if any(one.points is not None for one in found):
         more["points"] = np.concatenate([one.points for one in found if one.points is not None])
@@ -47,6 +50,7 @@ def save(path: Path, dataset: Dataset, found: Sequence[Detections]) -> None:
         boxes=_joined([one.boxes for one in found], (0, 4), np.float32),
         scores=_joined([one.scores for one in found], (0,), np.float32),
         classes=_joined([one.classes for one in found], (0,), np.int64),
+        names=np.array(names, np.str_),
         **more,
     )
 
@@ -68,6 +72,16 @@ def load(path: Path) -> list[Detections]:
             masks = iter(np.split(stored["masks"], np.cumsum(stored["lengths"])[:-1]))
             found = [replace(one, masks=tuple(itertools.islice(masks, len(one.scores)))) for one in found]
     return found
+
+
+def class_names(path: Path) -> list[str]:
+    """Of the model that found them; empty for a file of an earlier version.
+
+    Raises:
+        OSError, ValueError: it is not such a file.
+    """
+    with np.load(path) as stored:
+        return [str(name) for name in stored["names"]] if "names" in stored else []
 
 
 def _joined(arrays: Sequence[NDArray[np.generic]], empty: tuple[int, ...], dtype: type) -> NDArray[np.generic]:

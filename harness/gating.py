@@ -25,6 +25,7 @@ KEPT = 6  # occasions; older ones go
 WALL_LIMIT = 0.10  # of the second gate, where the suite does not say another
 BLAMED = 0.1  # share of the slowdown of the reference that is not held against the target
 CREEP_LIMIT = 0.10  # since the anchor, the same
+NONE = "no"  # reference: the time itself is judged
 STAMP = "%Y-%m-%dT%H:%MZ"
 
 
@@ -81,6 +82,25 @@ def usable(accepted: Measurement | None, identity: Identity) -> tuple[str, str]:
     return "", "; ".join(differing)
 
 
+def common(base: Identity, now: Identity) -> tuple[str, str]:
+    """The reference that judges two sides of one run: ("network", ""), or ("", how they differ)."""
+    for name in NAMES:
+        if base.references.get(name) == now.references.get(name):
+            return name, ""
+    here, there = now.references, base.references
+    return "", "; ".join(f"{name}: {there.get(name)} on the base, {here.get(name)} here" for name in NAMES)
+
+
+def plain(one: Replicate) -> Replicate:
+    """The process with its time instead of a ratio.
+
+    Where the processes of two sides alternate, both meet the same machine: a reference makes the answer sharper, and
+    two environments need not have one in common. What the machine does between processes is in their spread.
+    """
+    ((name, level),) = one.levels.items()
+    return replace(one, cpu={NONE: one.cpu[name] + level}, wall={NONE: one.wall[name] + level}, levels={NONE: 0.0})
+
+
 def immature(accepted: Measurement) -> str:
     """What a baseline lacks before it may judge; empty where nothing."""
     occasions = gated(accepted)["occasions"]
@@ -107,9 +127,13 @@ def limits(gates: Sequence[Gate]) -> dict[str, float]:
 
 
 def judge(
-    metric: str, now: Sequence[Replicate], accepted: Measurement, reference: str, limit: float, cells: int
-) -> Verdict:
-    """One gate after one look. `metric` is latency or latency_creep (CPU time), or latency_wall (waiting)."""
+    metric: str, now: Sequence[Replicate], accepted: Measurement, reference: str, limit: float, cells: int,
+    recorded: bool = True,
+) -> Verdict:  # fmt: skip
+    """One gate after one look. `metric` is latency or latency_creep (CPU time), or latency_wall (waiting).
+
+    `recorded`: the baseline is one of earlier occasions, to which more can be added.
+    """
     waiting = metric == "latency_wall"
     fresh = [one.wall[reference] - one.cpu[reference] if waiting else one.cpu[reference] for one in now]
     seen = stats.compare(fresh, _values(accepted, reference, waiting), cells)
@@ -124,17 +148,19 @@ def judge(
     if status == "regressed" and doubt:
         status, detail = "inconclusive", f"{detail}; nobody is convicted while {doubt}: run it again on a quiet machine"
     elif status == "inconclusive":
-        detail = f"{detail}; {_remedy(seen, limit)}"
-    return Verdict(metric, "baseline", status, math.exp(seen.estimate), 1.0, f"≤ {1 + limit:g} × baseline", detail)
+        detail = f"{detail}; {_remedy(seen, limit, recorded)}"
+    low, high = (math.exp(seen.estimate + sign * seen.passing) for sign in (-1, 1))
+    expected = f"≤ {1 + limit:g} × baseline"
+    return Verdict(metric, "baseline", status, math.exp(seen.estimate), 1.0, expected, detail, (low, high))
 
 
-def _remedy(seen: stats.Comparison, limit: float) -> str:
+def _remedy(seen: stats.Comparison, limit: float, recorded: bool) -> str:
     """What would resolve it."""
     now, more = stats.resolvable(seen), stats.resolvable(seen, 3 * seen.accepted)
     scatter = f"processes scatter by {seen.spread:.1%}, which resolves {now:.1%}"
     if now <= limit:
         return f"{scatter}: the change is close to the limit, run it again"
-    if more <= limit:
+    if recorded and more <= limit:
         return f"{scatter}: a baseline of {3 * seen.accepted} processes would resolve {more:.1%}, record more occasions"
     return f"{scatter}: quieten the machine, or gate at {now:.0%} or more"
 

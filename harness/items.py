@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +11,14 @@ import pytest
 
 from harness import baselines, gating, looks, relative
 from harness.errors import CellError, ConfigError, Unavailable, Unsupported
-from harness.inputs import Settings, runnable
+from harness.inputs import runnable
 from harness.metrics import METRICS, STORED, Phase
-from harness.records import Record
-from harness.results import CellResult, Plan
-from harness.runner import Runner, failure
-from harness.types import FAILING, Cell, Gate, Measurement, Status, Suite, Verdict
+from harness.records import Record, failure
+from harness.runner import Runner
+from harness.session import Session
+from harness.sides import other_versions
+from harness.types import Cell, Gate, Measurement, Suite, Verdict
 from harness.verdicts import Baseline, absent, by_processes, judge, say
-from harness.worker import Progress
-
-
-@dataclass
-class Session:
-    """The state of one pytest process; the only mutable thing, filled by the hooks of `plugin.py` in their order."""
-
-    settings: Settings
-    baselines: Path
-    update: bool
-    require_baseline: bool
-    explain: bool
-    inconclusive_fails: bool
-    require_backends: tuple[str, ...]
-    options: tuple[str, ...]  # of this run, as the command that repeats a cell gives them
-    terminal: Any  # pytest's terminal reporter, None in an xdist worker
-    suites: dict[str, Path] = field(default_factory=dict)  # name → file
-    selected: Sequence[CellTest] = ()
-    plans: Sequence[Plan] = ()
-    results: Sequence[CellResult] = ()
-    updated: dict[str, list[str]] | None = None
-    stability: Sequence[str] = ()  # what makes latency unreliable here, when the run began
-    recorded: dict[str, list[str]] = field(default_factory=dict)  # what became of gated latencies → cells
-    problem: str = ""  # why the results could not be written
-
-    @property
-    def failing(self) -> frozenset[Status]:
-        """The statuses that fail in this run."""
-        absent: frozenset[Status] = frozenset({"no-baseline", "incomparable"})
-        unsure: frozenset[Status] = frozenset({"inconclusive"})
-        failing = FAILING | absent if self.require_baseline else FAILING
-        return failing | unsure if self.inconclusive_fails else failing
-
-    @cached_property
-    def runner(self) -> Runner:
-        return Runner(self.settings, self._live)
-
-    def _live(self, label: str, progress: Progress | None) -> None:
-        """A line behind the cursor that the next output overwrites; on terminals only."""
-        if self.terminal is None or not self.terminal.isatty:
-            return
-        writer = self.terminal._tw
-        room = writer.fullwidth - writer.width_of_current_line - 2
-        text = f" {label} {progress.done}/{progress.total}" if progress else ""
-        writer._file.write(f"\x1b7{text[: max(room, 0)]}\x1b[K\x1b8")
-        writer._file.flush()
 
 
 class CellFailure(Exception):
@@ -109,9 +62,12 @@ class CellTest(SuiteItem):
             measured = dataclasses.replace(measured, failure=("error", str(error)))
         verdicts = () if measured.failure else self._judged(measured, baseline)
         if self.phase == "latency" and not measured.failure:
-            measured, by_clock = self._gated(measured, baseline)
+            with self.state.live.phase(f"gate {self.cell} by fresh processes"):
+                measured, by_clock = self._gated(measured, baseline)
             verdicts = (*verdicts, *by_clock)
         accepted = dict(baseline.metrics) if isinstance(baseline, Measurement) else None
+        if self.state.base:
+            measured = other_versions(measured, baseline)
         measured, explained = self._explained(measured, verdicts)
         Record(self.suite.name, self.phase, measured, verdicts, accepted, explained).publish(self.state.settings.run)
         stored = STORED[self.phase]
@@ -124,7 +80,8 @@ class CellTest(SuiteItem):
             return runner.accuracy(self.suite, home, self.cell)
         self._heavy_work_first(runner)
         timed = [item for item in self.state.selected if item.suite is self.suite and item.phase == "latency"]
-        return runner.latency(self.suite, home, self.cell, [item.cell for item in timed])
+        with self.state.live.phase(f"time {self.cell} and its siblings"):
+            return runner.latency(self.suite, home, self.cell, [item.cell for item in timed])
 
     def _heavy_work_first(self, runner: Runner) -> None:
         """Timed tests come last, however they were dealt: take over what nobody is scoring, wait for the rest."""
@@ -178,14 +135,18 @@ class CellTest(SuiteItem):
         rules = gating.limits([gate for gate in gates if gate.applies(self.cell)])
         if not rules:
             return measured, ()
-        runner, home, cell = self.state.runner, self.path.parent, self.cell
+        runner, home, cell, base = self.state.runner, self.path.parent, self.cell, self.state.base
+        family = sum(any(g.metric == "latency" and g.applies(one) for g in gates) for one in self.suite.cells)
         try:
+            if base:
+                del rules["latency_creep"]  # an anchor is a stored baseline too
+                new, verdicts = looks.against_base(runner, self.suite, home, cell, rules, base, family)
+                return measured.merged(new), verdicts
             if self.state.update:
                 stored = baselines.load(self.state.baselines, self.suite.name, "latency", cell)
                 new = looks.record(runner, self.suite, home, cell, stored)
                 accepted_now = Verdict("latency", "baseline", "unchanged", 1.0, 1.0, "a recording", "accepted")
                 return measured.merged(new), (accepted_now,)
-            family = sum(any(g.metric == "latency" and g.applies(one) for g in gates) for one in self.suite.cells)
             accepted = baseline if isinstance(baseline, Measurement) else None
             anchor = baselines.anchor(self.state.baselines, self.suite.name, cell)
             new, verdicts = looks.judge(runner, self.suite, home, cell, rules, accepted, anchor, family)
@@ -203,7 +164,12 @@ class CellTest(SuiteItem):
         return baselines.comparable(accepted, measured, self.phase)
 
     def _pointed(self, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-        """Where this kind of machine has no baseline, name those that have one."""
+        """Where this kind of machine has no baseline, name those that have one; of a base, say why it has none."""
+        if self.state.base:
+            lacks = self.state.base.lacks(self.suite.name, self.cell)
+            return tuple(
+                dataclasses.replace(one, detail=lacks) if one.status == "no-baseline" else one for one in verdicts
+            )
         kinds = baselines.elsewhere(self.state.baselines, self.suite.name, self.phase, self.cell)
         if not kinds:
             return tuple(verdicts)
@@ -228,13 +194,20 @@ class CellTest(SuiteItem):
         """Pass, skip or fail, as DESIGN.md says of the statuses."""
         if measured.failure:
             status, reason = measured.failure
-            required = self.cell.backend in self.state.require_backends and can_be_had(self.cell)
-            if status == "unavailable" and not required:
+            needed = self._needed() if status == "unavailable" else ""
+            if status == "unavailable" and not needed:
                 pytest.skip(reason)
-            raise CellFailure(f"{self.cell}: {status}{' but required' if status == 'unavailable' else ''}: {reason}")
+            raise CellFailure(f"{self.cell}: {status}{needed}: {reason}")
         lines = [say(verdict) for verdict in verdicts if verdict.status in self.state.failing]
         if lines:
             raise CellFailure("\n".join(f"{self.cell}: {line}" for line in lines))
+
+    def _needed(self) -> str:
+        """Why the cell may not be unavailable; empty where it may."""
+        base = self.state.base
+        if base and base.target(self.suite.name, self.cell):
+            return f" but measured on the base {base.title}"
+        return " but required" if self.cell.backend in self.state.require_backends and can_be_had(self.cell) else ""
 
 
 def can_be_had(cell: Cell) -> bool:
@@ -258,13 +231,17 @@ class BaselineTest(SuiteItem):
         return item
 
     def runtest(self) -> None:
-        stale = baselines.stale(self.state.baselines, self.suite.name, {cell.id for cell in self.suite.cells})
+        stale = self.state.stale(self.suite)
         if stale and self.state.update:
-            for file in stale:
+            for file in self.state.stale_files(self.suite):
                 file.unlink()
-        elif stale:
-            names = ", ".join(sorted({file.stem for file in stale}))
+        elif stale and self.state.base:
             raise CellFailure(
-                f"{self.suite.name}: missing: {names}: in {self.state.baselines / self.suite.name}, not in the suite; "
-                f"restore the cells, or drop their baselines with --qg-baseline-update"
+                f"{self.suite.name}: removed: {', '.join(stale)}: on the base {self.state.base.title}, not in this "
+                f"suite; restore the cells, or allow it with --allow-removed"
+            )
+        elif stale:
+            raise CellFailure(
+                f"{self.suite.name}: missing: {', '.join(stale)}: in {self.state.baselines / self.suite.name}, not in "
+                f"the suite; restore the cells, or drop their baselines with --qg-baseline-update"
             )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -11,18 +14,20 @@ from harness.gating import Identity
 from harness.pairs import Replicate
 from harness.references import NAMES
 from harness.runner import Runner
+from harness.sides import Base, Side, Target
 from harness.stats import LOOKS
 from harness.types import Cell, Measurement, Status, Suite, Verdict
 
 
 def record(runner: Runner, suite: Suite, home: Path, cell: Cell, accepted: Measurement | None) -> Measurement:
     """One occasion, with both references; repeats are those of the baseline where the artifact is the same."""
-    identity = runner.identity(suite, home, cell)
+    own = runner.target(suite, home, cell)
     known = gating.gated(accepted)
-    repeats = known["repeats"] if known.get("artifact") == identity.artifact else {}
-    first = runner.replicates(suite, home, cell, 1, NAMES, repeats)  # says how often the references repeat
-    rest = runner.replicates(suite, home, cell, gating.OCCASION - 1, NAMES, first[0].repeats)
-    return _measurement(cell, identity, [*first, *rest])
+    repeats = known["repeats"] if known.get("artifact") == own.artifact.key else {}
+    turn = (own, Side())
+    first = runner.replicates([turn], NAMES, repeats)  # says how often the references repeat
+    rest = runner.replicates([turn] * (gating.OCCASION - 1), NAMES, first[0].repeats)
+    return _measurement(own, [*first, *rest])
 
 
 def judge(
@@ -33,19 +38,19 @@ def judge(
     nothing = Measurement(cell)
     if accepted is None:
         return nothing, (_without("no-baseline", rules, "accept this one with --qg-baseline-update"),)
-    identity = runner.identity(suite, home, cell)
-    reference, why = gating.usable(accepted, identity)
+    own = runner.target(suite, home, cell)
+    reference, why = gating.usable(accepted, own.identity)
     if not reference:
         return nothing, (_without("incomparable" if gating.gated(accepted) else "no-baseline", rules, why),)
     if young := gating.immature(accepted):
         return nothing, (_without("inconclusive", rules, young),)
     repeats = gating.gated(accepted)["repeats"]
-    held, unheld = _against(rules, accepted, anchor, identity, reference, repeats)
+    held, unheld = _against(rules, accepted, anchor, own.identity, reference, repeats)
     now: list[Replicate] = []
     verdicts: dict[str, Verdict] = {}
     for look in LOOKS:
         wanted = sorted({used for _, _, used in held}, key=NAMES.index)
-        now += runner.replicates(suite, home, cell, look - len(now), wanted, repeats)
+        now += runner.replicates([(own, Side())] * (look - len(now)), wanted, repeats)
         verdicts |= {
             metric: gating.judge(metric, now, of, used, rules[metric], cells)
             for metric, of, used in held
@@ -53,7 +58,50 @@ def judge(
         }
         if all(verdict.status != "inconclusive" for verdict in verdicts.values()):
             break
-    return _measurement(cell, identity, now), (*verdicts.values(), *unheld)
+    return _measurement(own, now), (*verdicts.values(), *unheld)
+
+
+def against_base(
+    runner: Runner, suite: Suite, home: Path, cell: Cell, rules: Mapping[str, float], revision: Base, cells: int
+) -> tuple[Measurement, tuple[Verdict, ...]]:
+    """The same against a base revision, whose processes alternate with the cell's own; no baseline is stored.
+
+    The stop rule is that of `judge`; the base makes as many processes as the candidate.
+    """
+    base, side = revision.target(suite.name, cell), revision.side
+    if base is None:
+        return Measurement(cell), (_without("no-baseline", rules, revision.lacks(suite.name, cell)),)
+    own = runner.target(suite, home, cell)
+    if own.same(base):
+        why = "the base's artifact, runtime and quantgate: nothing to measure"
+        return Measurement(cell), tuple(_without("unchanged", {name: limit}, why) for name, limit in rules.items())
+    reference, why = gating.common(base.identity, own.identity)
+    measured_by = [reference or NAMES[-1]]
+    old = runner.replicates([(base, side)], measured_by, {})  # says how often the reference repeats
+    new: list[Replicate] = []
+    verdicts: dict[str, Verdict] = {}
+    for look in LOOKS:
+        turns = alternating(look)[len(old) + len(new) :]
+        sides = [(base, side) if of_base else (own, Side()) for of_base in turns]
+        observed = runner.replicates(sides, measured_by, old[0].repeats)
+        old += itertools.compress(observed, turns)
+        new += itertools.compress(observed, map(operator.not_, turns))
+        before, after = ([one if reference else gating.plain(one) for one in made] for made in (old, new))
+        accepted = Measurement(base.cell, samples=gating.samples(before))
+        verdicts |= {
+            metric: gating.judge(metric, after, accepted, reference or gating.NONE, limit, cells, recorded=False)
+            for metric, limit in rules.items()
+            if metric not in verdicts or verdicts[metric].status == "inconclusive"  # what is decided stays
+        }
+        if all(verdict.status != "inconclusive" for verdict in verdicts.values()):
+            break
+    told = tuple(replace(one, detail=f"{one.detail} ({why})" if why else one.detail) for one in verdicts.values())
+    return _measurement(own, new), told
+
+
+def alternating(pairs: int) -> list[bool]:
+    """Turns of so many pairs, True for the base's: it goes first in every other pair, so that drift cancels."""
+    return [of_base for pair in range(pairs) for of_base in ((True, False) if pair % 2 == 0 else (False, True))]
 
 
 Held = tuple[str, Measurement, str]  # metric, what it is held against, by which reference
@@ -76,12 +124,12 @@ def _against(
     return [*held, ("latency_creep", anchor, of_anchor)], []
 
 
-def _measurement(cell: Cell, identity: Identity, replicates: Sequence[Replicate]) -> Measurement:
+def _measurement(own: Target, replicates: Sequence[Replicate]) -> Measurement:
     now = datetime.now(timezone.utc).replace(tzinfo=None)
-    traced = gating.provenance(identity, replicates[0].repeats, len(replicates), now)
+    traced = gating.provenance(own.identity, replicates[0].repeats, len(replicates), now)
     busy = sorted({one.interference.high for one in replicates} - {""})
     notes = (f"busy while latency was gated: {busy[0]}",) if busy else ()
-    return Measurement(cell, samples=gating.samples(replicates), provenance={"gated": traced}, notes=notes)
+    return Measurement(own.cell, samples=gating.samples(replicates), provenance={"gated": traced}, notes=notes)
 
 
 def _without(status: Status, rules: Mapping[str, float], detail: str) -> Verdict:

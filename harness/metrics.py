@@ -84,3 +84,6 @@ STORED = {
     "latency": ("latency_p50_ms", "latency_p90_ms", "latency_mean_ms", "latency_ratio", "peak_rss_bytes"),
 }
 """What a baseline file keeps of each phase."""
+
+TRACED = {"accuracy": ("detections",), "latency": ("threads", "energy", "gated")}
+"""Provenance that a phase has alone; the rest is of the cell, and the same in both."""

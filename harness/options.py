@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
+from harness import ledger
 from harness.backends import names
-from harness.errors import nearest
+from harness.errors import ConfigError, nearest
 from harness.inputs import Settings
-from harness.items import Session
+from harness.report.order import View
+from harness.report.progress import Live
+from harness.session import Session
+from harness.sides import Base
 from harness.sources import cache_folder
 
 FOLDERS = (
@@ -23,6 +27,11 @@ FOLDERS = (
     ("--qg-results-dir", "store", "where results.json goes (default: .quantgate beside pytest's configuration)"),
     ("--qg-baseline-dir", "store", "committed baselines (default: baselines beside it)"),
 )
+REPORTS = (
+    ("--qg-html", "write the HTML report of this run to this file, which needs no other"),
+    ("--qg-markdown", "write the results as Markdown (in a GitHub job also into the step's summary)"),
+)
+BASE = "--qg-base"
 SWITCHES = (
     ("--qg-baseline-update", "accept what this run measures as the baseline"),
     ("--qg-fresh", "score again what an earlier run has scored of the same artifact, data and runtime"),
@@ -36,14 +45,30 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("quantgate", "quantgate: accuracy and latency gates of quantized detectors")
     for name, action, text in FOLDERS:
         group.addoption(name, action=action, metavar="PATH", help=text)
+    for name, text in REPORTS:
+        group.addoption(name, metavar="FILE", help=text)
+    group.addoption(BASE, metavar="FILE", help="hold the run against the base that `quantgate gate` has measured")
     for name, text in SWITCHES:
         group.addoption(name, action="store_true", help=text)
     group.addoption(
         "--qg-require-backends", metavar="A,B", default="", help="fail where one of these backends is not installed"
     )
     group.addoption(
+        "--qg-history",
+        metavar="PATH",
+        help="append this run to that file, or `off` (default: history.db with the results)",
+    )
+    group.addoption(
         "--qg-inconclusive", choices=("pass", "fail"), default="pass",
         help="what a verdict that the data cannot decide does to its test (default: pass, with a loud line)",
+    )  # fmt: skip
+    group.addoption(
+        "--qg-sort", metavar="ORDER", default="status",
+        help="of the table: status (worst first, the default), cell (as declared) or a metric, the best first",
+    )  # fmt: skip
+    group.addoption(
+        "--qg-show", metavar="A,B", default="",
+        help="cells of the table: a status, a part of a cell's id, or a pattern of it (default: all)",
     )  # fmt: skip
     group.addoption(
         "--qg-timeout", metavar="S", type=float, default=600.0, help="seconds without a sign of life that end a cell"
@@ -67,7 +92,8 @@ def session(config: pytest.Config, run: str) -> Session:
         fresh=config.getoption("--qg-fresh"),
     )
     _check(config, settings)
-    worker = hasattr(config, "workerinput")
+    base = _base(config)
+    terminal = None if hasattr(config, "workerinput") else config.pluginmanager.getplugin("terminalreporter")
     return Session(
         settings,
         baselines=_place(config, "--qg-baseline-dir", "baselines"),
@@ -76,9 +102,21 @@ def session(config: pytest.Config, run: str) -> Session:
         explain=config.getoption("--qg-explain"),
         inconclusive_fails=config.getoption("--qg-inconclusive") == "fail",
         require_backends=_required(config),
-        options=_repeated(config),
-        terminal=None if worker else config.pluginmanager.getplugin("terminalreporter"),
+        again=base.command if base else ("pytest", *_repeated(config)),
+        view=_view(config),
+        live=Live(terminal),
+        html=_named(config, "--qg-html"),
+        markdown=_named(config, "--qg-markdown"),
+        history=_history(config),
+        base=base,
     )
+
+
+def _view(config: pytest.Config) -> View:
+    try:
+        return View(config.getoption("--qg-sort"), config.getoption("--qg-show"), config.getoption("verbose", 0))
+    except ConfigError as error:
+        raise pytest.UsageError(f"--qg-sort: {error}") from None
 
 
 def _check(config: pytest.Config, settings: Settings) -> None:
@@ -93,6 +131,16 @@ def _check(config: pytest.Config, settings: Settings) -> None:
             "--qg-baseline-update with --qg-dataset would replace the suite's baselines by those of other data; "
             "name a folder of their own with --qg-baseline-dir"
         )
+
+
+def _base(config: pytest.Config) -> Base | None:
+    file = _named(config, BASE)
+    if file and config.getoption("--qg-baseline-update"):
+        raise pytest.UsageError(f"{BASE} holds the run against a commit; --qg-baseline-update accepts a run of its own")
+    try:
+        return Base.read(file) if file else None
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _required(config: pytest.Config) -> tuple[str, ...]:
@@ -130,6 +178,12 @@ def _place(config: pytest.Config, name: str, default: str) -> Path:
     """
     project = config.inipath.parent if config.inipath else config.invocation_params.dir
     return _named(config, name) or project / default
+
+
+def _history(config: pytest.Config) -> Path | None:
+    if config.getoption("--qg-history") == "off":
+        return None
+    return _named(config, "--qg-history") or _place(config, "--qg-results-dir", ".quantgate") / ledger.NAME
 
 
 def _cache(config: pytest.Config) -> Path:

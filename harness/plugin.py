@@ -9,18 +9,19 @@ import shlex
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import baselines, gating, machine, options, results, stability
+from harness import acceptance, ledger, machine, options, reports, results, revision, stability, suitefile
 from harness.errors import ConfigError
-from harness.items import BaselineTest, CellTest, Session
-from harness.records import Record, write_text
+from harness.items import BaselineTest, CellTest
+from harness.records import write_text
 from harness.report import terminal
-from harness.types import Measurement, Suite
+from harness.session import Session
+from harness.types import Suite
 
 KEPT_RUNS = 10  # folders of earlier runs in the results folder
 RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # their names
@@ -40,6 +41,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = options.session(config, run)
     if not inherited:  # before this run loads the machine itself; its workers report nothing
         config.stash[SESSION].stability = stability.warnings(cores=machine.cores())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if state := config.stash.get(SESSION, None):
+        state.live.close()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -62,6 +68,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
     if collector.path in [path for other, path in session.suites.items() if other != obj.name]:
         raise collector.CollectError(f"{collector.path} declares a second suite, {obj.name!r}; one suite a file")
     session.suites[obj.name] = collector.path
+    session.lines[obj.name] = suitefile.line(collector.path, name)
     items: list[pytest.Item] = [BaselineTest.of(collector, obj, session)]
     for phase in ("accuracy", "latency"):
         items += [CellTest.of(collector, obj, cell, phase, session) for cell in obj.cells]
@@ -103,18 +110,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         for test in tests:
             if isinstance(test, CellTest):
                 phases[test.cell] = (*phases.get(test.cell, ()), test.phase)
-        complete = any(isinstance(test, BaselineTest) for test in tests)
-        stale = _stale(state, tests[0].suite) if complete and not state.update else ()
+        complete = state.base or any(isinstance(test, BaselineTest) for test in tests)
+        stale = state.stale(tests[0].suite) if complete and not state.update else ()
         file = os.path.relpath(tests[0].path, session.config.invocation_params.dir)
+        plan = replace(results.plan_of(tests[0].suite, file, phases, stale), line=state.lines[name])
         try:
-            results.plan_of(tests[0].suite, file, phases, stale).publish(state.settings.run)
+            (replace(plan, accepted=f"the base {state.base.title} has") if state.base else plan).publish(
+                state.settings.run
+            )
         except ConfigError:  # every test will say so by itself
             return
-
-
-def _stale(state: Session, suite: Suite) -> Sequence[str]:
-    files = baselines.stale(state.baselines, suite.name, {cell.id for cell in suite.cells})
-    return sorted({file.stem for file in files})
 
 
 # The end of a run
@@ -146,14 +151,33 @@ def _merge(session: pytest.Session) -> None:
     try:
         state.plans, state.results = results.gather(state.settings.run)
         if state.plans:
-            command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
+            invoked = session.config.invocation_params
+            command = shlex.join(["pytest", *map(str, invoked.args)])
+            if state.base:
+                command = shlex.join([*state.base.command, *dict.fromkeys(plan.file for plan in state.plans)])
+            known = revision.head((invoked.dir / state.plans[0].file).parent)
             held = results.intervals(state.settings.run)
-            content = results.to_json(state.plans, state.results, command, held, state.stability)
+            content = results.to_json(state.plans, state.results, command, held, state.stability, _run(state, known))
+            content["environment"] |= {"base": state.base.title} if state.base else {}
             text = json.dumps(content, indent=1) + "\n"
             for folder in (state.settings.run, state.settings.run.parent.parent):
                 write_text(folder / "results.json", text, "--qg-results-dir")
+            gates = {plan.suite: plan.gates for plan in state.plans}
+            state.found = results.Recorded(
+                state.results, content["suites"], gates, content["environment"], content["run"], state.stability
+            )
     except ConfigError as error:
         _fail(session, str(error))
+
+
+def _run(state: Session, known: revision.Revision | None) -> dict[str, Any]:
+    """What run it was; see `results.schema.json`."""
+    return {
+        "id": state.settings.run.name,
+        "started": state.started.isoformat(timespec="seconds"),
+        "commit": known and known.commit,
+        "dirty": known and known.dirty,
+    }
 
 
 def _finish(session: pytest.Session) -> None:
@@ -161,6 +185,20 @@ def _finish(session: pytest.Session) -> None:
     try:
         if state.update and state.results:
             state.updated = _update(state)
+        if state.found:
+            reports.write(state.found, state.failing, state.markdown, os.environ)
+    except ConfigError as error:
+        _fail(session, str(error))
+    if state.history and state.plans and not state.problem:
+        try:
+            ledger.add_file(state.history, state.settings.run / "results.json")
+        except ConfigError as error:  # the verdicts stand without it
+            state.forgotten = str(error)
+    try:
+        if state.html and state.plans:
+            from harness.report import html  # templates and images take time to import
+
+            html.write(state.settings.run, state.html, "--qg-html", state.history)
     except ConfigError as error:
         _fail(session, str(error))
     _forget(state.settings.run.parent)
@@ -174,30 +212,15 @@ def _fail(session: pytest.Session, problem: str) -> None:
 def _update(state: Session) -> dict[str, list[str]]:
     """Write the baselines of everything that was measured; returns the cells by what happened to their files."""
     changed: dict[str, list[str]] = {"written": [], "unchanged": []}
+    gates = {plan.suite: plan.gates for plan in state.plans}
     for result in state.results:
-        if result.measured and not result.measured.failure and result.status != "error":
-            phases: list[Any] = [
-                phase
-                for phase, name in (("accuracy", "map"), ("latency", "latency_p50_ms"))
-                if result.metric(name) is not None
-            ]
-            for phase in phases:
-                record = Record.read(Record.path(state.settings.run, result.suite, phase, result.measured.cell))
-                assert record is not None
-                new = _accept(state, result.suite, phase, record.measured)
-                changed["written" if new else "unchanged"].append(f"{result.id} ({phase})")
+        for phase in acceptance.phases(result):
+            assert result.measured is not None
+            change = acceptance.plan(state.baselines, result.suite, phase, result.measured, gates[result.suite])
+            changed["written" if change.write() else "unchanged"].append(f"{result.id} ({phase})")
+            if change.happened:
+                state.recorded.setdefault(change.happened, []).append(result.id)
     return changed
-
-
-def _accept(state: Session, suite: str, phase: Any, measured: Measurement) -> bool:
-    """Write one baseline; a gated latency adds an occasion to those that are there."""
-    if phase == "latency" and gating.gated(measured):
-        stored = baselines.load(state.baselines, suite, phase, measured.cell)
-        gates = next(plan.gates for plan in state.plans if plan.suite == suite)
-        rules = gating.limits([gate for gate in gates if gate.against == "baseline" and gate.applies(measured.cell)])
-        measured, happened = gating.extended(stored, measured, rules["latency"])
-        state.recorded.setdefault(happened, []).append(measured.cell.id)
-    return baselines.save(state.baselines, suite, phase, measured)
 
 
 def _forget(runs: Path) -> None:
@@ -215,5 +238,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     terminalreporter.section("quantgate")
     writer = terminalreporter._tw
-    width = writer.fullwidth if terminalreporter.isatty else max(writer.fullwidth, terminal.WIDTH)
-    terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup))
+    watched = terminalreporter.isatty
+    width = writer.fullwidth if watched or "COLUMNS" in os.environ else terminal.WIDTH
+    terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup, folded=watched))
+    if state.forgotten:
+        terminalreporter.write_line(f"this run is not in the history: {state.forgotten}", yellow=True)
+    if state.found:
+        for line in reports.annotated(state.found, state.failing, config.invocation_params.dir, os.environ):
+            terminalreporter.write_line(line)

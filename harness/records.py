@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.declarations import Qat
-from harness.errors import ConfigError
+from harness.errors import ConfigError, Unavailable
 from harness.types import Cell, Measurement, Verdict
 
 
@@ -50,6 +50,11 @@ def cell_from_json(data: dict[str, Any]) -> Cell:
     return Cell(**{**data, "qat": Qat(**data["qat"]) if data.get("qat") else None})
 
 
+def verdict_from_json(data: dict[str, Any]) -> Verdict:
+    interval = data.get("interval")
+    return Verdict(**{**data, "interval": tuple(interval) if interval else None})
+
+
 @dataclasses.dataclass(frozen=True)
 class Record:
     """What one finished test says about its cell."""
@@ -76,5 +81,10 @@ class Record:
             return None
         data = json.loads(path.read_text())
         measured = measurement_from_json(data["measured"])
-        verdicts = tuple(Verdict(**verdict) for verdict in data["verdicts"])
+        verdicts = tuple(map(verdict_from_json, data["verdicts"]))
         return cls(**{**data, "measured": measured, "verdicts": verdicts})
+
+
+def failure(cell: Cell, error: BaseException) -> Measurement:
+    """What a cell that could not be measured leaves behind."""
+    return Measurement(cell, failure=("unavailable" if isinstance(error, Unavailable) else "error", str(error)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 from harness import agreement, detections, tiers
@@ -14,6 +15,11 @@ AGREEMENT = 0.75  # least share of fp32's detections that a cell keeps, where th
 ALWAYS = (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))
 """Gates of every quantized cell with an fp32 sibling, unless the suite has gates of that name: breakage that mAP may
 not show. int8 of YOLO26n and YOLO11n agrees to 0.88–0.97, of the digits to 0.92–0.98 (docs/accuracy.md)."""
+
+
+_loaded = functools.lru_cache(maxsize=4)(detections.load)
+"""A file is named by what it holds and never changes: a cell's own are read once for both questions below, and those of
+its fp32 sibling once for all precisions of a process."""
 
 
 def gates(suite: Suite) -> tuple[Gate, ...]:
@@ -44,6 +50,6 @@ def alike(measured: Measurement, baseline: Measurement | None, run: Path, cache:
 def _stored(folder: Path, of: Measurement) -> list[Detections] | None:
     """The stored detections of a measurement; None where `folder` has none, or a damaged file."""
     try:
-        return detections.load(detections_file(folder, str(of.provenance.get("detections"))))
+        return _loaded(detections_file(folder, str(of.provenance.get("detections"))))
     except (OSError, ValueError, KeyError):
         return None

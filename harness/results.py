@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
 from harness.machine import environment, threads
-from harness.records import Record, cell_from_json, write_text
+from harness.records import Record, cell_from_json, verdict_from_json, write_text
 from harness.types import Cell, Gate, Measurement, Status, Suite, Verdict, worst
 
 SCHEMA = 1
@@ -36,6 +36,8 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     stale: tuple[str, ...] = ()  # cells that the baselines have and the suite has not; filled on a full run
     threads: int = 1
+    line: int = 1  # of the file, where the suite is declared
+    accepted: str = "the baselines have"  # said of `stale`
 
     def publish(self, run: Path) -> None:
         write_text(run / f"{self.suite}.plan.json", json.dumps(dataclasses.asdict(self)), "--qg-results-dir")
@@ -75,7 +77,7 @@ def gather(run: Path) -> tuple[list[Plan], list[CellResult]]:
 
 def _of_suite(run: Path, plan: Plan) -> list[CellResult]:
     results = [_of_cell(run, plan, planned) for planned in plan.cells]
-    reason = "the baselines have this cell and the suite has not"
+    reason = f"{plan.accepted} this cell and the suite has not"
     gone = [CellResult(plan.suite, cell, None, "missing", reason, None, file=plan.file) for cell in plan.stale]
     return results + gone
 
@@ -120,16 +122,19 @@ def to_json(
     command: str,
     held: Sequence[dict[str, Any]] = (),
     stable: Sequence[str] = (),
+    run: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The stable interface; `assets/results.schema.json` describes it."""
     return {
         "schema": SCHEMA,
+        "run": run,
         "environment": {**environment(), "command": command},
         "stability": list(stable),
         "suites": [
             {
                 "name": plan.suite,
                 "file": plan.file,
+                "line": plan.line,
                 "threads": plan.threads,
                 "gates": [dataclasses.asdict(gate) for gate in plan.gates],
             }
@@ -162,8 +167,25 @@ def _cell_to_json(result: CellResult) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """A whole `results.json`."""
+
+    cells: Sequence[CellResult]
+    suites: Sequence[Mapping[str, Any]]  # name, file, threads, gates
+    gates: Mapping[str, tuple[Gate, ...]]  # of each suite
+    environment: Mapping[str, Any]  # machine class, instruction set, command, …
+    run: Mapping[str, Any]  # id, started, commit, dirty; empty in results of an older quantgate
+    stability: Sequence[str] = ()
+
+
 def read(path: Path) -> list[CellResult]:
-    """The cells of a `results.json`.
+    """The cells of a `results.json`; raises as `load` does."""
+    return list(load(path).cells)
+
+
+def load(path: Path) -> Recorded:
+    """All of a `results.json`.
 
     Raises:
         ConfigError: it is not one, or of a newer schema.
@@ -172,14 +194,18 @@ def read(path: Path) -> list[CellResult]:
         data = json.loads(path.read_text())
         if data["schema"] != SCHEMA:
             raise ConfigError(f"{path} has schema {data['schema']}, this quantgate reads {SCHEMA}; upgrade quantgate")
-        return [_cell_from_json(entry) for entry in data["cells"]]
+        files = {suite["name"]: suite["file"] for suite in data["suites"]}
+        cells = [_cell_from_json(entry, files) for entry in data["cells"]]
+        gates = {suite["name"]: tuple(Gate(**gate) for gate in suite["gates"]) for suite in data["suites"]}
+        run, stable = data.get("run") or {}, data.get("stability", ())
+        return Recorded(cells, data["suites"], gates, data["environment"], run, stable)
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path} is not a results.json: {type(error).__name__} {error}") from None
 
 
-def _cell_from_json(entry: dict[str, Any]) -> CellResult:
+def _cell_from_json(entry: dict[str, Any], files: Mapping[str, str]) -> CellResult:
     cell = cell_from_json(entry["cell"]) if entry["cell"] else None
     measured = None
     if cell:
@@ -188,10 +214,10 @@ def _cell_from_json(entry: dict[str, Any]) -> CellResult:
             for name in ("metrics", "per_class", "instances", "samples", "executed", "provenance", "timings", "notes")
         }
         measured = Measurement(cell, **kept)
-    verdicts = tuple(Verdict(**verdict) for verdict in entry["verdicts"])
+    verdicts = tuple(map(verdict_from_json, entry["verdicts"]))
     return CellResult(
         entry["suite"], entry["id"], cell, entry["status"], entry["reason"], measured, verdicts, entry["baseline"],
-        explanation=entry["explanation"],
+        files.get(entry["suite"], ""), entry["explanation"],
     )  # fmt: skip
 
 

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import energy, explain, records
+from harness import explain, records, replicates, timing
 from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
-from harness.children import Child, heavy_answers
+from harness.cards import Look, LookJob
+from harness.children import Child
+from harness.datasets.coco import to_coco
 from harness.errors import CellError, ConfigError, Unavailable
 from harness.explain import IMAGES as IMAGES_EXPLAINED
 from harness.explain import Explanation
-from harness.gating import Identity
 from harness.inputs import Finder, Inputs, Settings, runnable
-from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
 from harness.locks import MachineLock, file_lock
-from harness.machine import threads
 from harness.metrics import Phase
-from harness.pairs import PairsJob, Replicate
+from harness.pairs import Replicate
 from harness.precision import recipe
-from harness.references import SINGLE_THREAD, identities
-from harness.scores import REUSED, Scores, detections_file
+from harness.references import identities
+from harness.replicates import Turn
+from harness.scores import REUSED, Scores, dataset_file, detections_file
+from harness.sides import Target
 from harness.tiers import resampled_metrics, resampled_name
 from harness.types import Cell, Measurement, Suite
 from harness.worker import Job, Progress
@@ -74,37 +72,15 @@ class Runner:
                 self._time(suite, home, group)
         return self._once(suite, cell, "latency", lambda: _not_timed(cell))
 
-    def identity(self, suite: Suite, home: Path, cell: Cell) -> Identity:
-        """With what the processes of `replicates` measure."""
-        runtime = runnable(cell)[1]
-        return Identity(self._finder.inputs(suite, home, cell).artifact.key, identities(cell, runtime))
+    def target(self, suite: Suite, home: Path, cell: Cell) -> Target:
+        """What the processes of `replicates` open."""
+        return _target(cell, self._finder.inputs(suite, home, cell))
 
     def replicates(
-        self, suite: Suite, home: Path, cell: Cell, count: int, references: Sequence[str], repeats: Mapping[str, int]
+        self, turns: Sequence[Turn], references: Sequence[str], repeats: Mapping[str, int]
     ) -> list[Replicate]:
-        """Fresh processes that measure pairs, one after the other in one exclusive section; they start side by side.
-
-        Raises:
-            Unavailable, ConfigError, CellError: the first that fails.
-        """
-        inputs = self._finder.inputs(suite, home, cell)
-        job = PairsJob(cell, inputs.artifact, str(inputs.pixels), tuple(references), repeats)
-        observed: list[Replicate] = []
-        with ExitStack() as stack:
-            children = [
-                stack.enter_context(
-                    Child(job, self._log(f"pairs {cell} {number}"), self.settings.timeout_s, SINGLE_THREAD)
-                )
-                for number in range(count)
-            ]
-            for answer in heavy_answers(children, self._lock):
-                if isinstance(answer, BaseException):
-                    raise answer
-            with self._lock.timed(cell.device):
-                for child in children:
-                    child.send(READY)
-                    observed.append(child.answer())
-        return observed
+        """Fresh processes that measure pairs, in this order (`replicates.measure`)."""
+        return replicates.measure(turns, references, repeats, self._lock, self._log, self.settings.timeout_s)
 
     def explain(self, suite: Suite, home: Path, cell: Cell, images: int = IMAGES_EXPLAINED) -> Explanation:
         """Where the accuracy of a cell went.
@@ -116,6 +92,12 @@ class Runner:
             job = explain.prepare(self._finder, suite, home, cell, Path(folder), images)
             explained: Explanation = self._heavy(job, f"explain {cell}")
         return explained
+
+    def look(self, suite: Suite, home: Path, cell: Cell) -> tuple[Inputs, Look]:
+        """The artifact of a cell, built where it is missing, and what one call of it shows; raises as `explain`."""
+        inputs = self._finder.inputs(suite, home, cell)
+        seen: Look = self._heavy(LookJob(cell, inputs.artifact, inputs.data), f"open {cell}")
+        return inputs, seen
 
     # One measurement per cell and phase
 
@@ -135,7 +117,7 @@ class Runner:
         try:
             measured = measure()
         except (Unavailable, ConfigError, CellError) as error:  # what goes wrong costs this cell only
-            measured = failure(cell, error)
+            measured = records.failure(cell, error)
         self._keep(suite, phase, measured)
 
     def _keep(self, suite: Suite, phase: Phase, measured: Measurement) -> None:
@@ -144,10 +126,12 @@ class Runner:
 
     def _heavy(self, job: Job, label: str) -> Any:
         """Run a job in a child of its own, out of the way of timed sections."""
-        with Child(job, self._log(label), self.settings.timeout_s) as child:
-            value = child.heavy_answer(self._lock, lambda progress: self._say(label, progress))
-        self._say(label, None)
-        return value
+        self._say(label, Progress(0, 0))
+        try:
+            with Child(job, self._log(label), self.settings.timeout_s) as child:
+                return child.heavy_answer(self._lock, lambda progress: self._say(label, progress))
+        finally:
+            self._say(label, None)
 
     def _log(self, label: str) -> Path:
         return self.settings.run / "logs" / f"{re.sub('[^A-Za-z0-9~.]+', '-', label)}-{os.getpid()}.log"
@@ -156,6 +140,7 @@ class Runner:
 
     def _score(self, suite: Suite, home: Path, cell: Cell) -> Measurement:
         inputs = self._finder.inputs(suite, home, cell)
+        _target(cell, inputs).publish(self.settings.run, suite.name)
         start = time.monotonic()
         cache, run, wanted = self.settings.cache, self.settings.run, resampled_metrics(suite)
         scores = Scores(cache, cell, inputs.artifact, inputs.provenance, wanted)
@@ -172,6 +157,8 @@ class Runner:
             found.unlink()
         kept = detections_file(cache, scored.detections)
         records.write_bytes(detections_file(run, scored.detections), kept.read_bytes(), "--qg-results-dir")
+        if not (known := dataset_file(run, inputs.data.digest)).exists():
+            records.write_text(known, json.dumps(to_coco(inputs.data)), "--qg-results-dir")
         promised = str(inputs.artifact.meta.get("executes") or recipe(cell).executes)
         return Measurement(
             cell,
@@ -195,108 +182,19 @@ class Runner:
         )
 
     def _time(self, suite: Suite, home: Path, group: Sequence[Cell]) -> None:
-        """Time a group of siblings in one exclusive section and keep a measurement of each."""
-        start = time.monotonic()
-        failed: dict[Cell, Measurement] = {}
-        with ExitStack() as stack:
-            ready = self._ready(suite, home, group, stack, failed)
-            timed = self._section(suite, {cell: child for cell, (child, _) in ready.items()}, failed)
-        reference = next((timing.blocks for cell, timing in timed.items() if cell.precision == "fp32"), None)
-        share = (time.monotonic() - start) / max(1, len(timed))
-        for cell, timing in timed.items():
-            inputs = ready[cell][1]
-            metrics = {
-                **summarize(timing.blocks, None if cell.precision == "fp32" else reference, cell.batch),
-                **{name: value for name, value in timing.sides.__dict__.items() if value is not None},
-                "energy_mj": timing.energy_mj,
-                "load_ms": timing.opened.load_ms,
-                "first_inference_ms": timing.opened.first_ms,
-                "peak_rss_bytes": timing.opened.peak_rss_bytes,
-                "runtime_rss_bytes": timing.opened.peak_rss_bytes - timing.opened.bare_rss_bytes,
-            }
-            samples = {"latency_ms": [round(ns / 1e6, 4) for block in timing.blocks for ns in block]}
-            provenance = {**inputs.provenance, "threads": threads(suite.threads), "energy": timing.meter}
-            timings = {"build_s": inputs.build_s, "latency_s": share}
-            measured = Measurement(cell, metrics, samples=samples, provenance=provenance, timings=timings)
-            self._keep(suite, "latency", measured)
-        for measured in failed.values():
-            self._keep(suite, "latency", measured)
-
-    def _ready(
-        self, suite: Suite, home: Path, group: Sequence[Cell], stack: ExitStack, failed: dict[Cell, Measurement]
-    ) -> dict[Cell, tuple[Child, Inputs]]:
-        """A child for each cell that can run, its runtime imported; they start side by side."""
-        found: dict[Cell, tuple[Child, Inputs]] = {}
+        """Time a group of siblings and keep a measurement of each."""
+        found: dict[Cell, Inputs] = {}
         for cell in group:
             try:
-                inputs = self._finder.inputs(suite, home, cell)
+                found[cell] = self._finder.inputs(suite, home, cell)
             except (Unavailable, ConfigError, CellError) as error:
-                failed[cell] = failure(cell, error)
-                continue
-            images = inputs.data.images[:IMAGES]
-            pixels = str(inputs.pixels)
-            job = TimeJob(cell, inputs.artifact, images, pixels, suite.decoding, threads(suite.threads), suite.warmup)
-            found[cell] = stack.enter_context(Child(job, self._log(f"time {cell}"), self.settings.timeout_s)), inputs
-        answers = heavy_answers([child for child, _ in found.values()], self._lock)
-        for cell, answer in zip(list(found), answers, strict=True):
-            if answer != READY:
-                failed[cell] = failure(cell, answer)
-                del found[cell]
-        return found
-
-    def _section(
-        self, suite: Suite, children: dict[Cell, Child], failed: dict[Cell, Measurement]
-    ) -> dict[Cell, Timing]:
-        """The timed section: nothing else heavy runs on the machine, and this process sleeps."""
-
-        def ask(cell: Cell, command: Any) -> Any:
-            if cell in failed:
-                return []
-            try:
-                children[cell].send(command)
-                return children[cell].answer()
-            except (CellError, ConfigError, Unavailable) as error:
-                failed[cell] = failure(cell, error)
-                return []
-
-        device = next((cell.device for cell in children), "cpu")
-        meter, why = energy.meter(device)
-        spent = dict.fromkeys(children, 0.0)
-
-        def block(cell: Cell, calls: int) -> Any:
-            before = meter() if meter else 0.0
-            answer = ask(cell, calls)
-            spent[cell] += (meter() if meter else 0.0) - before
-            return answer
-
-        with self._lock.timed(device):
-            opened = {cell: ask(cell, READY) for cell in children}
-            blocks = take_turns({cell: functools.partial(block, cell) for cell in children}, suite.calls)
-            sides = {cell: ask(cell, None) for cell in children}
-        # A block runs one call more than it counts.
-        made = {cell: sum(len(counted) + 1 for counted in blocks[cell]) for cell in children}
-        millijoules = {cell: spent[cell] / made[cell] * 1e3 if meter else None for cell in children if made[cell]}
-        return {
-            cell: Timing(opened[cell], blocks[cell], sides[cell], millijoules[cell], why)
-            for cell in children
-            if cell not in failed
-        }
+                self._keep(suite, "latency", records.failure(cell, error))
+        for measured in timing.measure(suite, found, self._lock, self._log, self.settings.timeout_s):
+            self._keep(suite, "latency", measured)
 
 
-@dataclass(frozen=True)
-class Timing:
-    """What a timed section observed of one cell."""
-
-    opened: Opened
-    blocks: list[list[int]]  # nanoseconds by round and call
-    sides: Sides
-    energy_mj: float | None  # of a call, of everything on the machine or device
-    meter: str  # what measured it, or why nothing did
-
-
-def failure(cell: Cell, error: BaseException) -> Measurement:
-    """What a cell that could not be measured leaves behind."""
-    return Measurement(cell, failure=("unavailable" if isinstance(error, Unavailable) else "error", str(error)))
+def _target(cell: Cell, inputs: Inputs) -> Target:
+    return Target(cell, inputs.artifact, str(inputs.pixels), identities(cell, runnable(cell)[1]))
 
 
 def _not_timed(cell: Cell) -> Measurement:

@@ -58,6 +58,11 @@ class Scores:
         records.write_text(self._card, json.dumps(dataclasses.asdict(scored)), "--qg-cache-dir")
 
 
+def dataset_file(folder: Path, digest: str) -> Path:
+    """Where the results of a run have what was scored, as COCO instances (`datasets.coco.to_coco`)."""
+    return folder / "datasets" / f"{digest}.json"
+
+
 def detections_file(folder: Path, digest: str) -> Path:
     """Where a cache, or the results of a run, have the detections of this digest."""
     return folder / "detections" / f"{digest}.npz"

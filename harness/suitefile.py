@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ def find(name: str, place: Path) -> tuple[Suite, Path, Cell]:
         ConfigError: no suite there has it, or several have.
     """
     known: dict[str, list[tuple[Suite, Path, Cell]]] = {}
-    for suite, file in _declared(place):
+    for suite, file in declared(place):
         for cell in suite.cells:
             known.setdefault(cell.id, []).append((suite, file.parent, cell))
     if not known:
@@ -30,7 +31,7 @@ def find(name: str, place: Path) -> tuple[Suite, Path, Cell]:
     return known[name][0]
 
 
-def _declared(place: Path) -> Iterator[tuple[Suite, Path]]:
+def declared(place: Path) -> Iterator[tuple[Suite, Path]]:
     """Module-level suites of the files that pytest would collect."""
     for file in [place] if place.is_file() else sorted(place.rglob("test_*.py")):
         try:
@@ -40,3 +41,13 @@ def _declared(place: Path) -> Iterator[tuple[Suite, Path]]:
         except Exception as error:  # a suite file is anybody's code
             raise ConfigError(f"{file} cannot be read: {type(error).__name__}: {error}") from None
         yield from ((value, file) for value in content.values() if isinstance(value, Suite))
+
+
+def line(file: Path, name: str) -> int:
+    """Where a module-level variable is assigned last, counted from 1; 1 where it comes from elsewhere."""
+    found = 1
+    for statement in ast.parse(file.read_bytes()).body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            found = statement.lineno
+    return found

@@ -264,6 +264,7 @@ class Verdict:
     reference: float | None  # the baseline's or the fp32 sibling's value; None for a fixed limit
     expected: str  # the limit in words: "≥ 0.4165"
     detail: str = ""  # why, where the numbers alone do not say it
+    interval: tuple[float, float] | None = None  # of `observed`, `reference` taken as exact; None: none is known
 
 
 def worst(statuses: Sequence[Status]) -> Status:

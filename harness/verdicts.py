@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -69,7 +70,9 @@ def _verdict(
         if gate.max_drop is not None and (
             told := tiers.judge(gate.metric, gate.max_drop * scale + EXACT, measured, baseline, alike)
         ):
-            return Verdict(gate.metric, "baseline", told[0], observed, value, _expected(gate, value), told[1])
+            found = tiers.seen(gate.metric, measured, baseline)
+            interval = (value + found.low, value + found.high) if found and math.isfinite(found.low) else None
+            return Verdict(gate.metric, "baseline", told[0], observed, value, _expected(gate, value), told[1], interval)
     return _against_baseline(gate, observed, baseline)
 
 

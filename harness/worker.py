@@ -20,7 +20,7 @@ from harness.errors import ConfigError, Unavailable, first_line
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units; also the sign of life that restarts the parent's time limit."""
+    """`done` of `total` units, 0 if uncountable; also the sign of life that restarts the parent's time limit."""
 
     done: int
     total: int

@@ -10,6 +10,13 @@ from demoproject import Demo, write_coco
 pytest_plugins = ["pytester"]
 
 
+@pytest.fixture(autouse=True)
+def no_github_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run under test says is not for the job that runs the tests."""
+    for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+        monkeypatch.delenv(variable, raising=False)
+
+
 @pytest.fixture(scope="session")
 def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artifact cache that tests share, as users' projects do."""

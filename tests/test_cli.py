@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 
 import pytest
 
-from harness import __version__
+from harness import ConfigError, Unavailable, __version__, doctor
 from harness.backends import BACKENDS
-from harness.cli import main
+from harness.cli import main, parser
+from harness.commands import NAMES
+from harness.commands.base import Exit
+from harness.errors import CellError
 
+COMMANDS = [*([name] for name in NAMES), *(["baseline", action] for action in ("list", "show", "accept", "prune"))]
 HEAVY = ("torch", "onnxruntime", "openvino", "ultralytics", "cv2", "onnx", "nncf", "pycocotools", "rich", "pytest")
 
 
@@ -20,6 +25,7 @@ HEAVY = ("torch", "onnxruntime", "openvino", "ultralytics", "cv2", "onnx", "nncf
         (["--help"], "doctor"),
         (["--help"], "exit 1 on a regression"),
         (["--version"], f"quantgate {__version__}"),
+        (["--help"], "3  infrastructure"),
         (["compare", "--help"], "B is judged against A"),
     ],
 )
@@ -56,6 +62,61 @@ def test_the_console_script_is_installed():
         [sys.executable, "-m", "harness.cli", "--version"], capture_output=True, text=True, check=True
     )
     assert shown.stdout == f"quantgate {__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_teaches_by_an_example_that_parses(capsys, command):
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    examples = capsys.readouterr().out.partition("\nExamples:\n")[2].splitlines()
+    ours = [words for words in (shlex.split(line.partition(" > ")[0]) for line in examples) if "quantgate" in words]
+    assert ours
+    for words in ours:
+        assert parser().parse_args(words[words.index("quantgate") + 1 :]).run
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ConfigError("no such file"), Exit.USAGE, "quantgate: no such file\n"),
+        (Unavailable("not installed"), Exit.INFRASTRUCTURE, "quantgate: not installed\n"),
+        (CellError("killed"), Exit.INFRASTRUCTURE, "quantgate: killed\n"),
+        (ZeroDivisionError("a bug"), Exit.INFRASTRUCTURE, "ZeroDivisionError: a bug\n"),
+    ],
+)
+def test_what_goes_wrong_is_told_and_never_reads_as_a_regression(capsys, monkeypatch, error, code, said):
+    monkeypatch.setattr(doctor, "machine_table", lambda: (_ for _ in ()).throw(error))
+    assert main(["doctor"]) == code
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_an_interruption_is_no_traceback_and_no_regression(capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "machine_table", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert main(["doctor"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_regression():
+    command = f"set -o pipefail; {sys.executable} -m harness.cli doctor | true"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (Exit.INFRASTRUCTURE, "")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in NAMES)], ids=" ".join)
+def test_help_starts_quickly_and_imports_no_runtime(arguments):
+    """As below, of a whole command line."""
+    program = f"""
+import sys, time
+from harness.cli import main
+try:
+    main({arguments})
+except SystemExit:
+    print(time.process_time(), [name for name in {HEAVY} if name in sys.modules])
+"""
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    took, imported = shown.stdout.splitlines()[-1].split(maxsplit=1)
+    assert imported == "[]"
+    assert float(took) <= 0.5
 
 
 def test_importing_the_package_is_quick_and_imports_no_runtime():

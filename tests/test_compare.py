@@ -1,4 +1,4 @@
-"""`quantgate compare A B`: 0 where nothing is worse, 1 on a regression, 2 where it cannot be told."""
+"""`quantgate compare A B`: 0 where nothing is worse, 1 on a regression, 2 where it cannot be read, 4 if asked for."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def accepted(tmp_path):
 def compared(capsys):
     """Exit code and everything printed."""
 
-    def run(a, b):
-        code = main(["compare", str(a), str(b)])
+    def run(a, b, *options):
+        code = main(["compare", str(a), str(b), *options])
         out, err = capsys.readouterr()
         return code, out + err
 
@@ -78,7 +78,7 @@ def test_a_drop_beyond_the_default_limit_is_a_regression(results, compared):
     code, text = compared(a, results("beyond", measurement(map=0.397)))
     assert code == 1
     assert "map regressed: observed 0.397, expected ≥ 0.398" in text
-    assert "-0.0030" in text
+    assert "−0.0030" in text
 
 
 def test_a_larger_artifact_is_a_regression(results, compared):
@@ -147,6 +147,15 @@ def broken_results(folder, content):
     return folder
 
 
+def test_nothing_to_compare_with_is_4_where_asked_for_and_a_regression_is_still_1(results, compared):
+    both, worse = [measurement(FP32), measurement(INT8)], [measurement(FP32), measurement(INT8, map=0.3)]
+    young = results("young", both[0])
+    assert compared(young, results("b", *both))[0] == 0
+    assert compared(young, results("b", *both), "--inconclusive", "fail")[0] == 4
+    assert compared(results("a", *both), results("b", *both), "--inconclusive", "fail")[0] == 0
+    assert compared(results("a", *both), results("b", *worse), "--inconclusive", "fail")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -171,3 +180,17 @@ def test_a_new_side_without_gates_is_no_results_json(results, compared, tmp_path
     code, text = compared(results("fine", measurement()), broken)
     assert code == 2
     assert "is not a results.json: KeyError 'suites'" in text
+
+
+def test_the_table_fits_a_narrow_terminal(results, compared, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, text = compared(results("a", measurement(FP32)), results("b", measurement(FP32)))
+    assert code == 0
+    assert max(map(len, text.splitlines())) <= 80
+    assert [line for line in text.splitlines() if FP32.id in line and "unchanged" in line and "0.4185" in line]
+
+
+def test_the_worst_cell_comes_first(results, compared):
+    a = results("a", measurement(FP32), measurement(INT8))
+    _, text = compared(a, results("b", measurement(FP32), measurement(INT8, map=0.3)))
+    assert text.index(INT8.id) < text.index(FP32.id)

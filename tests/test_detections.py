@@ -9,7 +9,7 @@ import pytest
 from builders import dataset, detections
 from coco import random_task
 
-from harness.detections import digest, load, save
+from harness.detections import class_names, digest, load, save
 
 CAT = (20, 10, 60, 40, 0.9, 0)
 DOG = (0, 0, 9, 9, 0.5, 1)
@@ -17,18 +17,19 @@ DOG = (0, 0, 9, 9, 0.5, 1)
 
 def test_what_was_saved_is_loaded_by_image(tmp_path):
     found = [detections(CAT), detections(), detections(CAT, DOG)]
-    save(tmp_path / "d.npz", dataset(3), found)
+    save(tmp_path / "d.npz", dataset(3), found, ["cat", "dog"])
     loaded = load(tmp_path / "d.npz")
     assert [len(one.scores) for one in loaded] == [1, 0, 2]
     assert np.array_equal(loaded[2].boxes, found[2].boxes)
     assert loaded[2].classes.tolist() == [0, 1]
     assert digest(loaded) == digest(found)
+    assert class_names(tmp_path / "d.npz") == ["cat", "dog"]
     with np.load(tmp_path / "d.npz") as stored:
         assert stored["image_ids"].tolist() == [1, 2, 3]
 
 
 def test_nothing_at_all_can_be_saved(tmp_path):
-    save(tmp_path / "d.npz", dataset(1), [detections()])
+    save(tmp_path / "d.npz", dataset(1), [detections()], ["cat"])
     assert [len(one.scores) for one in load(tmp_path / "d.npz")] == [0]
 
 
@@ -48,7 +49,7 @@ def test_masks_and_key_points_are_kept_and_told_apart(tmp_path, task):
     found[2] = dataclasses.replace(
         detections(), **({"masks": ()} if task == "segment" else {"points": np.zeros((0, 3, 3), np.float32)})
     )
-    save(tmp_path / "d.npz", made, found)
+    save(tmp_path / "d.npz", made, found, ["thing"])
     loaded = load(tmp_path / "d.npz")
     assert digest(loaded) == digest(found)
     assert digest(loaded) != digest([dataclasses.replace(one, masks=None, points=None) for one in found])

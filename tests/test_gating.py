@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -170,3 +171,36 @@ def test_what_cannot_be_resolved_says_what_would(accepted):
     verdict = gating.judge("latency", processes(count=5), accepted, "network", 0.001, 1)
     assert verdict.status == "inconclusive"
     assert "quieten the machine, or gate at" in verdict.detail
+
+
+def test_two_sides_of_a_run_are_judged_by_the_first_reference_that_they_share():
+    assert gating.common(IDENTITY, IDENTITY) == ("network", "")
+    upgraded = Identity("artifact", {"network": "n on ort 2", "numpy": "p"})
+    assert gating.common(IDENTITY, upgraded) == ("numpy", "")
+    apart = Identity("artifact", {"network": "n on ort 2", "numpy": "q"})
+    name, why = gating.common(IDENTITY, apart)
+    assert name == ""
+    assert why == "network: n on ort 1 on the base, n on ort 2 here; numpy: p on the base, q here"
+
+
+def test_without_a_common_reference_the_time_itself_is_judged():
+    def bare(shift: float) -> list[Replicate]:
+        alone = {"numpy": 15.0}
+        ratios = [{"numpy": noise + shift} for noise in NOISE]
+        return [gating.plain(replace(one, cpu=ratio, wall=ratio, levels=alone)) for one, ratio in
+                zip(processes(count=7), ratios, strict=True)]  # fmt: skip
+
+    first = bare(0.3)[2]
+    assert (first.cpu, first.wall, first.levels) == ({"no": 15.3}, {"no": 15.3}, {"no": 0.0})
+    accepted = Measurement(measurement().cell, samples=gating.samples(bare(0.0)))
+    found = gating.judge("latency", bare(0.2), accepted, gating.NONE, 0.05, cells=1, recorded=False)
+    assert found.status == "regressed"
+    assert "+22.1%" in found.detail and "by 7 processes against 7, no reference" in found.detail
+
+
+def test_what_would_resolve_a_run_of_two_sides_is_no_recording():
+    loose = [replace(one, cpu={"network": 20 * one.cpu["network"]}) for one in processes(count=7)]
+    accepted = Measurement(measurement().cell, samples=gating.samples(loose))
+    told = [gating.judge("latency", loose, accepted, "network", 0.06, 1, recorded).detail for recorded in (True, False)]
+    assert "record more occasions" in told[0]
+    assert "quieten the machine" in told[1]

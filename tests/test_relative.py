@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from builders import FP32, INT8, dataset, detections, measurement
 
@@ -24,7 +25,7 @@ def stored(tmp_path):
         found = [detections(*rows)]
         file = detections_file(tmp_path, digest(found))
         file.parent.mkdir(exist_ok=True)
-        save(file, dataset(1), found)
+        save(file, dataset(1), found, [])
         made = measurement(cell)
         return dataclasses.replace(
             made, per_class=per_class, provenance={**made.provenance, "detections": digest(found)}
@@ -75,3 +76,14 @@ def test_the_baseline_s_detections_are_compared_where_the_cache_has_them(stored,
     assert relative.alike(new, old, tmp_path, tmp_path) == 1.0
     assert relative.alike(new, old, tmp_path, tmp_path / "empty") is None
     assert relative.alike(old, old, tmp_path, tmp_path) is None  # identical already
+
+
+def test_the_detections_of_a_cell_are_read_once_for_both_questions(stored, tmp_path, monkeypatch):
+    read, load = [], np.load
+    monkeypatch.setattr(np, "load", lambda file: read.append(file) or load(file))
+    fp32, old, new = (stored(cell, (*CAT[:4], score, 0), per_class={}) for cell, score in
+                      [(FP32, 0.91), (INT8, 0.92), (INT8, 0.93)])  # fmt: skip
+    relative.related(new, fp32, tmp_path, 0.25)
+    relative.alike(new, old, tmp_path, tmp_path)
+    assert len(read) == 3
+    assert len({str(file) for file in read}) == 3

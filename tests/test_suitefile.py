@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import ConfigError
-from harness.suitefile import find
+from harness.suitefile import find, line
 
 TEXT = 'from harness import Suite, matrix\nSUITE = Suite("{}", "d", matrix("yolo26n", "{}", "onnxruntime"))\n'
 
@@ -46,3 +46,17 @@ def test_a_file_that_cannot_be_read_is_one_line(suites: Path) -> None:
 def test_a_place_without_suites_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="declares no suite"):
         find("x", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import x\n\nSUITE = x.make(\n 1)\n", 3),
+        ("SUITE: object = 1\n", 1),
+        ("SUITE = 1\nOTHER = 2\nSUITE = 3\n", 3),
+        ("if True:\n  pass\nfrom x import SUITE\n", 1),
+    ],
+)
+def test_a_suite_is_declared_where_its_variable_is_assigned(tmp_path, source, expected):
+    (tmp_path / "test_it.py").write_text(source)
+    assert line(tmp_path / "test_it.py", "SUITE") == expected

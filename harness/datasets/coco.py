@@ -5,9 +5,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from harness.datasets.base import TRUTH, Dataset, existing, load_image
+from harness.datasets.base import BOX, TRUTH, Dataset, existing, load_image
 from harness.errors import ConfigError
+
+
+def to_coco(dataset: Dataset) -> dict[str, Any]:
+    """What was scored as COCO instances, boxes alone; `file_name` is the whole path, `sha256` that of the file."""
+    images = [
+        {"id": image.id, "file_name": image.path, "width": image.width, "height": image.height, "sha256": image.digest}
+        for image in dataset.images
+    ]
+    categories = [{"id": number, "name": name} for number, name in dataset.categories.items()]
+    annotations = [{key: row[key] for key in ("id", *BOX)} for row in dataset.annotations]
+    return {"images": images, "categories": categories, "annotations": annotations}
 
 
 def read_coco(path: Path) -> Dataset:

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from harness.errortypes import TYPES
 from harness.explain import Explanation, Lost
+from harness.report.tables import NONE
 
-NONE = "–"
 WORDS = {
     "reference": "fp32 PyTorch",
     "preprocessing": "with Ultralytics' letterbox",

@@ -31,10 +31,13 @@ def installed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([site, str(pages.ROOT)]))
 
 
-def test_it_finds_what_onnx_runtime_finds_and_is_timed(installed, pytester: pytest.Pytester, few_images: Path) -> None:
+def test_it_finds_what_onnx_runtime_finds_is_timed_and_exported(
+    installed, pytester: pytest.Pytester, few_images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytester.makepyfile(test_opencv=SUITE)
-    options = ("-p", "no:cacheprovider", "--qg-dataset", str(few_images), "--qg-cache-dir", "cache")
-    result = pytester.runpytest_subprocess(*options, "--qg-require-backends", "opencv")
+    monkeypatch.setenv("QUANTGATE_CACHE", str(pytester.path / "cache"))
+    options = ("-p", "no:cacheprovider", "--qg-dataset", str(few_images), "--qg-require-backends", "opencv")
+    result = pytester.runpytest_subprocess(*options)
     assert result.ret == 0
     content = json.loads((pytester.path / ".quantgate" / "results.json").read_text())
     theirs, ours = sorted(content["cells"], key=lambda cell: cell["cell"]["backend"])
@@ -44,6 +47,10 @@ def test_it_finds_what_onnx_runtime_finds_and_is_timed(installed, pytester: pyte
     assert ours["metrics"]["attested_share"] is None, "OpenCV does not say what it executed"
     assert ours["metrics"]["latency_p50_ms"] > 0
     assert ours["provenance"]["versions"]["opencv"]
+
+    command = [sys.executable, "-m", "harness.cli", "export", ours["id"], "-o", "release", "--suite", "test_opencv.py"]
+    assert pytester.run(*command).ret == 0
+    assert "is loaded by opencv" in (pytester.path / "release" / "README.md").read_text()
 
 
 def test_its_reference_is_the_frozen_network(installed, pytester: pytest.Pytester) -> None:

@@ -1,91 +1,75 @@
-"""The table and the lines under it: what a person reads."""
+"""The report as a whole: what is folded, in which order its parts come, what -q leaves."""
 
 from __future__ import annotations
 
-import io
-import re
+from pathlib import Path
 
-from builders import measurement
-from rich.console import Console
+import pytest
+from shown import FP32, PLAN, result, unavailable
 
-from harness.report.terminal import STYLES, repeat, table
-from harness.results import CellResult, Plan
-from harness.types import SEVERITY, Cell
+from harness.inputs import Settings
+from harness.report.order import View
+from harness.report.progress import Live
+from harness.report.terminal import summary
+from harness.session import Session
+from harness.types import Verdict
 
-LONG = Cell("yolo26n-digits", "int8-dynamic", "onnxruntime")
-
-
-def result(cell: Cell, status="met", baseline=None, executed=None, **metrics) -> CellResult:
-    measured = measurement(cell, **metrics)
-    if executed:
-        measured = measured.merged(type(measured)(cell, executed=executed))
-    return CellResult("demo", cell.id, cell, status, None, measured, (), baseline, "suites/demo/test_demo.py")
-
-
-def drawn(results: list[CellResult], width: int = 100, colour: bool = False) -> str:
-    stream = io.StringIO()
-    console = Console(file=stream, width=width, force_terminal=colour, no_color=not colour)
-    console.print(table(Plan("demo", "test_demo.py", (), ()), results))
-    return stream.getvalue()
+INT8 = FP32.sibling("int8")
+MISSED = Verdict(
+    "map", "fp32", "missed", 0.7, 0.75, "≥ 0.73", "a reason that is longer than what a terminal has room for"
+)
+RESULTS = [
+    result(FP32, map=0.75, latency_p50_ms=5.0, preprocess_ms=0.4, postprocess_ms=0.3, peak_rss_bytes=1e8),
+    result(INT8, "missed", [MISSED], map=0.7, latency_p50_ms=2.0, latency_ratio=0.4),
+    unavailable(FP32.sibling("bf16"), "no kernels for it, and none that could be installed: take another backend"),
+]
 
 
-def row(text: str, word: str) -> str:
-    return next(line for line in text.splitlines() if word in line)
+@pytest.fixture
+def session():
+    made = Session(
+        Settings(Path("results/runs/now"), Path("cache")), Path("baselines"), update=False, require_baseline=False,
+        explain=False, inconclusive_fails=False, require_backends=(), options=("--qg-fresh",), view=View(),
+        live=Live(None),
+    )  # fmt: skip
+    made.plans, made.results = [PLAN], RESULTS
+    return made
 
 
-def test_the_widest_row_is_whole_in_100_columns_and_needs_no_colour() -> None:
-    metrics = {"map": 0.7123, "size_bytes": 112_930_256, "latency_p50_ms": 1234.5, "latency_ratio": 0.5}
-    fp32 = result(LONG.sibling("fp32"), **{**metrics, "map": 0.75, "latency_ratio": None})
-    text = drawn([fp32, result(LONG, "inconclusive", {"map": 0.7}, **metrics)])
-    assert max(map(len, text.splitlines())) <= 100
-    assert "\x1b" not in text
-    assert "…" not in text
-    shown = row(text, "int8-dynamic").split()
-    assert shown == [
-        "int8-dynamic",
-        "112.9",
-        "1.00",
-        "1234.5",
-        "2.00×",
-        "0.7123",
-        "+0.0123",
-        "−0.0377",
-        "inconclusive",
-    ]
+@pytest.mark.parametrize("width", [40, 72, 73, 74, 75, 76, 80, 100, 160])
+def test_on_a_terminal_nothing_is_wider_than_it_but_what_is_made_to_be_copied(session, width):
+    lines = summary(session, width, colour=False, folded=True).splitlines()
+    wide = [line for line in lines if len(line) > width]
+    assert all(line.startswith(("  repeat: ", "results: ", "quantgate demo on ")) for line in wide)
+    assert sum(line.strip("─") == "" and line != "" for line in lines) == 1, "the rule is one line"
 
 
-def test_colours_tell_failing_from_fine() -> None:
-    assert re.search(r"\x1b\[[0-9;]*31m.*missed", drawn([result(LONG, "missed")], colour=True))
-    assert re.search(r"\x1b\[[0-9;]*32m.*met", drawn([result(LONG, "met")], colour=True))
+def test_in_a_pipe_a_sentence_is_one_line(session):
+    lines = summary(session, 60, colour=False, folded=False).splitlines()
+    assert f"unavailable: onnxruntime bf16: {RESULTS[2].reason}" in lines
+    assert "  repeat: pytest --qg-fresh 'test_demo.py::test_accuracy[yolo26n-int8-onnxruntime-cpu]'" in lines
 
 
-def test_every_status_has_a_style() -> None:
-    assert set(STYLES) == set(SEVERITY)
+def test_the_table_comes_first_and_the_line_for_the_chat_last(session):
+    session.revision = "11a0358"
+    lines = summary(session, 100, colour=False, folded=False).splitlines()
+    assert lines[0] == "demo: 128 images, p50 on 2 threads"
+    assert (
+        "quantgate demo on " in lines[-1] and " at 11a0358: 1 missed, 1 unchanged, 1 unavailable; worst: " in lines[-1]
+    )
+    assert "★ no other cell is both faster and more accurate" in lines
 
 
-def test_what_executed_is_shown_only_where_the_name_says_something_else() -> None:
-    half = result(LONG.sibling("fp16"), executed={"f32": 100})
-    int8 = result(LONG.sibling("int8"), executed={"i8": 90, "f32": 10})
-    text = drawn([half, int8])
-    assert "fp16 (f32)" in text
-    assert "int8 (" not in text
+def test_the_front_is_explained_only_where_it_is_seen(session):
+    session.view = View(show="bf16")
+    assert "★" not in summary(session, 100, colour=False, folded=False)
 
 
-def test_a_cell_without_numbers_shows_dashes_and_not_zeros() -> None:
-    empty = CellResult("demo", LONG.id, LONG, "unavailable", "no runtime", None)
-    shown = row(drawn([empty]), "unavailable")
-    assert shown.count("–") == 7
-    assert "0.0" not in shown
-
-
-def test_the_model_and_the_backend_are_written_once_per_group() -> None:
-    text = drawn([result(LONG.sibling(precision)) for precision in ("fp32", "fp16", "int8")])
-    assert text.count("yolo26n-digits") == 1
-    assert text.count("onnxruntime") == 1
-
-
-def test_the_command_that_repeats_a_cell_names_its_test_and_the_options() -> None:
-    cell = Cell("yolo26n:e2e", "int8:entropy", "onnxruntime")
-    command = repeat(result(cell), ["accuracy"], ["--qg-cache-dir=/a b"])
-    wanted = "'suites/demo/test_demo.py::test_accuracy[yolo26n~e2e-int8~entropy-onnxruntime-cpu]'"
-    assert command == f"pytest '--qg-cache-dir=/a b' {wanted}"
+def test_q_leaves_verdicts_the_chat_line_and_what_went_wrong(session):
+    session.view, session.problem = View(show="int8,opnvino", verbosity=-1), "results.json cannot be written"
+    lines = summary(session, 100, colour=False, folded=False).splitlines()
+    assert lines[:2] == [f"missed       {INT8}", "--qg-show: no cell matches 'opnvino'; known: bf16, cpu, error, fp32, "
+                         "improved, incomparable, inconclusive, int8, met, missed, missing, no-baseline, onnxruntime, "
+                         "regressed, unavailable, unchanged, yolo26n"]  # fmt: skip
+    assert lines[2].startswith("quantgate demo on ")
+    assert lines[3:] == ["results.json cannot be written"]

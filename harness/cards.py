@@ -1,0 +1,119 @@
+"""What goes with an exported artifact: a card that says what it is, where from, and how to read its answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.accuracy import names_of, reading_of
+from harness.backends import backend
+from harness.datasets import Dataset
+from harness.geometry import PAD
+from harness.results import CellResult
+from harness.types import Artifact, Cell, Suite
+from harness.worker import Channel
+
+SCHEMA = 1
+IDENTITY = ("weights", "recipe", "calibration", "training", "imgsz", "versions")
+"""Provenance in which two measurements of one artifact agree."""
+
+OUTPUTS = {
+    "raw": "[N, 4 + C, anchors]: centre x, centre y, width, height in pixels of the network input, then a score for "
+    "each class. Keep scores above conf, then NMS within each class at iou, at most max_det.",
+    "e2e": "[N, detections, 6]: x1, y1, x2, y2 in pixels of the network input, score, class. Keep scores above conf; "
+    "no NMS.",
+    "yolov5": "[N, anchors, 5 + C]: centre x, centre y, width, height in pixels of the network input, objectness, then "
+    "classes; a score is objectness × class. Keep those above conf, then NMS within each class at iou.",
+    "yolox": "[N, anchors, 5 + C]: offsets in units of the stride (x, y) and logarithms of them (width, height), "
+    "objectness, then classes; a score is objectness × class. Keep those above conf, then NMS within classes at iou.",
+}
+"""What the detections are, by family, as `families.decode` reads them."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one call of an artifact shows."""
+
+    layout: str  # of its detections, a key of OUTPUTS
+    output: int  # which of the outputs holds them
+    shape: tuple[int, ...]  # of that output
+    names: Sequence[str]  # of the classes
+
+
+@dataclass(frozen=True)
+class LookJob:
+    """Open an artifact and run it once."""
+
+    cell: Cell
+    artifact: Artifact
+    dataset: Dataset  # names the classes where the file does not
+
+    def run(self, channel: Channel) -> Look:
+        import numpy as np
+
+        session = backend(self.cell.backend).open(self.artifact, self.cell, threads=1)
+        reading = reading_of(session, self.cell, self.artifact)
+        blank = np.zeros((self.cell.batch, 3, self.cell.imgsz, self.cell.imgsz), np.float32)
+        shape = tuple(map(int, session.infer(blank)[reading.output].shape))
+        session.close()
+        return Look(reading.layout, reading.output, shape, names_of(reading, self.cell, self.artifact, self.dataset))
+
+
+def card(
+    suite: Suite, cell: Cell, artifact: Artifact, provenance: Mapping[str, Any], seen: Look, last: CellResult | None
+) -> dict[str, Any]:
+    """Everything that a user of the file has to know. `last` is the cell in the last results, where there is one."""
+    folder = Path(artifact.path).parent
+    known = json.loads((folder / "artifact.json").read_text())
+    made = known["meta"]["shaped_by"]
+    bgr = seen.layout == "yolox"
+    metrics, why = measured(last, provenance)
+    return {
+        "schema": SCHEMA,
+        "quantgate": __version__,
+        "cell": cell.id,
+        "suite": suite.name,
+        "key": artifact.key,
+        "entry": Path(artifact.path).name,
+        "files": known["files"],
+        "size_bytes": artifact.size_bytes,
+        "weights": provenance["weights"],
+        "recipe": {name: made["recipe"][name] for name in ("build", "params", "stored", "executes", "version")},
+        "calibration": provenance["calibration"],
+        "training": provenance["training"],
+        "versions": provenance["versions"],
+        "device": cell.device,
+        "input": {
+            "shape": [cell.batch, 3, cell.imgsz, cell.imgsz],
+            "type": "float32",
+            "colour": "BGR" if bgr else "RGB",
+            "range": [0, 255 if bgr else 1],
+            "letterbox": {"pad": PAD, "scale": "longer side to the input, bilinear", "place": "centred"},
+        },
+        "output": {
+            "index": seen.output,
+            "shape": list(seen.shape),
+            "layout": seen.layout,
+            "meaning": OUTPUTS[seen.layout],
+        },
+        "decoding": {**dataclasses.asdict(suite.decoding), "operating_conf": suite.operating_conf},
+        "names": list(seen.names),
+        "metrics": metrics,
+        "metrics_note": why,
+        "status": last.status if last and metrics else None,
+    }
+
+
+def measured(last: CellResult | None, provenance: Mapping[str, Any]) -> tuple[dict[str, float | None] | None, str]:
+    """Metrics of the last results, or None and why: numbers of another artifact are worse than none."""
+    if last is None or last.measured is None or not last.measured.metrics:
+        return None, "not measured: no last results of this cell"
+    then = last.measured.provenance
+    if differing := [name for name in IDENTITY if then.get(name) != provenance.get(name)]:
+        return None, f"not measured: the last results are of another artifact ({', '.join(differing)} differ)"
+    return dict(last.measured.metrics), f"{then.get('images')} images of {then.get('dataset')}"

@@ -1,0 +1,48 @@
+"""`quantgate compare A B`: two results or folders of baselines side by side."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.commands.base import Commands, Exit, command
+
+
+def add(commands: Commands) -> None:
+    parser = command(
+        commands, "compare", run,
+        summary="two results or baseline folders side by side; exit 1 on a regression",
+        description="A and B are each a results.json, a results folder (.quantgate) or a baselines folder. "
+        "B is judged against A by B's own baseline gates, else by: mAP −0.002, size +1 %.",
+        examples=[
+            "quantgate compare baselines .quantgate",
+            "quantgate compare main/results.json branch/results.json --inconclusive fail",
+        ],
+    )  # fmt: skip
+    parser.add_argument("a", metavar="A", type=Path, help="what was accepted")
+    parser.add_argument("b", metavar="B", type=Path, help="what is new")
+    parser.add_argument(
+        "--inconclusive", choices=("pass", "fail"), default="pass",
+        help="`fail`: exit 4 where a verdict cannot be decided, or there is nothing to compare with (pass)",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> Exit:
+    from rich.console import Console
+
+    from harness import compare
+    from harness.report.lines import LOUD
+    from harness.report.tables import draw, fitted
+    from harness.types import FAILING
+
+    rows = compare.compare(compare.load(options.a), compare.load(options.b), compare.gates(options.b))
+    console = Console()
+    for part in draw(fitted(compare.sheet(rows), console.width), console.width):
+        console.print(part)
+    for row in rows:
+        if row.detail:
+            console.print(f"{'/'.join(row.key)}: {row.detail}", soft_wrap=True)
+    if any(row.status in FAILING for row in rows):
+        return Exit.REGRESSION
+    undecided = options.inconclusive == "fail" and any(row.status in LOUD for row in rows)
+    return Exit.INCONCLUSIVE if undecided else Exit.FINE

@@ -1,0 +1,52 @@
+"""`quantgate explain CELL`: where the accuracy of a cell went."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.commands.base import Commands, Exit, add_cell, command
+from harness.errors import ConfigError
+
+
+def add(commands: Commands) -> None:
+    parser = command(
+        commands, "explain", run,
+        summary="where the accuracy of a cell went: stages, kinds of error, classes, images, layers",
+        description="Swaps one stage at a time between the fp32 PyTorch pipeline and the cell's, and ranks the layers "
+        "of int8 by the noise they add. In a run, --qg-explain does so for every cell that an accuracy gate fails.",
+        examples=[
+            "quantgate explain yolo26n-digits-int8-openvino-cpu",
+            "quantgate explain yolo26n-int8-onnxruntime-cpu --suite suites/coco --images 128",
+        ],
+    )  # fmt: skip
+    add_cell(parser)
+    parser.add_argument("--suite", type=Path, default=Path("suites"), help="file or folder of suites (suites)")
+    parser.add_argument("--images", type=int, default=64, help="of the data set, from its start (64)")
+
+
+def run(options: argparse.Namespace) -> Exit:
+    import tempfile
+
+    from rich.console import Console
+
+    from harness import sources, suitefile
+    from harness.inputs import Settings
+    from harness.report import explanation
+    from harness.runner import Runner
+
+    if options.images < 1:
+        raise ConfigError(f"--images {options.images}: look at one image or more")
+    suite, home, cell = suitefile.find(options.cell, options.suite)
+    weights, data = (tuple(sources.folders_in(name)) for name in ("QUANTGATE_WEIGHTS", "QUANTGATE_DATA"))
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder, console.status("") as status:
+        settings = Settings(Path(folder), sources.cache_folder(), weights=weights, data=data)
+        runner = Runner(
+            settings,
+            lambda label, progress: status.update(f"{label}: {progress.done} of {progress.total}" if progress else ""),
+        )
+        explained = runner.explain(suite, home, cell, options.images)
+    for part in explanation.render(explained):
+        console.print(part, soft_wrap=isinstance(part, str))
+    return Exit.FINE

@@ -1,0 +1,69 @@
+"""`quantgate history CELL | list | import RESULTS`: what earlier runs measured."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.commands.base import Commands, Exit, add_cell, command
+from harness.errors import ConfigError
+
+SHOWN = ("map", "size_bytes", "cpu_ratio", "latency_p50_ms")
+
+
+def add(commands: Commands) -> None:
+    parser = command(
+        commands, "history", run,
+        summary="what earlier runs measured: the trend of a cell, and where its level changed",
+        description="Every run is appended to .quantgate/history.db (--qg-history names another file, or `off`). "
+        "`history CELL` draws its metrics with change points and what changed with them: commit, versions. "
+        "`history list` lists the runs. `history import` adds those of results.json files, from CI for instance; a run "
+        "that is there already is left alone.",
+        examples=[
+            "quantgate history yolo26n-digits-int8-openvino-cpu",
+            "quantgate history yolo26n-digits-int8-openvino-cpu --metric map --metric map_small",
+            "quantgate history list",
+            "quantgate history import artifacts/*/results.json",
+        ],
+    )  # fmt: skip
+    add_cell(parser, "what", metavar="CELL | list | import", help="the id of a cell, or one of the two words")
+    parser.add_argument("files", metavar="RESULTS", nargs="*", type=Path, help="import: results.json, or their folders")
+    parser.add_argument("--metric", action="append", help=f"of the trend, repeatable ({', '.join(SHOWN)})")
+    parser.add_argument("--suite", default="", help="only this suite's")
+    parser.add_argument("--db", type=Path, default=Path(".quantgate/history.db"), help="the file (%(default)s)")
+
+
+def run(options: argparse.Namespace) -> Exit:
+    if options.files and options.what != "import":
+        raise ConfigError(f"only `history import` takes files: {options.files[0]}")
+    if options.what == "import":
+        return _import(options.db, options.files)
+    from rich.console import Console
+
+    from harness import history
+    from harness.report import trend
+
+    console = Console(highlight=False, markup=False)
+    if options.what == "list":
+        console.print(trend.runs(history.runs(options.db)))
+        return Exit.FINE
+    drawn = 0
+    for metric in options.metric or SHOWN:
+        for one in history.trend(options.db, options.what, metric, options.suite):
+            for part in trend.render(one, console.width):
+                console.print(part)
+            drawn += 1
+    if not drawn:
+        raise ConfigError(f"no run of {options.what} in {options.db} has {' or '.join(options.metric or SHOWN)}")
+    return Exit.FINE
+
+
+def _import(db: Path, files: list[Path]) -> Exit:
+    from harness import ledger
+
+    if not files:
+        raise ConfigError("history import takes results: quantgate history import artifacts/*/results.json")
+    for file in files:
+        file = file / "results.json" if file.is_dir() else file
+        print(f"{file}: {'imported' if ledger.add_file(db, file) else 'is there already'}")
+    return Exit.FINE

@@ -1,0 +1,40 @@
+"""`quantgate init [DIR]`: a starter suite in a user's own repository."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.commands.base import Commands, Exit, command
+from harness.errors import ConfigError
+
+NEXT = """
+Next{where}:
+  pytest suites -n auto --qg-baseline-update    measure the bundled model, and accept that as the baseline
+  pytest suites -n auto --qg-require-baseline   measure it again, and fail where anything got worse: the gate
+then commit, and put your own weights and data into suites/starter/test_starter.py."""
+
+
+def add(commands: Commands) -> None:
+    parser = command(
+        commands, "init", run,
+        summary="a starter suite, a CI workflow and their folders, for a repository of your own",
+        description="Writes suites/starter/test_starter.py, .github/workflows/quantgate.yml, baselines/ and a line of "
+        ".gitignore, and says what to do next. What is there already is left as it is, and named.",
+        examples=["quantgate init", "quantgate init ~/detector"],
+    )  # fmt: skip
+    parser.add_argument("dir", metavar="DIR", nargs="?", type=Path, default=Path(), help="the repository (this folder)")
+
+
+def run(options: argparse.Namespace) -> Exit:
+    from harness import starter
+
+    if options.dir.exists() and not options.dir.is_dir():
+        raise ConfigError(f"{options.dir} is no folder; name the folder of a repository")
+    for line in starter.write(options.dir):
+        print(line)
+    if not any((folder / ".git").exists() for folder in (options.dir.resolve(), *options.dir.resolve().parents)):
+        print("this is no git repository yet: baselines are meant to be committed (git init)")
+    where = "" if options.dir.resolve() == Path.cwd() else f", in {options.dir}"
+    print(NEXT.format(where=where))
+    return Exit.FINE

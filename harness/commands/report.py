@@ -1,0 +1,30 @@
+"""`quantgate report RESULTS`: the HTML report of a results file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.commands.base import Commands, Exit, command
+
+
+def add(commands: Commands) -> None:
+    parser = command(
+        commands, "report", run,
+        summary="the HTML report of a results file: one file that opens anywhere",
+        description="RESULTS is a results.json or the folder that holds one (.quantgate, or what CI kept of it). The "
+        "detections beside it, where they are there, give the pictures of what changed; everything else is in the "
+        "file. Under pytest, --qg-html FILE writes the same report at the end of the run.",
+        examples=["quantgate report .quantgate -o report.html", "quantgate report artifact/results.json"],
+    )  # fmt: skip
+    parser.add_argument("results", metavar="RESULTS", type=Path, help="a results.json, or the folder that holds it")
+    parser.add_argument("--history", type=Path, help="the file of earlier runs (history.db beside the results)")
+    parser.add_argument("-o", "--out", type=Path, default=Path("report.html"), help="the file to write (report.html)")
+
+
+def run(options: argparse.Namespace) -> Exit:
+    from harness.report import html
+
+    html.write(options.results, options.out, history=options.history)
+    print(options.out)
+    return Exit.FINE

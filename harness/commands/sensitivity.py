@@ -1,0 +1,52 @@
+"""`quantgate sensitivity MODEL`: which layers lose how much in int8."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.commands.base import Commands, Exit, command
+from harness.errors import ConfigError
+
+
+def add(commands: Commands) -> None:
+    parser = command(
+        commands, "sensitivity", run,
+        summary="which layers lose how much in int8, ranked",
+        description="Quantizes one group of layers at a time, all else in float, and judges each network on images of "
+        "the train split that calibration has not seen. Weights and data are found as in a suite: by path, or by name "
+        "in QUANTGATE_WEIGHTS and QUANTGATE_DATA.",
+        examples=["quantgate sensitivity yolo26n-digits --data digits --imgsz 256"],
+    )  # fmt: skip
+    parser.add_argument("model", metavar="MODEL", help="a checkpoint, by path or name")
+    parser.add_argument("--backend", default="onnxruntime", help="onnxruntime, the only one so far")
+    parser.add_argument("--data", required=True, help="a data set with a train split, by path or name")
+    parser.add_argument("--calibration", type=Path, help="other images to calibrate on: a data set or a folder")
+    parser.add_argument("--limit", type=int, default=64, help="judge on so many images, 0 for all (64)")
+    parser.add_argument("--imgsz", type=int, default=640, help="side of the network input (640)")
+    parser.add_argument("--scored", action="store_true", help="judge on the val split; then it is no test any more")
+
+
+def run(options: argparse.Namespace) -> Exit:
+    from rich.console import Console
+
+    from harness import sensitivity, sources
+    from harness.matrix import matrix
+
+    (cell,) = matrix(options.model, "fp32", options.backend, options.imgsz)
+    weights = sources.find_weights(cell.weights, Path(), sources.folders_in("QUANTGATE_WEIGHTS"))
+    data = sources.find_data([options.data], Path(), sources.folders_in("QUANTGATE_DATA"))
+    if weights is None or data is None:
+        missing = options.model if weights is None else options.data
+        raise ConfigError(f"{missing} is not here; give its path: this command downloads nothing")
+    wanted = sensitivity.SplitJob(data, options.calibration, options.limit, options.scored)
+    cache = sources.cache_folder()
+    console = Console()
+    with console.status("") as status:
+        split, rows = sensitivity.measure(
+            cell, weights, wanted, cache,
+            lambda label, progress: status.update(f"{label}: {progress.done} of {progress.total}" if progress else ""),
+        )  # fmt: skip
+    console.print(sensitivity.table(rows))
+    console.print(sensitivity.explanation(cell, split), soft_wrap=True)
+    return Exit.FINE

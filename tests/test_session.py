@@ -1,0 +1,31 @@
+"""Which statuses fail in a run, by its options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.inputs import Settings
+from harness.report.order import View
+from harness.report.progress import Live
+from harness.session import Session
+from harness.types import FAILING
+
+
+@pytest.mark.parametrize(
+    ("require_baseline", "inconclusive_fails", "more"),
+    [
+        (False, False, set()),
+        (True, False, {"no-baseline", "incomparable"}),
+        (False, True, {"inconclusive"}),
+        (True, True, {"no-baseline", "incomparable", "inconclusive"}),
+    ],
+)
+def test_options_make_more_statuses_fail(require_baseline, inconclusive_fails, more):
+    session = Session(
+        Settings(Path("run"), Path("cache")), Path("baselines"), update=False, require_baseline=require_baseline,
+        explain=False, inconclusive_fails=inconclusive_fails, require_backends=(), options=(), view=View(),
+        live=Live(None),
+    )  # fmt: skip
+    assert session.failing == FAILING | more

@@ -1,0 +1,92 @@
+"""The two sides of a gate: what is the same on both, what the base has, and how it is read back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from builders import FP32, INT8, measurement
+
+from harness.errors import ConfigError
+from harness.looks import alternating
+from harness.records import measurement_to_json
+from harness.results import CellResult, Plan, PlannedCell, to_json
+from harness.sides import Base, Side, Target, other_versions
+from harness.types import Artifact, Measurement
+
+TARGET = Target(FP32, Artifact("model.onnx", "k1", 1), "pixels.npy", {"network": "n"})
+BASE = Base("HEAD~1 (1a2b3c4)", ("quantgate", "gate"), "python", "/tree", "")
+
+
+def test_sides_take_turns_and_every_other_pair_begins_with_the_candidate() -> None:
+    assert alternating(3) == [True, False, False, True, True, False]
+    assert alternating(7)[:6] == alternating(3)
+    assert sum(alternating(7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"references": {"network": "another"}}, True),  # follows from the environment
+        ({"artifact": Artifact("elsewhere.onnx", "k1", 1)}, True),
+        ({"artifact": Artifact("model.onnx", "k2", 1)}, False),
+        ({"python": "/another/python"}, False),
+        ({"package": "/tree/harness"}, False),
+        ({"pixels": "other.npy"}, False),
+        ({"cell": dataclasses.replace(FP32, batch=2)}, False),
+    ],
+)
+def test_only_the_same_file_in_the_same_code_and_environment_needs_no_measuring(changes, same: bool) -> None:
+    assert TARGET.same(dataclasses.replace(TARGET, **changes)) == same
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Base:
+    """A base that scored fp32, could not run int8, and left the target of fp32."""
+    rows = [
+        CellResult("s", FP32.id, FP32, "met", None, Measurement(FP32)),
+        CellResult("s", INT8.id, INT8, "error", "it crashed", Measurement(INT8)),
+    ]
+    plan = Plan("s", "test_s.py", (), tuple(PlannedCell(row.cell, ("accuracy",)) for row in rows if row.cell))
+    (tmp_path / "results.json").write_text(json.dumps(to_json([plan], rows, "pytest")))
+    TARGET.publish(tmp_path / "runs" / "one", "s")
+    made = dataclasses.replace(BASE, results=str(tmp_path))
+    made.write(tmp_path / "base.json")
+    return Base.read(tmp_path / "base.json")
+
+
+def test_a_base_is_read_back_with_what_its_run_left(base: Base) -> None:
+    assert base.target("s", FP32) == TARGET
+    assert base.target("s", INT8) is None
+    assert base.side == Side("the base", "python", {"PYTHONPATH": "/tree"})
+    assert base.removed("s", [FP32]) == [INT8.id]
+    assert dataclasses.replace(base, allow_removed=True).removed("s", [FP32]) == []
+    assert base.removed("another", [FP32]) == []
+
+
+def test_what_a_base_lacks_has_a_reason(base: Base) -> None:
+    assert base.lacks("s", INT8) == f"error on the base {BASE.title}: it crashed"
+    assert base.lacks("s", dataclasses.replace(FP32, model="m")) == f"new: the base {BASE.title} has no such cell"
+    assert "older than `quantgate gate`?" in base.lacks("s", FP32)
+    assert BASE.lacks("s", FP32).startswith("new: "), "no suite, no cell"
+    assert BASE.target("s", FP32) is None
+
+
+def test_a_file_that_is_no_base_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "base.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"--qg-base .*base\.json: KeyError 'command'; `quantgate gate` writes it"):
+        Base.read(tmp_path / "base.json")
+
+
+def test_other_versions_are_noted() -> None:
+    def at(**versions: str) -> Measurement:
+        return dataclasses.replace(measurement(), provenance={"versions": versions})
+
+    noted = other_versions(at(onnx="1", onnxruntime="2"), at(onnx="1", onnxruntime="1"))
+    assert noted.notes == ("onnxruntime 1 on the base, 2 here",)
+    assert other_versions(at(onnx="1"), at(onnx="1")).notes == ()
+    assert other_versions(at(onnx="1"), None).notes == ()
+    assert measurement_to_json(noted)["notes"] == noted.notes
