@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import energy, machine, stability
-from harness.backends import cuda, names
+from harness.backends import backend_names, cuda
 from harness.declarations import Model, Qat
 from harness.errors import Unavailable
 from harness.inputs import runnable
@@ -34,7 +34,7 @@ class Ability:
 
 def abilities() -> list[Ability]:
     """Every combination a suite may declare, `null` excepted."""
-    return [_ability(name, precision) for name in names() if name != "null" for precision in PRECISIONS]
+    return [_ability(name, precision) for name in backend_names() if name != "null" for precision in PRECISIONS]
 
 
 def _ability(name: str, precision: str) -> Ability:

@@ -7,7 +7,7 @@ from itertools import product
 from os import PathLike, fspath
 from pathlib import PurePath
 
-from harness.backends import GPU_ONLY, names
+from harness.backends import GPU_ONLY, backend_names
 from harness.declarations import LAYOUTS, Model, Qat
 from harness.errors import ConfigError, nearest
 from harness.precision import PRECISIONS, recipe_names
@@ -98,8 +98,8 @@ def _devices(runtime: str, declared: Sequence[str]) -> Sequence[str]:
 
 
 def _backend(name: str) -> str:
-    if name not in names():
-        raise ConfigError(f"matrix: unknown backend {name!r}; {nearest(name, names())}")
+    if name not in backend_names():
+        raise ConfigError(f"matrix: unknown backend {name!r}; {nearest(name, backend_names())}")
     return name
 
 

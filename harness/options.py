@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness import ledger
-from harness.backends import names
+from harness.backends import backend_names
 from harness.errors import ConfigError, nearest
 from harness.inputs import Settings
 from harness.report.order import View
@@ -121,8 +121,9 @@ def _view(config: pytest.Config) -> View:
 
 def _check(config: pytest.Config, settings: Settings) -> None:
     for name in _required(config):
-        if name not in names():
-            raise pytest.UsageError(f"--qg-require-backends: unknown backend {name!r}; {nearest(name, names())}")
+        if name not in backend_names():
+            hint = nearest(name, backend_names())
+            raise pytest.UsageError(f"--qg-require-backends: unknown backend {name!r}; {hint}")
     if settings.timeout_s <= 0:
         raise pytest.UsageError(f"--qg-timeout: {settings.timeout_s:g} is not a number of seconds above 0")
     update = config.getoption("--qg-baseline-update")

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXCUSE = re.compile(r"<!-- not executed: (.+?) -->", re.DOTALL)
 TARGET = re.compile(r"""(?:src|srcset|href)=["']([^"']+)["']""")
+OPERATORS = "|&;()<>"
 PROGRAMS = ("pytest", "quantgate", "python", "pip")
 
 
@@ -51,7 +52,7 @@ class Page:
     anchors: frozenset[str]
     spans: tuple[str, ...]  # code within text
 
-    def languages(self, language: str) -> list[Block]:
+    def blocks_in(self, language: str) -> list[Block]:
         return [block for block in self.blocks if block.language == language]
 
 
@@ -113,14 +114,17 @@ def prints(command: Command, output: str) -> bool:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The words of every command of a script or a line; variables before it and what a shell does with it are cut."""
+    """The words of every command of a script or a line, without the variables before it."""
     for line in text.replace("\\\n", " ").splitlines():
-        for part in re.split(r"&&|\|\||[;|]|\$\(|<\(", line):
-            try:
-                words = shlex.split(part.replace("…", ""), comments=True)
-            except ValueError:
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=OPERATORS)
+        lexer.whitespace_split = True
+        words: list[str] = []
+        for word in (*lexer, ";"):
+            if not set(word) <= set(OPERATORS):
+                words.append(word)
                 continue
             while words and re.match(r"[A-Z_]+=", words[0]):
                 words = words[1:]
             if words:
                 yield words
+            words = []

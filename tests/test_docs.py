@@ -31,8 +31,8 @@ from harness.results import SCHEMA_FILE
 from harness.types import SEVERITY
 
 READ = [pages.read(path) for path in PAGES]
-PYTHON = [(page, block) for page in READ for block in page.languages("python") if not block.file]
-CONSOLE = [page for page in READ if page.languages("console")]
+PYTHON = [(page, block) for page in READ for block in page.blocks_in("python") if not block.file]
+CONSOLE = [page for page in READ if page.blocks_in("console")]
 every_page = pytest.mark.parametrize("page", READ, ids=lambda page: page.path.name)
 
 
@@ -154,16 +154,16 @@ def whole_help(command: argparse.ArgumentParser) -> str:
 
 @every_page
 def test_what_does_not_run_says_why(page: Page) -> None:
-    for block in page.languages("bash"):
+    for block in page.blocks_in("bash"):
         assert block.excuse, f"{place(page, block)}: <!-- not executed: reason --> is missing"
-    assert not page.languages("sh") + page.languages("shell"), "console or bash"
+    assert not page.blocks_in("sh") + page.blocks_in("shell"), "console or bash"
     assert page in CONSOLE or not any(block.file for block in page.blocks), "a file that no command uses"
 
 
 @every_page
 def test_every_command_that_a_page_names_exists(page: Page, options: dict[str, str]) -> None:
-    blocks = [block.text for block in page.languages("bash")]
-    lines = [command.line for block in page.languages("console") for command in pages.console(block)]
+    blocks = [block.text for block in page.blocks_in("bash")]
+    lines = [command.line for block in page.blocks_in("console") for command in pages.console(block)]
     spans = [span for span in page.spans if span.split()[:1] and span.split()[0] in pages.PROGRAMS]
     for text in (*blocks, *lines, *spans):
         for words in pages.commands(text):

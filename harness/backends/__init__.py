@@ -24,7 +24,7 @@ PARTS = ("probe", "load", "open", "REFERENCE", "RECIPES")
 """What the module of another package has to have: a backend, and the recipes of its artifacts."""
 
 
-def names() -> tuple[str, ...]:
+def backend_names() -> tuple[str, ...]:
     """What a suite may name: quantgate's own backends, then those of other packages."""
     return (*BACKENDS, *sorted(registered()))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from harness.backends import BACKENDS, names, outside
+from harness.backends import BACKENDS, backend_names, outside
 from harness.backends.base import require
 from harness.errors import ConfigError, Unavailable, Unsupported
 from harness.precision import export, litert, modelopt, nncf, null, onnx, pt2e, qat, ready, stock, tensorrt
@@ -105,7 +105,7 @@ def steps(made_by: Recipe) -> list[Recipe]:
 
 def recipe_names() -> set[str]:
     """Every precision that names its recipe, such as `int8:ultralytics`."""
-    return {precision for name in names() for _, precision in _recipes(name) if ":" in precision}
+    return {precision for name in backend_names() for _, precision in _recipes(name) if ":" in precision}
 
 
 def _recipes(name: str) -> Table:

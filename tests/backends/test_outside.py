@@ -58,7 +58,7 @@ def test_a_registered_backend_is_named_in_a_suite_and_listed_by_doctor(install) 
     install("mine", mine="mine_runtime")
     cells = matrix("model", ["fp32", "bf16", "int8:tuned"], ["mine", "onnxruntime"])
     assert {cell.backend for cell in cells} == {"mine", "onnxruntime"}
-    assert backends.names() == (*backends.BACKENDS, "mine")
+    assert backends.backend_names() == (*backends.BACKENDS, "mine")
     listed = {one.precision: one for one in abilities() if one.backend == "mine"}
     assert listed["fp32"].version == "7.1"
     assert listed["bf16"].reason == "no such kernels"
@@ -96,7 +96,7 @@ def test_two_packages_cannot_have_one_name(install) -> None:
     install("mine", mine="mine_runtime")
     install("other", mine="mine_runtime")
     with pytest.raises(ConfigError, match="the name is taken"):
-        backends.names()
+        backends.backend_names()
 
 
 @pytest.mark.parametrize(
