@@ -112,34 +112,37 @@ class Live:
 
 
 def line(task: Task, width: int) -> RenderableType:
-    """`score CELL ━━━━╸━━━ 96/256  41.2 images/s  0:04 left`, in `width` columns; the bar gives way first."""
+    """`score CELL ━━━━╸━━━ 96/256  41.2 images/s  0:04 left` in `width` columns.
+
+    First the bar gives way, then the speed, then the count, and the name of the cell last.
+    """
     told = _told(task)
-    free = width - cell_len(told) - 1
-    label = min(cell_len(task.description), free)
+    sayings = ["  ".join(told), "  ".join(dict.fromkeys((told[0], told[-1]))), told[-1]]
+    named = cell_len(task.description)
+    said = next((one for one in sayings if named + 1 + cell_len(one) <= width), sayings[-1])
+    free = width - cell_len(said) - 1
     drawn = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
-    drawn.add_column(no_wrap=True, overflow="ellipsis", width=label)
+    drawn.add_column(no_wrap=True, overflow="ellipsis", width=min(named, free))
     parts: list[RenderableType] = [Text(task.description)]
-    bar = min(BAR[1], free - label - 1)
+    bar = min(BAR[1], free - named - 1)
     if task.total and bar >= BAR[0]:
         drawn.add_column(width=bar)
         parts.append(ProgressBar(task.total, task.completed))
-    drawn.add_column(no_wrap=True, width=cell_len(told))
-    drawn.add_row(*parts, Text(told, "cyan"))
+    drawn.add_column(no_wrap=True, width=cell_len(said))
+    drawn.add_row(*parts, Text(said, "cyan"))
     return drawn
 
 
-def _told(task: Task) -> str:
+def _told(task: Task) -> list[str]:
     """Count, speed and time left; the time spent where nothing can be counted, or everything was."""
+    spent = _clock(task.elapsed or 0)
     if not task.total:
-        return _clock(task.elapsed or 0)
+        return [spent]
     parts = [f"{task.completed:.0f}/{task.total:.0f}"]
     if task.speed:
         parts.append(f"{task.speed:.1f}{' images' if task.description.startswith(IMAGES) else ''}/s")
-    if task.finished:
-        parts.append(_clock(task.elapsed or 0))
-    elif task.time_remaining is not None:
-        parts.append(f"{_clock(task.time_remaining)} left")
-    return "  ".join(parts)
+    left = task.time_remaining
+    return [*parts, spent if task.finished or left is None else f"{_clock(left)} left"]
 
 
 def _clock(seconds: float) -> str:
