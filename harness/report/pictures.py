@@ -80,8 +80,12 @@ def worst(results: Sequence[CellResult]) -> list[CellResult]:
     scored = {r.cell: r for r in results if r.cell and r.metric("map") is not None}
     held = [r for cell, r in scored.items() if cell.precision != "fp32" and cell.sibling("fp32") in scored]
     held.sort(key=lambda r: _agreement(r))
-    failing = [r for r in held if any(v.status in ("regressed", "missed") and v.metric in LOOSE for v in r.verdicts)]
-    return failing or [r for r in held if _agreement(r) < 1][:1]
+    return [r for r in held if failed(r)] or [r for r in held if _agreement(r) < 1][:1]
+
+
+def failed(result: CellResult) -> bool:
+    """Whether a gate of what the cell detects fails."""
+    return any(verdict.status in ("regressed", "missed") and verdict.metric in LOOSE for verdict in result.verdicts)
 
 
 def _agreement(result: CellResult) -> float:

@@ -21,7 +21,13 @@ def test_an_explained_cell_says_where_and_which_errors_it_has_more_of():
 
 def test_a_gallery_stands_without_an_explanation_and_a_missing_one_does_not():
     cells = [result(FP32), result(INT8)]
-    assert [loss.gallery.changed for loss in losses(cells, [Gallery(INT8.id, (), 2, 3)], 0)] == [2]
+    (loss,) = losses(cells, [Gallery(INT8.id, (), 2, 3)], 0)
+    assert (loss.gallery.changed, loss.said) == (
+        2,
+        "No gate of accuracy failed; this cell agrees least with its fp32 sibling",
+    )
+    (worse,) = losses(regressed(), [Gallery(INT8.id, (), 2, 3)], 0)
+    assert worse.said == ""
     assert losses(cells, [Gallery(INT8.id, missing="gone")], 0) == []
 
 

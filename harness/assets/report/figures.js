@@ -88,14 +88,14 @@ function drawTrade(place, cells, shown, timed) {
     symbol: { type: "identity" }, r: { type: "identity" }, color: { type: "identity" },
     marks: [
       Plot.line(front, { x: cost, y: (cell) => cell.metrics.map, curve: "step-after", stroke: "var(--muted)", strokeWidth: 1.2, strokeDasharray: "4 3", z: "league" }),
+      narrow ? null : Plot.text(front, {
+        x: cost, y: (cell) => cell.metrics.map, text: "label", lineAnchor: "bottom", dy: -15, fill: "currentColor", stroke: "var(--page)", strokeWidth: 4, pointerEvents: "none",
+        render: apart,
+      }),
       Plot.dot(points, {
         x: cost, y: (cell) => cell.metrics.map, r: radius, symbol: (cell) => symbol(cell.family), sort: null,
         fill: (cell) => colour(cell.backend), fillOpacity: 0.78, stroke: "var(--page)", strokeWidth: 1,
         render: interactive(points, (cell) => `${cell.id}: ${cost(cell).toFixed(2)} ${timed ? "ms" : "MB"}, mAP ${cell.metrics.map.toFixed(4)}, ${cell.status}`),
-      }),
-      narrow ? null : Plot.text(front, {
-        x: cost, y: (cell) => cell.metrics.map, text: "label", lineAnchor: "bottom", dy: -15, fill: "currentColor", stroke: "var(--page)", strokeWidth: 4, pointerEvents: "none",
-        render: apart,
       }),
     ],
   });
@@ -180,7 +180,7 @@ function drawChange(place, cells, of) {
   const beside = getComputedStyle(place.closest(".figures")).gridTemplateColumns.split(" ").length > 1;
   rowFigure(place, rows, of === "latency" ? "change of CPU time, %" : "change of mAP", {
     x: changing(ends),
-    names: !beside || place.closest("figure").matches(":first-child"),
+    names: !beside || of === Object.keys(NOTHING).find((other) => rows.some((cell) => cell.changes[other])),
     marks: [
       Plot.ruleX([0], { stroke: "var(--muted)" }),
       Plot.tickX(changed, { x: part("limit"), y: "index", stroke: "var(--bad)", strokeDasharray: "2 2", inset: 3 }),
