@@ -1,6 +1,7 @@
 // Figures by Observable Plot. Colours are CSS variables, so that one drawing serves light, dark and paper.
 const MOST = 40; // rows of a figure; the filter leads to the others
 const ROW = 21; // pixels of a row
+const REACH = 18; // pixels from which a mark is meant
 const LETTER = 6.7; // pixels of a letter of a row's name
 
 function empty(place, text) {
@@ -19,12 +20,8 @@ function interactive(cells, label) {
       mark.setAttribute("role", "button");
       mark.setAttribute("aria-label", label(cell));
       mark.setAttribute("tabindex", n ? -1 : 0);
-      const show = () => showTip(cell, mark.getBoundingClientRect());
-      mark.addEventListener("pointerenter", show);
-      mark.addEventListener("focus", show);
-      mark.addEventListener("pointerleave", hideTip);
+      mark.addEventListener("focus", () => showTip(cell, mark.getBoundingClientRect()));
       mark.addEventListener("blur", hideTip);
-      mark.addEventListener("click", () => openDetails(cell));
       mark.addEventListener("keydown", (event) => {
         const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
         if (event.key === "Escape") hideTip();
@@ -38,8 +35,35 @@ function interactive(cells, label) {
         if (step || event.key === " " || event.key === "Enter") event.preventDefault();
       });
     });
+    followPointer(context.ownerSVGElement, marks);
     return group;
   };
+}
+
+// The mark nearest to the pointer is meant, however small it is drawn.
+function followPointer(svg, marks) {
+  const meant = (event) => {
+    const near = marks.map((mark) => {
+      const box = mark.getBoundingClientRect();
+      return Math.hypot(event.clientX - box.x - box.width / 2, event.clientY - box.y - box.height / 2);
+    });
+    const nearest = d3.minIndex(near);
+    return near[nearest] <= REACH ? marks[nearest] : null;
+  };
+  svg.addEventListener("pointermove", (event) => {
+    const mark = meant(event);
+    svg.style.cursor = mark ? "pointer" : "";
+    if (mark) showTip(CELLS[Number(mark.dataset.mark)], mark.getBoundingClientRect());
+    else hideTip();
+  });
+  svg.addEventListener("pointerleave", hideTip);
+  svg.addEventListener("click", (event) => {
+    const mark = meant(event);
+    if (mark) {
+      mark.focus({ preventScroll: true });
+      openDetails(CELLS[Number(mark.dataset.mark)]);
+    }
+  });
 }
 
 function draw(place, name, options) {
@@ -76,8 +100,8 @@ function drawTrade(place, cells, shown, timed) {
   if (!points.length) return empty(place, "No cell has both numbers.");
   const largest = d3.max(points, (cell) => cell.metrics.size_bytes ?? 0) || 1;
   const narrow = place.clientWidth < 560;
-  const room = (narrow ? 7 : 10) * (points.length > 60 ? 0.6 : 1);
-  const radius = (cell) => Math.max(2.5, room * Math.sqrt((cell.metrics.size_bytes ?? 0) / largest));
+  const room = (narrow ? 7 : 10) * (points.length > 60 ? 0.75 : 1);
+  const radius = (cell) => Math.max(3, room * Math.sqrt((cell.metrics.size_bytes ?? 0) / largest));
   const [low, high] = d3.extent(points, cost);
   const front = points.filter((cell) => cell.front);
   const unit = timed ? "median latency, ms an image" : "size, MB";
