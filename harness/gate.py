@@ -24,6 +24,7 @@ from harness.environments import BaseFailed, call, environment, last_words
 from harness.errors import CellError, ConfigError
 from harness.sides import Base
 
+WRITING = ("--junitxml=", "--junit-xml=", "--qg-markdown=", "--qg-html=")  # options that shape no verdict
 RESERVED = ("--qg-base", "--qg-results-dir")  # options of pytest that the gate itself gives
 DECLARING = ("*requirements*.txt", "*pyproject.toml", "*.lock", "*environment.y*ml")  # files that name versions
 
@@ -49,7 +50,8 @@ class Wanted:
         words += [f"--base-requirements={self.requirements}"] * bool(self.requirements)
         words += ["--inconclusive=fail"] * self.inconclusive_fails
         words += ["--allow-removed"] * self.allow_removed
-        words += [f"--pytest={shlex.join(self.pytest)}"] * bool(self.pytest)
+        judging = [word for word in self.pytest if not word.startswith(WRITING)]
+        words += [f"--pytest={shlex.join(judging)}"] * bool(judging)
         return tuple(words)
 
 

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         complete = state.base or any(isinstance(test, BaselineTest) for test in tests)
         stale = state.stale(tests[0].suite) if complete and not state.update else ()
         file = os.path.relpath(tests[0].path, session.config.invocation_params.dir)
+        plan = replace(results.plan_of(tests[0].suite, file, phases, stale), line=state.lines[name])
         try:
-            results.plan_of(tests[0].suite, file, phases, stale, state.lines[name]).publish(state.settings.run)
+            (replace(plan, accepted=f"the base {state.base.title} has") if state.base else plan).publish(
+                state.settings.run
+            )
         except ConfigError:  # every test will say so by itself
             return
 

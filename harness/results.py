@@ -37,6 +37,7 @@ class Plan:
     stale: tuple[str, ...] = ()  # cells that the baselines have and the suite has not; filled on a full run
     threads: int = 1
     line: int = 1  # of the file, where the suite is declared
+    accepted: str = "the baselines have"  # said of `stale`
 
     def publish(self, run: Path) -> None:
         write_text(run / f"{self.suite}.plan.json", json.dumps(dataclasses.asdict(self)), "--qg-results-dir")
@@ -76,7 +77,7 @@ def gather(run: Path) -> tuple[list[Plan], list[CellResult]]:
 
 def _of_suite(run: Path, plan: Plan) -> list[CellResult]:
     results = [_of_cell(run, plan, planned) for planned in plan.cells]
-    reason = "the baselines have this cell and the suite has not"
+    reason = f"{plan.accepted} this cell and the suite has not"
     gone = [CellResult(plan.suite, cell, None, "missing", reason, None, file=plan.file) for cell in plan.stale]
     return results + gone
 
@@ -220,7 +221,7 @@ def _cell_from_json(entry: dict[str, Any], files: Mapping[str, str]) -> CellResu
     )  # fmt: skip
 
 
-def plan_of(suite: Suite, file: str, phases: dict[Cell, tuple[str, ...]], stale: Sequence[str], line: int = 1) -> Plan:
+def plan_of(suite: Suite, file: str, phases: dict[Cell, tuple[str, ...]], stale: Sequence[str]) -> Plan:
     """The plan of a suite from its selected tests."""
     cells = tuple(PlannedCell(cell, phases[cell]) for cell in suite.cells if cell in phases)
-    return Plan(suite.name, file, tuple(suite.gates), cells, tuple(stale), threads(suite.threads), line)
+    return Plan(suite.name, file, tuple(suite.gates), cells, tuple(stale), threads(suite.threads))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,8 +104,9 @@ def test_an_unchanged_tree_is_fine_and_its_latency_needs_no_measuring(project: P
 
 def test_a_lower_map_is_a_regression_which_the_printed_command_repeats(project: Project, capfd) -> None:
     project.model(LOOSE)
-    code, said = judge(capfd, ACCURACY)
+    code, said = judge(capfd, ACCURACY, "--pytest=--junitxml=junit.xml")
     assert code == Exit.REGRESSION, said
+    assert (project.path / "junit.xml").exists()
     assert project.verdict("map")["status"] == "regressed"
     assert project.verdict("map")["reference"] == pytest.approx(1.0)
     (again,) = [line.partition("repeat: ")[2] for line in said.splitlines() if "repeat: " in line]
@@ -191,6 +193,7 @@ def test_cells_of_one_side_only_are_named(project: Project, capfd) -> None:
     assert f"demo: 1 removed cell: {FP32}" in said
     assert {name: cell["status"] for name, cell in project.cells().items()} == {INT8: "no-baseline", FP32: "missing"}
     assert project.verdict("map", INT8)["detail"].startswith("new: the base HEAD (")
+    assert re.fullmatch(r"the base HEAD \(\w{7}\) has this cell and the suite has not", project.cells()[FP32]["reason"])
 
     code, said = judge(capfd, ACCURACY, "--allow-removed")
     assert code == Exit.FINE
