@@ -35,7 +35,7 @@ def test_cells_are_counted_through_all_suites(tmp_path):
     other = [dataclasses.replace(one, suite="other") for one in regressed()]
     made = sections(read(tmp_path, [*regressed(), *other]), tmp_path, None)
     assert [[row.index for row in section.rows] for section in made] == [[0, 1, 2], [3, 4, 5]]
-    assert made[1].unpictured == [f"{tmp_path}/detections/fp320.npz is not here: the results were moved without it"]
+    assert made[1].unpictured == [f"{tmp_path}/datasets/dd22.json is not here: the results were moved without it"]
     assert (made[0].timed, made[0].gated, made[0].scored, made[0].models) == (True, True, True, ["yolo26n"])
 
 
