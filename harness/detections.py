@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,7 @@ def load(path: Path) -> list[Detections]:
     Raises:
         OSError, ValueError, KeyError: it is not such a file.
     """
-    with np.load(path) as stored:
+    with _opened(path) as stored:
         ends = np.cumsum(stored["counts"])[:-1]
         parts = [np.split(stored[name], ends) for name in ("boxes", "scores", "classes")]
         found = [Detections(*part) for part in zip(*parts, strict=True)]
@@ -80,8 +82,20 @@ def class_names(path: Path) -> list[str]:
     Raises:
         OSError, ValueError: it is not such a file.
     """
-    with np.load(path) as stored:
+    with _opened(path) as stored:
         return [str(name) for name in stored["names"]] if "names" in stored else []
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+    try:
+        with (
+            path.open("rb") as file,
+            np.load(file) as stored,
+        ):  # numpy leaves a torn one open
+            yield stored
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _joined(arrays: Sequence[NDArray[np.generic]], empty: tuple[int, ...], dtype: type) -> NDArray[np.generic]:

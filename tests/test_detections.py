@@ -28,6 +28,14 @@ def test_what_was_saved_is_loaded_by_image(tmp_path):
         assert stored["image_ids"].tolist() == [1, 2, 3]
 
 
+def test_a_torn_file_is_no_such_file(tmp_path):
+    file = tmp_path / "d.npz"
+    save(file, dataset(3), [detections(CAT), detections(), detections(DOG)], ["cat", "dog"])
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"d\.npz"):
+        load(file)
+
+
 def test_nothing_at_all_can_be_saved(tmp_path):
     save(tmp_path / "d.npz", dataset(1), [detections()], ["cat"])
     assert [len(one.scores) for one in load(tmp_path / "d.npz")] == [0]

@@ -21,7 +21,7 @@ from harness.types import SEVERITY, Gate
 
 ASSETS = Path(__file__).parents[1] / "assets" / "report"
 LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
-SCRIPTS = ("shared.js", "details.js", "table.js", "figures.js", "main.js")
+SCRIPTS = ("shared.js", "details.js", "table.js", "draw.js", "trade.js", "rows.js", "main.js")
 FINDINGS = 10  # that are open; the others unfold
 
 

@@ -24,7 +24,7 @@ SIDE = 420  # pixels of the longer side, once shrunk
 QUALITY = 82  # of the JPEG
 
 Fate = Literal["kept", "lost", "new", "truth"]
-LOOSE = ("agreement", "collapsed_classes", "class_ap", "map", "recall_op", "f1_op")
+ACCURACIES = ("agreement", "collapsed_classes", "class_ap", "map", "recall_op", "f1_op")
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,14 @@ def worst(results: Sequence[CellResult]) -> list[CellResult]:
     scored = {r.cell: r for r in results if r.cell and r.metric("map") is not None}
     held = [r for cell, r in scored.items() if cell.precision != "fp32" and cell.sibling("fp32") in scored]
     held.sort(key=lambda r: _agreement(r))
-    failing = [r for r in held if any(v.status in ("regressed", "missed") and v.metric in LOOSE for v in r.verdicts)]
-    return failing or [r for r in held if _agreement(r) < 1][:1]
+    return [r for r in held if failed(r)] or [r for r in held if _agreement(r) < 1][:1]
+
+
+def failed(result: CellResult) -> bool:
+    """Whether a gate of what the cell detects fails."""
+    return any(
+        verdict.status in ("regressed", "missed") and verdict.metric in ACCURACIES for verdict in result.verdicts
+    )
 
 
 def _agreement(result: CellResult) -> float:
@@ -93,35 +99,28 @@ def gallery(result: CellResult, fp32: CellResult, folder: Path, most: int = PICT
     """The images that changed most, above the operating confidence."""
     assert result.measured and fp32.measured
     traced = result.measured.provenance
+    files = [detections_file(folder, str(one.provenance.get("detections"))) for one in (fp32.measured, result.measured)]
     try:
-        files = [detections_file(folder, str(side.measured.provenance.get("detections"))) for side in (fp32, result)]  # type: ignore[union-attr]
-        before, after = (detections.load(file) for file in files)
-        names = detections.class_names(files[1])
         data = json.loads(dataset_file(folder, str(traced.get("dataset"))).read_text())
-        images = data["images"]
-        pairs = list(zip(images, before, after, strict=True))
+        pairs = list(zip(data["images"], *map(detections.load, files), strict=True))
+        names = detections.class_names(files[1])
     except OSError as error:
         return Gallery(result.id, missing=f"{error.filename} is not here: the results were moved without it")
     except (ValueError, KeyError, TypeError) as error:
         return Gallery(result.id, missing=f"the detections beside the results cannot be read: {error}")
     conf = float(traced.get("operating_conf", 0.25))
     judged = [(image, *fates(old, new, conf)) for image, old, new in pairs]
-    moved = sorted(
-        (one for one in judged if one[1].different + one[2].different),
-        key=lambda one: -(one[1].different + one[2].different),
-    )
-    truth = _truth(data)
-    shown: list[Picture] = []
-    problem = ""
+    moved = [one for one in judged if one[1].different + one[2].different]
+    moved.sort(key=lambda one: -(one[1].different + one[2].different))
+    truth, shown, problem = _truth(data), list[Picture](), ""
     for image, old, new in moved:
         if len(shown) == most:
             break
         try:
             shown.append(_picture(image, old, new, names, truth.get(image["id"], ())))
         except (OSError, ValueError) as error:
-            problem = problem or str(error)
-    missing = f"the images cannot be shown: {problem}" if problem and not shown else ""
-    return Gallery(result.id, shown, len(moved), len(images), missing)
+            problem = problem or f"the images cannot be shown: {error}"
+    return Gallery(result.id, shown, len(moved), len(data["images"]), "" if shown else problem)
 
 
 @dataclass(frozen=True)

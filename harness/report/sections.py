@@ -19,6 +19,8 @@ from harness.report.pictures import Gallery
 from harness.results import CellResult, Recorded
 from harness.types import Gate, Status
 
+FINE = "no gate of accuracy failed; this cell agrees least with its fp32 sibling"
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -118,6 +120,7 @@ def losses(cells: Sequence[CellResult], galleries: Sequence[Gallery], first: int
         if explained or gallery:
             changed = errortypes.compared(explained.before, explained.after) if explained else None
             said = explanation.headline(explained).partition(": ")[2] if explained else ""
+            said = said or ("" if pictures.failed(result) else FINE)
             found.append(
                 Loss(index, result.id, result.status, explained, said[:1].upper() + said[1:], changed, gallery)
             )

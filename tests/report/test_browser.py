@@ -9,13 +9,27 @@ from datetime import timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
-from reports import FP16, FP32, INT8, explained, keep_detections, many, read, regressed, result, write
+from reports import (
+    FP16,
+    FP32,
+    INT8,
+    SLOWER,
+    explained,
+    keep_detections,
+    many,
+    read,
+    regressed,
+    result,
+    scored,
+    write,
+)  # fmt: skip
 from runs import NOW, results
 
 from harness import ledger
 from harness.machine import isa
 from harness.report import html
 from harness.report.html import render
+from harness.results import CellResult
 from harness.types import Measurement
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -211,6 +225,22 @@ def test_pictures_explanation_and_history_are_there(show, small):
     expect(page.get_by_role("img", name=f"mAP of {INT8.id} over 4 runs")).to_be_visible()
 
 
+def test_a_run_of_latency_alone_and_cells_without_any_number_are_shown_too(show, tmp_path):
+    timed = dataclasses.replace(scored(INT8), per_class={}, metrics={"latency_p50_ms": 5.0})
+    samples = {"latency_ms": [4.0, 5.0, 6.0], "log_ratio_network": [0.1, 0.2]}
+    slow = result(INT8, "regressed", SLOWER, measured=dataclasses.replace(timed, samples=samples))
+    gone = CellResult("demo", "old-cell", None, "missing", "the suite has it not", None)
+    crashed = result(FP32, "error", measured=Measurement(FP32, failure=("error", "killed")), baseline=None)
+    file = tmp_path / "report.html"
+    file.write_text(render(read(tmp_path, [slow, gone, crashed]), tmp_path))
+    page = show(file)
+    assert page.locator("[data-figure=trade]").count() == 0
+    assert page.locator("[data-figure=change][data-of=latency] .mark").count() == 1
+    assert page.locator("[data-figure=processes] .mark").count() == 2
+    page.locator("table.cells").get_by_role("button", name="old-cell").click()
+    expect(page.get_by_role("dialog")).to_contain_text("the suite has it not")
+
+
 def test_copying_gives_the_command(show, small):
     page = show(small)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -227,14 +257,21 @@ def test_copying_gives_the_command(show, small):
 def test_nothing_is_wider_than_the_screen_and_axe_finds_nothing_serious(show, small, width, scheme):
     page = show(small, width, scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert serious(page) == []
+    page.locator("table.cells").get_by_role("button").nth(11).click()
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing_serious_in_strong_colours(show, large, scheme):
+    assert serious(show(large, scheme=scheme)) == []
+
+
+def serious(page):
     found = Axe().run(page).response["violations"]
-    serious = [
+    return [
         f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found if one["impact"] in ("serious", "critical")
     ]
-    assert serious == []
-    page.locator("table.cells").get_by_role("button").nth(11).click()
-    found = Axe().run(page).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
 
 
 def test_dark_and_light_differ_in_page_and_ink(show, small):

@@ -21,7 +21,13 @@ def test_an_explained_cell_says_where_and_which_errors_it_has_more_of():
 
 def test_a_gallery_stands_without_an_explanation_and_a_missing_one_does_not():
     cells = [result(FP32), result(INT8)]
-    assert [loss.gallery.changed for loss in losses(cells, [Gallery(INT8.id, (), 2, 3)], 0)] == [2]
+    (loss,) = losses(cells, [Gallery(INT8.id, (), 2, 3)], 0)
+    assert (loss.gallery.changed, loss.said) == (
+        2,
+        "No gate of accuracy failed; this cell agrees least with its fp32 sibling",
+    )
+    (worse,) = losses(regressed(), [Gallery(INT8.id, (), 2, 3)], 0)
+    assert worse.said == ""
     assert losses(cells, [Gallery(INT8.id, missing="gone")], 0) == []
 
 
@@ -29,7 +35,7 @@ def test_cells_are_counted_through_all_suites(tmp_path):
     other = [dataclasses.replace(one, suite="other") for one in regressed()]
     made = sections(read(tmp_path, [*regressed(), *other]), tmp_path, None)
     assert [[row.index for row in section.rows] for section in made] == [[0, 1, 2], [3, 4, 5]]
-    assert made[1].unpictured == [f"{tmp_path}/detections/fp320.npz is not here: the results were moved without it"]
+    assert made[1].unpictured == [f"{tmp_path}/datasets/dd22.json is not here: the results were moved without it"]
     assert (made[0].timed, made[0].gated, made[0].scored, made[0].models) == (True, True, True, ["yolo26n"])
 
 

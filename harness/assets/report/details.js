@@ -16,14 +16,23 @@ function showTip(cell, box) {
   tip.style.top = `${Math.max(8, Math.min(box.top + box.height / 2 - height / 2, innerHeight - height - 8))}px`;
 }
 
-const hideTip = () => { tip.hidden = true; };
+const hideTip = () => {
+  tip.hidden = true;
+};
 
 function table(title, columns, rows) {
   if (!rows.length) return null;
   const head = columns.map((name, n) => element("th", { scope: "col", class: n && name !== "why" ? "n" : "" }, name));
   const body = rows.map(([first, ...rest]) =>
-    element("tr", {}, element("th", { scope: "row" }, first),
-      ...rest.map((value, n) => element("td", { class: columns[n + 1] === "why" || columns.length === 2 ? "" : "n" }, value))));
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, first),
+      ...rest.map((value, n) =>
+        element("td", { class: columns[n + 1] === "why" || columns.length === 2 ? "" : "n" }, value),
+      ),
+    ),
+  );
   const drawn = element("table", {});
   if (columns.length > 2) drawn.append(element("thead", {}, element("tr", {}, ...head)));
   drawn.append(element("tbody", {}, ...body));
@@ -49,20 +58,32 @@ function openDetails(cell) {
     return [label, quantity(name, value), quantity(name, before)];
   });
   const macs = Object.values(cell.executed).reduce((sum, count) => sum + count, 0);
-  const executed = Object.entries(cell.executed).map(([type, count]) => [type, `${((100 * count) / macs).toFixed(1)} %`]);
+  const executed = Object.entries(cell.executed).map(([type, count]) => [
+    type,
+    `${((100 * count) / macs).toFixed(1)} %`,
+  ]);
   const again = cell.repeat
     ? element("p", { class: "again" }, element("code", {}, cell.repeat), copier(cell.repeat))
     : null;
   dialog.replaceChildren(
     element("header", {}, element("h2", { id: "details-title" }, cell.id), badge(cell.status), close),
-    element("div", { class: "body" },
+    element(
+      "div",
+      { class: "body" },
       cell.reason ? element("p", {}, cell.reason) : null,
       verdictTable(cell),
       table("Measured", ["metric", "this run", "baseline"], measured),
       table("Multiply-accumulates by the type they executed in", ["type", "share"], executed),
       table("Where the numbers come from", ["what", "value"], cell.provenance),
-      table("Notes", ["note"], cell.notes.map((note) => [note])),
-      again ? element("h3", {}, "Repeat") : null, again));
+      table(
+        "Notes",
+        ["note"],
+        cell.notes.map((note) => [note]),
+      ),
+      again ? element("h3", {}, "Repeat") : null,
+      again,
+    ),
+  );
   dialog.showModal();
   dialog.scrollTop = 0;
 }
@@ -83,5 +104,7 @@ async function copy(button) {
     getSelection().selectAllChildren(code);
     button.textContent = "Selected";
   }
-  setTimeout(() => { button.textContent = "Copy"; }, 1600);
+  setTimeout(() => {
+    button.textContent = "Copy";
+  }, 1600);
 }

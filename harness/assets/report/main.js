@@ -9,6 +9,20 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("scroll", hideTip, { passive: true, capture: true });
 
+function drawAll(suite, cells, shown, timed) {
+  const visible = cells.filter((cell) => shown.has(cell.index));
+  suite.querySelectorAll("[data-figure]").forEach((place) => {
+    if (!place.clientWidth) return;
+    const kinds = {
+      trade: () => drawTrade(place, cells, shown, timed),
+      change: () => drawChange(place, visible, place.dataset.of),
+      calls: () => drawCalls(place, visible),
+      processes: () => drawProcesses(place, visible),
+    };
+    kinds[place.dataset.figure]();
+  });
+}
+
 document.querySelectorAll(".suite").forEach((suite) => {
   const first = Number(suite.dataset.first);
   const cells = CELLS.slice(first, first + Number(suite.dataset.count));
@@ -38,6 +52,15 @@ document.querySelectorAll(".suite").forEach((suite) => {
 // On paper nothing unfolds.
 const folded = () => document.querySelectorAll("details:not([open])");
 let opened = [];
-addEventListener("beforeprint", () => { opened = [...folded()]; opened.forEach((one) => { one.open = true; }); });
-addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));
+addEventListener("beforeprint", () => {
+  opened = [...folded()];
+  opened.forEach((one) => {
+    one.open = true;
+  });
+});
+addEventListener("afterprint", () =>
+  opened.forEach((one) => {
+    one.open = false;
+  }),
+);
 performance.mark("interactive");

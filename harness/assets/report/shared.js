@@ -27,7 +27,14 @@ function element(tag, attributes = {}, ...children) {
 const badge = (status) => element("span", { class: `badge ${TONES[status]}` }, status);
 
 // Colour by backend and symbol by precision: the same in every report, and then by name.
-const named = (first, name) => [...new Set([...first, ...CELLS.map((cell) => cell[name]).filter(Boolean).sort()])];
+const named = (first, name) => [
+  ...new Set([
+    ...first,
+    ...CELLS.map((cell) => cell[name])
+      .filter(Boolean)
+      .sort(),
+  ]),
+];
 const BACKENDS = named(["onnxruntime", "openvino", "litert", "torch", "tensorrt"], "backend");
 const colour = (backend) => `var(--b${BACKENDS.indexOf(backend) % 8})`;
 const FAMILIES = named(["fp32", "fp16", "int8", "int8-dynamic", "int8-qat", "bf16", "w8a16", "ready"], "family");

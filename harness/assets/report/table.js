@@ -8,7 +8,10 @@ function makeSortable(table) {
       const next = { none: "ascending", ascending: "descending", descending: "none" }[head.ariaSort ?? "none"];
       table.tHead.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
       if (next !== "none") head.setAttribute("aria-sort", next);
-      const rows = next === "none" ? original : sorted(original, head.cellIndex, button.dataset.sort, next === "ascending" ? 1 : -1);
+      const rows =
+        next === "none"
+          ? original
+          : sorted(original, head.cellIndex, button.dataset.sort, next === "ascending" ? 1 : -1);
       body.append(...rows);
     });
   });
@@ -31,13 +34,23 @@ function matching(form, cells) {
   const words = (wanted.get("text") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
   const fields = ["model", "backend", "family", "status"].filter((name) => wanted.get(name));
   const text = (cell) => `${cell.id} ${cell.precision} ${cell.status}`.toLowerCase();
-  return new Set(cells
-    .filter((cell) => words.every((word) => text(cell).includes(word)) && fields.every((name) => cell[name] === wanted.get(name)))
-    .map((cell) => cell.index));
+  return new Set(
+    cells
+      .filter(
+        (cell) =>
+          words.every((word) => text(cell).includes(word)) && fields.every((name) => cell[name] === wanted.get(name)),
+      )
+      .map((cell) => cell.index),
+  );
 }
 
 function filterRows(suite, shown, total) {
-  suite.querySelectorAll("[data-cell]").forEach((row) => { row.hidden = !shown.has(Number(row.dataset.cell)); });
-  suite.querySelectorAll(".empty.none").forEach((line) => { line.hidden = shown.size > 0; });
-  suite.querySelector(".count").textContent = shown.size === total ? `${total} cells` : `${shown.size} of ${total} cells`;
+  suite.querySelectorAll("[data-cell]").forEach((row) => {
+    row.hidden = !shown.has(Number(row.dataset.cell));
+  });
+  suite.querySelectorAll(".empty.none").forEach((line) => {
+    line.hidden = shown.size > 0;
+  });
+  suite.querySelector(".count").textContent =
+    shown.size === total ? `${total} cells` : `${shown.size} of ${total} cells`;
 }
