@@ -121,9 +121,8 @@ def _view(config: pytest.Config) -> View:
 
 def _check(config: pytest.Config, settings: Settings) -> None:
     for name in _required(config):
-        if name not in backend_names():
-            hint = nearest(name, backend_names())
-            raise pytest.UsageError(f"--qg-require-backends: unknown backend {name!r}; {hint}")
+        if name not in (known := _backends()):
+            raise pytest.UsageError(f"--qg-require-backends: unknown backend {name!r}; {nearest(name, known)}")
     if settings.timeout_s <= 0:
         raise pytest.UsageError(f"--qg-timeout: {settings.timeout_s:g} is not a number of seconds above 0")
     update = config.getoption("--qg-baseline-update")
@@ -141,6 +140,13 @@ def _base(config: pytest.Config) -> Base | None:
     try:
         return Base.read(file) if file else None
     except ConfigError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _backends() -> tuple[str, ...]:
+    try:
+        return backend_names()
+    except ConfigError as error:  # another package's
         raise pytest.UsageError(str(error)) from None
 
 

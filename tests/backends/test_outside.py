@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from demoproject import Demo, output
 
 from harness import Cell, ConfigError, Unavailable, backends, matrix
 from harness.doctor import abilities
@@ -90,6 +91,13 @@ def test_a_name_that_is_taken_or_no_identifier_is_refused(install, name: str) ->
     install("mine", **{name: "mine_runtime"})
     with pytest.raises(ConfigError, match=f"mine 1.0 registers a backend '{name}'"):
         matrix("model", "fp32", "torch")
+
+
+def test_such_a_package_is_a_usage_error_of_pytest(install, demo: Demo) -> None:
+    install("mine", torch="mine_runtime")
+    result = demo.run("--qg-require-backends", "null")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "mine 1.0 registers a backend 'torch'" in output(result)
 
 
 def test_two_packages_cannot_have_one_name(install) -> None:
