@@ -57,6 +57,13 @@ def test_every_link_leads_somewhere(page: Page) -> None:
             assert parts.fragment in pages.read(target).anchors, f"{link}: no such heading"
 
 
+@every_page
+def test_every_file_that_a_page_names_is_there(page: Page) -> None:
+    for span in page.spans:
+        if re.fullmatch(r"(?:harness|tests|suites|bench)/[\w./-]*", span) and not span.startswith("suites/mine"):
+            assert (ROOT / span).exists(), span
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     linked = {(ROOT / urlsplit(link).path).resolve() for link in pages.read(ROOT / "README.md").links}
     assert set(PAGES[1:]) <= linked
