@@ -25,7 +25,7 @@ from harness.types import FAILING
 def test_options_make_more_statuses_fail(require_baseline, inconclusive_fails, more):
     session = Session(
         Settings(Path("run"), Path("cache")), Path("baselines"), update=False, require_baseline=require_baseline,
-        explain=False, inconclusive_fails=inconclusive_fails, require_backends=(), options=(), view=View(),
+        explain=False, inconclusive_fails=inconclusive_fails, require_backends=(), again=(), view=View(), history=None,
         live=Live(None),
     )  # fmt: skip
     assert session.failing == FAILING | more

@@ -102,11 +102,11 @@ def test_the_precision_is_read_from_the_file(files, name, precision):
 
 def test_shapes_and_class_names_are_read_from_the_file(files):
     read = litert.inspect(files / "named.tflite")
-    assert read["names"] == ["c", "k"]  # by number, not by text
+    assert read["said"] == {"names": ["c", "k"]}  # by number, not by text
     assert read["input"] == (1, 3, SIDE, SIDE)
     assert read["outputs"] == [(1, 4 + CLASSES, 16)]
     assert litert.inspect(files / "nhwc.tflite")["input"] == (1, SIDE, SIDE, 3)
-    assert litert.inspect(files / "nhwc.tflite")["names"] is None
+    assert litert.inspect(files / "nhwc.tflite")["said"] == {"names": None}
 
 
 @pytest.mark.parametrize("kept", [0, 100, 0.5, 0.99])

@@ -10,7 +10,7 @@ from harness.types import Cell
 
 def test_the_command_that_repeats_a_cell_names_its_test_and_the_options():
     cell = Cell("yolo26n:e2e", "int8:entropy", "onnxruntime")
-    command = repeat(result(cell), ["accuracy"], ["--qg-cache-dir=/a b"])
+    command = repeat(result(cell), ["accuracy"], ["pytest", "--qg-cache-dir=/a b"])
     wanted = "'test_demo.py::test_accuracy[yolo26n~e2e-int8~entropy-onnxruntime-cpu]'"
     assert command == f"pytest '--qg-cache-dir=/a b' {wanted}"
 
