@@ -29,8 +29,8 @@ RESULTS = [
 def session():
     made = Session(
         Settings(Path("results/runs/now"), Path("cache")), Path("baselines"), update=False, require_baseline=False,
-        explain=False, inconclusive_fails=False, require_backends=(), again=("pytest", "--qg-fresh"), view=View(), history=None,
-        live=Live(None),
+        explain=False, inconclusive_fails=False, require_backends=(), again=("pytest", "--qg-fresh"), view=View(),
+        history=None, live=Live(None),
     )  # fmt: skip
     made.plans, made.results = [PLAN], RESULTS
     return made
