@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from harness.backends.base import Session
 from harness.datasets import Dataset
 from harness.declarations import Decoding
 from harness.errors import ConfigError
-from harness.evaluation import at_confidence, evaluate, known_classes
+from harness.evaluation import at_confidence, known_classes
+from harness.evaluator import Evaluator
 from harness.families import Detections, decode, prepare
 from harness.geometry import normalize
 from harness.outputs import Reading, content, read_outputs
@@ -59,23 +60,31 @@ class ScoreJob:
     def run(self, channel: Channel) -> Scored:
         session = backend(self.cell.backend).open(self.artifact, self.cell, threads=1)
         pixels = np.load(self.pixels, mmap_mode="r")
-        seen = detect(session, self.cell, self.artifact, self.dataset, pixels, self.decoding, channel.progress)
+        reading = reading_of(session, self.cell, self.artifact)
+        names = names_of(reading, self.cell, self.artifact, self.dataset)
+        evaluator = Evaluator(self.dataset, names)
+        found: list[Detections] = []
+        infer_s = 0.0
+        for some, took in by_batch(session, self.cell, reading, self.dataset, pixels, self.decoding, channel.progress):
+            evaluator.add(some)
+            found += some
+            infer_s += took
         executed = session.executed()
         session.close()
-        detections.save(Path(self.found), self.dataset, seen.found, seen.names)
-        scored = evaluate(self.dataset, seen.found, seen.names)
-        drawn = resampled(scored.ranks, draws(self.dataset.digest, len(seen.found)), self.resampled)
-        known = set(known_classes(self.dataset, seen.names).values())
+        detections.save(Path(self.found), self.dataset, found, names)
+        scored = evaluator.result()
+        drawn = resampled(scored.ranks, draws(self.dataset.digest, len(found)), self.resampled)
+        known = set(known_classes(self.dataset, names).values())
         unknown = tuple(name for number, name in self.dataset.categories.items() if number not in known)
         return Scored(
             {**scored.metrics, **at_confidence(scored.ranks, self.operating_conf)},
             scored.per_class,
             scored.instances,
             {name: [round(value, DIGITS) for value in values.tolist()] for name, values in drawn.items()},
-            detections.digest(seen.found),
+            detections.digest(found),
             executed,
             unknown,
-            seen.infer_s,
+            infer_s,
         )
 
 
@@ -85,7 +94,6 @@ class Seen:
 
     found: list[Detections]  # by image
     names: Sequence[str]  # of the model's classes
-    infer_s: float  # seconds inside the runtime
 
 
 def detect(
@@ -93,20 +101,26 @@ def detect(
     progress: Callable[[int, int], None] = lambda done, total: None, decoder: Decoder = decode,
 ) -> Seen:  # fmt: skip
     """Run a session over a data set and decode its outputs; `pixels` are letterboxed bytes [N, 3, S, S]."""
-    found: list[Detections] = []
-    infer_s = 0.0
     reading = reading_of(session, cell, artifact)
-    names = names_of(reading, cell, artifact, dataset)
+    batches = by_batch(session, cell, reading, dataset, pixels, decoding, progress, decoder)
+    found = [one for some, _ in batches for one in some]
+    return Seen(found, names_of(reading, cell, artifact, dataset))
+
+
+def by_batch(
+    session: Session, cell: Cell, reading: Reading, dataset: Dataset, pixels: Pixels, decoding: Decoding,
+    progress: Callable[[int, int], None], decoder: Decoder = decode,
+) -> Iterator[tuple[list[Detections], float]]:  # fmt: skip
+    """What is found in each batch, and the seconds inside the runtime."""
     for start in range(0, len(pixels), cell.batch):
         batch = _padded(normalize(pixels[start : start + cell.batch]), cell.batch)
         batch = prepare(batch, reading.layout)
         begun = time.perf_counter()
         outputs = session.infer(batch)
-        infer_s += time.perf_counter() - begun
+        took = time.perf_counter() - begun
         originals = [(i.width, i.height) for i in dataset.images[start : start + cell.batch]]
-        found += decoder(outputs, reading, decoding, cell.imgsz, originals)
-        progress(len(found), len(pixels))
-    return Seen(found, names, infer_s)
+        yield decoder(outputs, reading, decoding, cell.imgsz, originals), took
+        progress(min(start + cell.batch, len(pixels)), len(pixels))
 
 
 def reading_of(session: Session, cell: Cell, artifact: Artifact) -> Reading:

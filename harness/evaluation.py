@@ -25,6 +25,8 @@ POSE_METRICS = (
 )  # fmt: skip
 """COCOeval.stats of key points: at most 20 detections an image, and no small objects. Two are not in `METRICS`."""
 
+PERSON = 17  # key points of COCO's persons
+
 IOU_TYPES: Mapping[Task, str] = {"detect": "bbox", "segment": "segm", "pose": "keypoints"}
 
 
@@ -47,17 +49,32 @@ def evaluate(dataset: Dataset, found: Sequence[Detections], names: Sequence[str]
     Raises:
         ConfigError: no class of the data set is known to the model.
     """
-    detections = rows(dataset, found, known_classes(dataset, names))
-    evaluation = of_rows(dataset, detections)
+    return summed(dataset, matched(dataset, rows(dataset, found, known_classes(dataset, names)), sigmas(dataset)))
+
+
+Matched = tuple[Any, ...]
+"""pycocotools' COCOeval with the matches of every image: of the task, and of the boxes where the task is another."""
+
+
+def matched(dataset: Dataset, detections: list[dict[str, Any]], sigmas: NDArray[np.float64] | None) -> Matched:
+    """Match detections, as COCO's annotations (`rows`), with the ground truth."""
+    scorer = _matched(dataset, detections, sigmas)
     if dataset.task == "detect":
-        return evaluation
+        return (scorer,)
     boxes = [{**row, "area": row["bbox"][2] * row["bbox"][3]} for row in detections]
-    box_map = of_rows(dataset.of_task("detect"), boxes).metrics["map"]
+    return scorer, _matched(dataset.of_task("detect"), boxes, None)
+
+
+def summed(dataset: Dataset, scorers: Matched) -> Evaluation:
+    """What the matches of all images come to."""
+    evaluation = _summed(dataset, scorers[0])
+    if len(scorers) == 1:
+        return evaluation
+    box_map = _summed(dataset.of_task("detect"), scorers[1]).metrics["map"]
     return replace(evaluation, metrics={**evaluation.metrics, "box_map": box_map})
 
 
-def of_rows(dataset: Dataset, detections: list[dict[str, Any]]) -> Evaluation:
-    """The same of detections as COCO's annotations (`rows`)."""
+def _matched(dataset: Dataset, detections: list[dict[str, Any]], sigmas: NDArray[np.float64] | None) -> Any:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -75,9 +92,14 @@ def of_rows(dataset: Dataset, detections: list[dict[str, Any]]) -> Evaluation:
         truth.createIndex()
         results.createIndex()
         scorer = COCOeval(truth, results, IOU_TYPES[dataset.task])
-        if dataset.task == "pose":
-            scorer.params.kpt_oks_sigmas = _sigmas(scorer.params.kpt_oks_sigmas, dataset)
+        if sigmas is not None:
+            scorer.params.kpt_oks_sigmas = sigmas
         scorer.evaluate()
+    return scorer
+
+
+def _summed(dataset: Dataset, scorer: Any) -> Evaluation:
+    with contextlib.redirect_stdout(io.StringIO()):
         scorer.accumulate()
         scorer.summarize()
     numbers = dict(zip(POSE_METRICS if dataset.task == "pose" else METRICS, scorer.stats, strict=True))
@@ -96,13 +118,21 @@ def _count_points(annotations: Sequence[dict[str, Any]]) -> None:
         row["num_keypoints"] = sum(seen > 0 for seen in row["keypoints"][2::3])
 
 
-def _sigmas(of_persons: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
-    """How far a key point may be off: COCO's for its 17 of a person, else the same for all, as Ultralytics has it."""
+def sigmas(dataset: Dataset) -> NDArray[np.float64] | None:
+    """How far a key point may be off: COCO's for its 17 of a person, else the same for all, as Ultralytics has it.
+
+    None for COCO's, and where the task is another.
+
+    Raises:
+        ConfigError: the objects have not all as many.
+    """
+    if dataset.task != "pose":
+        return None
     points = {len(row["keypoints"]) // 3 for row in dataset.annotations}
     if len(points) > 1:
         raise ConfigError(f"dataset {dataset.name}: its objects have {sorted(points)} key points, not all as many")
-    number = points.pop() if points else len(of_persons)
-    return of_persons if number == len(of_persons) else np.full(number, 1 / number)
+    number = points.pop() if points else PERSON
+    return None if number == PERSON else np.full(number, 1 / number)
 
 
 def at_confidence(ranks: Mapping[tuple[int, int], Ranked], conf: float) -> dict[str, float | None]:
