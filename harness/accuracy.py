@@ -16,12 +16,12 @@ from harness.backends.base import Session
 from harness.datasets import Dataset
 from harness.declarations import Decoding
 from harness.errors import ConfigError
-from harness.evaluation import at_confidence, known_classes
+from harness.evaluation import Evaluation, at_confidence, known_classes
 from harness.evaluator import Evaluator
 from harness.families import Detections, decode, prepare
 from harness.geometry import normalize
 from harness.outputs import Reading, content, read_outputs
-from harness.resampling import draws, resampled
+from harness.resampling import Counts, draws, resampled
 from harness.types import Artifact, Cell
 from harness.worker import Channel
 
@@ -73,7 +73,7 @@ class ScoreJob:
         session.close()
         detections.save(Path(self.found), self.dataset, found, names)
         scored = evaluator.result()
-        drawn = resampled(scored.ranks, draws(self.dataset.digest, len(found)), self.resampled)
+        drawn = self._drawn(scored, draws(self.dataset.digest, len(found)))
         known = set(known_classes(self.dataset, names).values())
         unknown = tuple(name for number, name in self.dataset.categories.items() if number not in known)
         return Scored(
@@ -86,6 +86,13 @@ class ScoreJob:
             unknown,
             infer_s,
         )
+
+    def _drawn(self, scored: Evaluation, counts: Counts) -> dict[str, NDArray[np.float64]]:
+        """The metrics of `self.resampled` in each resample."""
+        drawn = resampled(scored.ranks, counts, [name for name in self.resampled if name != "box_map"])
+        if "box_map" in self.resampled and scored.box_ranks:
+            drawn["box_map"] = resampled(scored.box_ranks, counts)["map"]
+        return drawn
 
 
 @dataclass(frozen=True)

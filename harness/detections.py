@@ -44,7 +44,8 @@ def save(path: Path, dataset: Dataset, found: Sequence[Detections], names: Seque
     if any(one.masks is not None for one in found):
         masks = [mask for one in found for mask in one.masks or ()]
         more["lengths"] = np.array([len(mask) for mask in masks], np.int64)
-        more["masks"] = _joined(masks, (0,), np.int32)
+        runs = np.concatenate([np.zeros(0, np.int32), *masks])
+        more["masks"] = runs.view(np.uint8).reshape(-1, 4).T  # high bytes together: they are nearly all zero
     np.savez_compressed(
         path,
         image_ids=np.array([image.id for image in dataset.images]),
@@ -57,8 +58,8 @@ def save(path: Path, dataset: Dataset, found: Sequence[Detections], names: Seque
     )
 
 
-def load(path: Path) -> list[Detections]:
-    """By image, in the order of the data set.
+def load(path: Path, shapes: bool = True) -> list[Detections]:
+    """By image, in the order of the data set; without `shapes` boxes alone, without masks and key points.
 
     Raises:
         OSError, ValueError, KeyError: it is not such a file.
@@ -67,11 +68,12 @@ def load(path: Path) -> list[Detections]:
         ends = np.cumsum(stored["counts"])[:-1]
         parts = [np.split(stored[name], ends) for name in ("boxes", "scores", "classes")]
         found = [Detections(*part) for part in zip(*parts, strict=True)]
-        if "points" in stored:
+        if shapes and "points" in stored:
             points = np.split(stored["points"], ends)
             found = [replace(one, points=own) for one, own in zip(found, points, strict=True)]
-        if "masks" in stored:
-            masks = iter(np.split(stored["masks"], np.cumsum(stored["lengths"])[:-1]))
+        if shapes and "masks" in stored:
+            runs = np.ascontiguousarray(stored["masks"].T).view(np.int32).ravel()
+            masks = iter(np.split(runs, np.cumsum(stored["lengths"])[:-1]))
             found = [replace(one, masks=tuple(itertools.islice(masks, len(one.scores)))) for one in found]
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,8 @@ class Evaluation:
     metrics: dict[str, float | None]
     per_class: dict[str, float | None]  # AP by class name
     ranks: dict[tuple[int, int], Ranked]  # by class (position among the data set's sorted ids) and area range
-    instances: dict[str, int]  # objects by class name, crowd regions not counted
+    instances: dict[str, int]  # objects by class name, without what COCO ignores
+    box_ranks: dict[tuple[int, int], Ranked] = field(default_factory=dict)  # of another task's boxes
 
 
 def evaluate(dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> Evaluation:
@@ -70,8 +71,9 @@ def summed(dataset: Dataset, scorers: Matched) -> Evaluation:
     evaluation = _summed(dataset, scorers[0])
     if len(scorers) == 1:
         return evaluation
-    box_map = _summed(dataset.of_task("detect"), scorers[1]).metrics["map"]
-    return replace(evaluation, metrics={**evaluation.metrics, "box_map": box_map})
+    boxes = _summed(dataset.of_task("detect"), scorers[1])
+    metrics = {**evaluation.metrics, "box_map": boxes.metrics["map"]}
+    return replace(evaluation, metrics=metrics, box_ranks=boxes.ranks)
 
 
 def _matched(dataset: Dataset, detections: list[dict[str, Any]], sigmas: NDArray[np.float64] | None) -> Any:
@@ -106,10 +108,12 @@ def _summed(dataset: Dataset, scorer: Any) -> Evaluation:
     metrics = {name: _defined(numbers.get(name, -1)) for name in METRICS}
     precision = scorer.eval["precision"][:, :, :, 0, -1]  # [IoU, recall, class], all areas and as many as there may be
     per_class = {dataset.categories[number]: _mean(precision[:, :, k]) for k, number in enumerate(scorer.params.catIds)}
-    instances = dict.fromkeys(dataset.categories.values(), 0)
-    for row in dataset.annotations:
-        instances[dataset.categories[row["category_id"]]] += not row["iscrowd"]
-    return Evaluation(metrics, per_class, _ranks(scorer), instances)
+    ranks = _ranks(scorer)
+    instances = {
+        dataset.categories[number]: int(ranks[k, 0].positives.sum()) if (k, 0) in ranks else 0
+        for k, number in enumerate(scorer.params.catIds)
+    }
+    return Evaluation(metrics, per_class, ranks, instances)
 
 
 def _count_points(annotations: Sequence[dict[str, Any]]) -> None:
@@ -119,20 +123,15 @@ def _count_points(annotations: Sequence[dict[str, Any]]) -> None:
 
 
 def sigmas(dataset: Dataset) -> NDArray[np.float64] | None:
-    """How far a key point may be off: COCO's for its 17 of a person, else the same for all, as Ultralytics has it.
+    """How far a key point may be off: the data set's; else COCO's for its 17 of a person, and the same for all others.
 
     None for COCO's, and where the task is another.
-
-    Raises:
-        ConfigError: the objects have not all as many.
     """
     if dataset.task != "pose":
         return None
-    points = {len(row["keypoints"]) // 3 for row in dataset.annotations}
-    if len(points) > 1:
-        raise ConfigError(f"dataset {dataset.name}: its objects have {sorted(points)} key points, not all as many")
-    number = points.pop() if points else PERSON
-    return None if number == PERSON else np.full(number, 1 / number)
+    if dataset.sigmas:
+        return np.array(dataset.sigmas)
+    return None if dataset.points in (0, PERSON) else np.full(dataset.points, 1 / dataset.points)
 
 
 def at_confidence(ranks: Mapping[tuple[int, int], Ranked], conf: float) -> dict[str, float | None]:

@@ -18,6 +18,7 @@ from harness.families import Detections
 from harness.geometry import normalize
 from harness.inputs import Finder
 from harness.layers import Layer, rank
+from harness.outputs import content, read_outputs
 from harness.stages import Stage, Walked, WalkJob, blamed
 from harness.types import Artifact, Cell, Suite
 from harness.worker import Channel
@@ -107,7 +108,9 @@ class ExplainJob:
         pixels = np.load(walk.pixels, mmap_mode="r")
         batch = walk.cell.batch
         starts = range(0, min(NOISE_IMAGES, len(pixels) - batch + 1), batch)
-        return rank(convolutions, exact, built, (normalize(pixels[k : k + batch]) for k in starts)), ""
+        shapes, said = taps.output_shapes(walk.float_graph), content(walk.artifact.meta)
+        extra = read_outputs(shapes, said, walk.cell.imgsz, walk.cell.head).extra
+        return rank(convolutions, exact, built, (normalize(pixels[k : k + batch]) for k in starts), extra), ""
 
 
 def prepare(finder: Finder, suite: Suite, home: Path, cell: Cell, folder: Path, images: int = IMAGES) -> ExplainJob:

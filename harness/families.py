@@ -19,7 +19,7 @@ from harness.instances import Mask
 from harness.outputs import STRIDES, Reading
 
 MAX_CANDIDATES = 30_000  # the highest scoring candidates that NMS looks at, as Ultralytics' max_nms
-DECODING_VERSION = 1  # part of the key of everything that depends on this file
+DECODING_VERSION = 1  # in the key of what geometry.py, instances.py, outputs.py and this file shape
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,14 @@ def runnable(cell: Cell) -> tuple[Recipe, str]:
 def _of_task(cell: Cell, data: Dataset, artifact: Artifact) -> Dataset:
     """The data set as the model is scored by it: its task is read from the model."""
     try:
-        return data.of_task(content(artifact.meta).task)
+        said = content(artifact.meta)
+        scored = data.of_task(said.task)
+        if said.task == "pose" and scored.points not in (0, said.points[0]):
+            raise ConfigError(
+                f"dataset {data.name} has {scored.points} key points an object, the model {said.points[0]}; "
+                f"they have to be the same"
+            )
+        return scored
     except ConfigError as error:
         raise ConfigError(f"{cell}: {error}") from None
 

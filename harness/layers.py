@@ -4,8 +4,8 @@
     own noise of a layer = 10^(−SNR of its output / 10) − 10^(−SNR of its input / 10)
 
 The noise at a layer's output has come from the layers before it and from the layer itself; layers are ranked by what
-they add, as a share of their signal. The parts of the network's output are judged apart: boxes in pixels would drown
-scores between 0 and 1.
+they add, as a share of their signal. The parts of the network's output are judged apart: boxes and key points in pixels
+would drown scores between 0 and 1.
 """
 
 from __future__ import annotations
@@ -33,15 +33,22 @@ class Layer:
 
 
 def rank(
-    convolutions: Mapping[str, tuple[str, str]], exact: Tap, quantized: Tap, batches: Iterable[NDArray[np.float32]]
+    convolutions: Mapping[str, tuple[str, str]],
+    exact: Tap,
+    quantized: Tap,
+    batches: Iterable[NDArray[np.float32]],
+    extra: int = 0,
 ) -> list[Layer]:
-    """Layers by the noise they add, the worst first; those whose tensors one network does not have are left out."""
+    """Layers by the noise they add, the worst first; those whose tensors one network does not have are left out.
+
+    `extra`: numbers of a detection behind its classes, as of `outputs.Reading`.
+    """
     powers: dict[str, list[float]] = {}
     for batch in batches:
         ours, theirs = exact(batch), quantized(batch)
         for name in ours.keys() & theirs.keys():
             if ours[name].shape == theirs[name].shape:
-                for part, (one, other) in _parts(name, ours[name], theirs[name]).items():
+                for part, (one, other) in _parts(name, ours[name], theirs[name], extra).items():
                     signal, noise = powers.setdefault(part, [0.0, 0.0])
                     difference = one.astype(np.float64) - other.astype(np.float64)
                     powers[part] = [signal + float(np.square(one, dtype=np.float64).sum()),
@@ -57,11 +64,13 @@ def rank(
     return sorted(found, key=lambda layer: -layer.own_noise)
 
 
-def _parts(name: str, one: Tensor, other: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """Boxes and scores of a raw output [N, 4 + classes, anchors]; any other tensor (e2e: [N, D, 6]) is one part."""
-    if one.ndim != 3 or not 4 < one.shape[1] < one.shape[2]:
+def _parts(name: str, one: Tensor, other: Tensor, extra: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """Parts of a raw output [N, 4 + classes + extra, anchors]; any other tensor (e2e: [N, D, 6]) is one part."""
+    if one.ndim != 3 or not 4 + extra < one.shape[1] < one.shape[2]:
         return {name: (one, other)}
-    return {f"{name} (boxes)": (one[:, :4], other[:, :4]), f"{name} (scores)": (one[:, 4:], other[:, 4:])}
+    end = one.shape[1] - extra
+    cuts = {"boxes": slice(4), "scores": slice(4, end), "masks or key points": slice(end, None)}
+    return {f"{name} ({what})": (one[:, cut], other[:, cut]) for what, cut in cuts.items() if one[:, cut].shape[1]}
 
 
 def _decibels(noise: float) -> float | None:

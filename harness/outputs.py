@@ -35,9 +35,17 @@ class Reading:
 
 
 def content(meta: Mapping[str, Any]) -> Content:
-    """From the metadata of an artifact."""
-    names, points = meta.get("names"), meta.get("points") or (0, 0)
-    return Content(names and len(names), meta.get("task") or "detect", (points[0], points[1]))
+    """From the metadata of an artifact.
+
+    Raises:
+        ConfigError: a task that is not scored, or a pose model that does not say how many key points it has.
+    """
+    names, points, task = meta.get("names"), meta.get("points") or (0, 0), meta.get("task") or "detect"
+    if task not in TASKS:
+        raise ConfigError(f"the model is for the task {task!r}; quantgate scores {', '.join(TASKS)}")
+    if task == "pose" and not points[0]:
+        raise ConfigError("the file of this pose model does not say how many key points it has (kpt_shape)")
+    return Content(names and len(names), task, (points[0], points[1]))
 
 
 def read_outputs(shapes: Sequence[tuple[int, ...]], said: Content, size: int, declared: str = "") -> Reading:
@@ -46,8 +54,6 @@ def read_outputs(shapes: Sequence[tuple[int, ...]], said: Content, size: int, de
     Raises:
         ConfigError: none fits; the shapes are named.
     """
-    if said.task not in TASKS:
-        raise ConfigError(f"the model is for the task {said.task!r}; quantgate scores {', '.join(TASKS)}")
     protos = next((at for at, shape in enumerate(shapes) if said.task == "segment" and len(shape) == 4), None)
     extra = math.prod(said.points) if protos is None else shapes[protos][1]
     for output, shape in enumerate(shapes):

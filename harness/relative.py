@@ -17,7 +17,7 @@ ALWAYS = (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))
 not show. int8 of YOLO26n and YOLO11n agrees to 0.88–0.97, of the digits to 0.92–0.98 (docs/accuracy.md)."""
 
 
-_loaded = functools.lru_cache(maxsize=4)(detections.load)
+_loaded = functools.lru_cache(maxsize=4)(functools.partial(detections.load, shapes=False))
 """A file is named by what it holds and never changes: a cell's own are read once for both questions below, and those of
 its fp32 sibling once for all precisions of a process."""
 

@@ -51,6 +51,14 @@ class Hybrid:
         del self._trunk, self._head
 
 
+def output_shapes(float_graph: str) -> list[tuple[int, ...]]:
+    """Of the outputs of an ONNX graph, in its order."""
+    import onnx
+
+    outputs = onnx.load(float_graph, load_external_data=False).graph.output
+    return [tuple(d.dim_value for d in output.type.tensor_type.shape.dim) for output in outputs]
+
+
 def boundary(float_graph: str) -> list[str]:
     """The tensors that the detection head of a float graph reads."""
     import onnx

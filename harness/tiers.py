@@ -32,7 +32,7 @@ def is_resampled(name: str) -> bool:
 def resampled_metrics(suite: Suite) -> tuple[str, ...]:
     """Metrics whose drop against the baseline is judged by resamples: mAP, and what the suite gates so."""
     gated = {gate.metric for gate in suite.gates if gate.against == "baseline" and gate.max_drop is not None}
-    return tuple(name for name in PARTS if name == "map" or name in gated)
+    return tuple(name for name in (*PARTS, "box_map") if name == "map" or name in gated)
 
 
 def same(measured: Measurement, baseline: Measurement) -> bool:

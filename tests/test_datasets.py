@@ -55,7 +55,7 @@ def test_a_polygon_is_its_bounding_box(tmp_path):
     ("numbers", "row", "points"),
     [
         (3, "0 0.5 0.5 0.5 0.5 0.25 0.5 2 0 0 0", [16, 24, 2, 0, 0, 0]),
-        (2, "0 0.5 0.5 0.5 0.5 0.25 0.5 0 0", [16, 24, 2, 0, 0, 0]),
+        (2, "0 0.5 0.5 0.5 0.5 0.25 0.5 -1 -1", [16, 24, 2, -64, -48, 0]),
     ],
 )
 def test_key_points_stand_behind_the_box(tmp_path, numbers, row, points):
@@ -63,13 +63,41 @@ def test_key_points_stand_behind_the_box(tmp_path, numbers, row, points):
     made = load_scored(yolo(tmp_path, {"train/a": None, "val/b": row}, **splits))
     assert boxes(made) == [(16, 12, 32, 24)]
     assert made.of_task("pose").annotations[0]["keypoints"] == points
-    assert made.annotations[0]["area"] == pytest.approx(32 * 24 * 0.53)  # Ultralytics' share of the box
+    assert made.annotations[0]["area"] == 32 * 24
+    assert made.of_task("pose").annotations[0]["area"] == pytest.approx(32 * 24 * 0.53)  # Ultralytics' share
     (tmp_path / "labels/val/b.txt").write_text("0 0.5 0.5 0.5 0.5 0.25")
     with pytest.raises(ConfigError, match=rf"b\.txt:1: expected class x y w h and 2 key points of {numbers}, got 6"):
         load_scored(tmp_path / "data.yaml")
 
 
-@pytest.mark.parametrize("declared", [[17], [17, 4], 17])
+@pytest.mark.parametrize("row", ["0.25 0.5 3 0 0 0", "0.25 0.5 nan 0 0 0", "nan 0.5 2 0 0 0"])
+def test_a_key_point_that_is_none_is_told(tmp_path, row):
+    splits = {"val": "images/val", "kpt_shape": [2, 3]}
+    file = yolo(tmp_path, {"val/b": f"0 0.5 0.5 0.5 0.5 {row}"}, **splits)
+    with pytest.raises(ConfigError, match=r"b\.txt:1: a key point is x, y and a visibility of 0, 1 or 2, not"):
+        load_scored(file)
+
+
+@pytest.mark.parametrize(
+    ("declared", "sigmas"),
+    [
+        ({"kpt_shape": [17, 3]}, ()),  # COCO's
+        ({"kpt_shape": [17, 2]}, (1 / 17,) * 17),
+        ({"kpt_shape": [4, 3]}, (0.25,) * 4),
+        ({"kpt_shape": [2, 3], "kpt_oks_sigmas": [0.025, 0.1]}, (0.025, 0.1)),
+    ],
+)
+def test_how_far_key_points_may_be_off_is_told_as_ultralytics_has_it(tmp_path, declared, sigmas):
+    assert load_scored(yolo(tmp_path, {"val/b": None}, val="images/val", **declared)).sigmas == sigmas
+
+
+def test_sigmas_of_another_number_are_told(tmp_path):
+    file = yolo(tmp_path, {"val/b": None}, val="images/val", kpt_shape=[2, 3], kpt_oks_sigmas=[0.1])
+    with pytest.raises(ConfigError, match="'kpt_oks_sigmas' must be 2 numbers"):
+        load_scored(file)
+
+
+@pytest.mark.parametrize("declared", [[17], [17, 4], 17, ["a", 3], [0, 3]])
 def test_a_shape_of_key_points_that_is_none_is_told(tmp_path, declared):
     file = yolo(tmp_path, {"val/b": None}, val="images/val", kpt_shape=declared)
     with pytest.raises(ConfigError, match=r"'kpt_shape' must be \[key points, 2 or 3\]"):

@@ -48,6 +48,26 @@ def test_masks_and_key_points_are_scored_as_pycocotools_does(task, names, seed, 
     assert metrics["box_map"] == pytest.approx(boxes[0], abs=1e-12)
 
 
+def test_objects_that_coco_ignores_are_no_instances():
+    made = dataset(1, [CAT, CAT])
+    rows = [{**row, "keypoints": points} for row, points in zip(made.annotations, ([9, 9, 2], [0, 0, 0]), strict=True)]
+    posed = dataclasses.replace(made, annotations=rows).of_task("pose")
+    found = [dataclasses.replace(detections(ON_CAT), points=np.array([[[9, 9, 1]]], np.float32))]
+    assert evaluate(posed, found, NAMES).instances == {"cat": 1, "dog": 0}
+
+
+def test_key_points_may_have_sigmas_of_their_own():
+    made = dataset(1, [(1, 10, (0, 0, 100, 100))])
+    rows = [{**row, "keypoints": [10, 10, 2]} for row in made.annotations]
+    found = [dataclasses.replace(detections((0, 0, 100, 100, 0.9, 0)), points=np.array([[[20, 10, 1]]], np.float32))]
+    reached = {}
+    for sigma in (0.03, 0.1):
+        posed = dataclasses.replace(made, annotations=rows, sigmas=(sigma,)).of_task("pose")
+        reached[sigma] = evaluate(posed, found, NAMES).metrics["map_50"]
+    # OKS = exp(−d² / (2 · area · (2 sigma)²)): 0.25 and 0.88
+    assert reached == {0.03: 0, 0.1: pytest.approx(1)}
+
+
 def test_the_17_points_of_a_person_have_cocos_sigmas_and_others_one_for_all():
     def half_off(points):
         row = {"keypoints": [10.0, 10.0, 2] * points, "segmentation": []}

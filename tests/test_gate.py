@@ -259,7 +259,9 @@ def test_the_base_runs_in_the_environment_that_it_is_given(project: Project, cap
     project.commit()
     venv.create(tmp_path / "own", with_pip=False)
     (site,) = (tmp_path / "own").glob("lib/python*/site-packages")
-    site.joinpath("ours.pth").write_text("\n".join(entry for entry in sys.path if entry.endswith("site-packages")))
+    ours = [entry for entry in sys.path if entry.endswith("site-packages")]
+    lines = [f"import site; site.addsitedir({entry!r})" for entry in ours]  # with its .pth files: editable packages
+    site.joinpath("ours.pth").write_text("\n".join(lines))
     python = tmp_path / "own" / "bin" / "python"
     code, said = judge(capfd, "--base-python", str(python))
     assert code == Exit.FINE, said

@@ -40,6 +40,15 @@ def test_scores_are_judged_apart_from_boxes_which_would_drown_them():
     assert boxes.own_noise == 0
 
 
+def test_key_points_are_judged_apart_from_scores_too():
+    output = np.concatenate([np.full((1, 6, 19), 0.5), np.full((1, 6, 19), 300.0)], axis=1).astype(np.float32)
+    rounded = output.copy()
+    rounded[:, 4:6] = 0
+    worst, *others = rank({}, tap(out=output), tap(out=rounded), BATCHES, extra=6)
+    assert (worst.name, worst.snr_db) == ("out (scores)", pytest.approx(0))
+    assert {one.name: one.own_noise for one in others} == {"out (boxes)": 0, "out (masks or key points)": 0}
+
+
 def test_tensors_that_one_network_does_not_have_are_left_out():
     assert [layer.name for layer in rank(LAYERS, tap(a=SIGNAL, b=SIGNAL), tap(a=SIGNAL), BATCHES)] == ["first"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import ConfigError
+from harness.backends.base import described
 from harness.outputs import Content, Reading, content, layout_of, read_outputs
 
 
@@ -83,4 +84,23 @@ def test_a_segmentation_model_without_prototypes_fits_nothing():
 
 def test_a_model_of_another_task_is_refused_by_name():
     with pytest.raises(ConfigError, match="task 'obb'; quantgate scores detect, segment, pose"):
-        read_outputs([(1, 85, 8400)], content({"names": ["ship"], "task": "obb"}), 640)
+        content({"names": ["ship"], "task": "obb"})
+
+
+def test_a_pose_model_that_hides_its_key_points_is_told():
+    with pytest.raises(ConfigError, match="does not say how many key points it has"):
+        content({"names": ["person"], "task": "pose"})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({}, {"names": None}),
+        ({"names": "{1: 'b', 0: 'a'}", "task": "detect"}, {"names": ["a", "b"]}),
+        ({"names": ["a"], "task": "pose", "kpt_shape": "[17, 3]"}, {"names": ["a"], "task": "pose", "points": [17, 3]}),
+        ({"names": "{0: ", "task": "segment"}, {"names": None, "task": "segment"}),
+        ({"task": None}, {"names": None}),
+    ],
+)
+def test_what_a_file_says_of_itself_is_read_entry_by_entry(metadata, said):
+    assert described(metadata) == said

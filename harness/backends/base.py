@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.metadata
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -81,15 +82,15 @@ def described(metadata: Mapping[str, Any]) -> dict[str, Any]:
         `names`: of the classes by number, or None; beside it `task` and `points` of other models than detectors.
     """
     said: dict[str, Any] = {"names": None}
-    try:
+    if (metadata.get("task") or "detect") != "detect":
+        said["task"] = str(metadata["task"])
+    unreadable = (ValueError, SyntaxError, TypeError)
+    with contextlib.suppress(*unreadable):
         if metadata.get("names"):
             said["names"] = class_names(_value(metadata["names"]))
-        if metadata.get("task", "detect") != "detect":
-            said["task"] = str(metadata["task"])
+    with contextlib.suppress(*unreadable):
         if metadata.get("kpt_shape"):
             said["points"] = [int(number) for number in _value(metadata["kpt_shape"])]
-    except (ValueError, SyntaxError, TypeError):
-        pass
     return said
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.datasets.truth import BOX, TRUTH, truth
 from harness.declarations import Task
 from harness.errors import ConfigError
 
@@ -36,15 +37,17 @@ class Dataset:
     categories: Mapping[int, str] = field(default_factory=dict)  # category id → name
     annotations: Sequence[Mapping[str, Any]] = ()  # COCO's: BOX, and what TRUTH names where the file has it
     task: Task = "detect"  # what the ground truth is used for
+    sigmas: tuple[float, ...] = ()  # how far each key point may be off; empty: COCO's rule (`evaluation.sigmas`)
 
     @cached_property
     def digest(self) -> str:
         """Hash of the pixels and of the ground truth of the task, independent of where they lie."""
         images = [(image.id, image.digest) for image in self.images]
-        truth = sorted([a[key] for key in BOX] for a in self.annotations)
-        parts = [images, sorted(self.categories.items()), truth]
+        boxes = sorted([a[key] for key in BOX] for a in self.annotations)
+        parts: list[Any] = [images, sorted(self.categories.items()), boxes]
         if self.task != "detect":
             parts.append(sorted(json.dumps([a[key] for key in (*BOX, TRUTH[self.task])]) for a in self.annotations))
+            parts.append(self.sigmas if self.task == "pose" else ())
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def of_task(self, task: Task) -> Dataset:
@@ -53,23 +56,19 @@ class Dataset:
         Raises:
             ConfigError: an object has none of it.
         """
-        if task == self.task:
-            return self
-        lacking = [row for row in self.annotations if TRUTH[task] not in row]
-        if task != "detect" and lacking:
-            what = {"segment": "masks ('segmentation', or polygons)", "pose": "key points ('keypoints')"}[task]
-            raise ConfigError(
-                f"dataset {self.name}: {len(lacking)} of {len(self.annotations)} objects have no {what}, by which a "
-                f"{task!r} model is scored (first: image {lacking[0]['image_id']})"
-            )
-        return replace(self, task=task)
+        return self if task == self.task else replace(self, task=task, annotations=truth(self, task))
 
+    @property
+    def points(self) -> int:
+        """Key points of an object; 0 where nothing has any.
 
-BOX = ("image_id", "category_id", "bbox", "area", "iscrowd")
-"""Of every annotation: xywh in pixels, area in square pixels."""
-
-TRUTH: Mapping[Task, str] = {"detect": "bbox", "segment": "segmentation", "pose": "keypoints"}
-"""Task → entry of an annotation that is its ground truth, as COCO defines it."""
+        Raises:
+            ConfigError: not all have as many.
+        """
+        numbers = {len(row["keypoints"]) // 3 for row in self.annotations if row.get("keypoints")}
+        if len(numbers) > 1:
+            raise ConfigError(f"dataset {self.name}: its objects have {sorted(numbers)} key points, not all as many")
+        return numbers.pop() if numbers else 0
 
 
 def existing(declared_in: Path, what: str, candidates: Sequence[Path]) -> Path:

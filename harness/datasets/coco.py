@@ -7,7 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness.datasets.base import BOX, TRUTH, Dataset, existing, load_image
+from harness.datasets.base import Dataset, existing, load_image
+from harness.datasets.truth import BOX, OF_BOX, TRUTH
 from harness.errors import ConfigError
 
 
@@ -47,6 +48,8 @@ def read_coco(path: Path) -> Dataset:
             if row["image_id"] not in files:
                 raise ConfigError(f"dataset {path}: annotation {row.get('id')} is for unknown image {row['image_id']}")
             kept = {k: row[k] for k in ("id", "image_id", "category_id", "bbox")}
+            if "area" not in row:
+                kept[OF_BOX] = True
             area = row.get("area", row["bbox"][2] * row["bbox"][3])
             kept |= {key: row[key] for key in (TRUTH["segment"], TRUTH["pose"]) if key in row}
             annotations.append({**kept, "area": area, "iscrowd": row.get("iscrowd", 0)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 
 from harness.datasets.base import Dataset, Image, existing, images_in, numbered
+from harness.datasets.truth import OF_BOX
 from harness.errors import ConfigError
 
 
@@ -48,20 +50,34 @@ def read_yolo(path: Path, split: str) -> Dataset:
     if not files:
         raise ConfigError(f"dataset {path}: the {split!r} split holds no images")
     images = numbered(files)
-    points = _shape(path, content.get("kpt_shape"))
+    points = _kpt_shape(path, content.get("kpt_shape"))
     annotations = [row for image in images for row in _labels(image, categories, points)]
     for number, row in enumerate(annotations, 1):
         row["id"] = number
-    return Dataset(path.stem, images, {k: str(v) for k, v in categories.items()}, annotations)
+    sigmas = _sigmas(path, content.get("kpt_oks_sigmas"), points)
+    return Dataset(path.stem, images, {k: str(v) for k, v in categories.items()}, annotations, sigmas=sigmas)
 
 
-def _shape(path: Path, declared: Any) -> tuple[int, int]:
+def _kpt_shape(path: Path, declared: Any) -> tuple[int, int]:
     """`kpt_shape`: how many key points an object has, and how many numbers each; zeros without any."""
     if declared is None:
         return 0, 0
-    if not isinstance(declared, list) or len(declared) != 2 or declared[1] not in (2, 3):
+    count, numbers = declared if isinstance(declared, list) and len(declared) == 2 else (0, 0)
+    if not isinstance(count, int) or count < 1 or numbers not in (2, 3):
         raise ConfigError(f"dataset {path}: 'kpt_shape' must be [key points, 2 or 3], not {declared!r}")
-    return int(declared[0]), int(declared[1])
+    return count, numbers
+
+
+def _sigmas(path: Path, declared: Any, points: tuple[int, int]) -> tuple[float, ...]:
+    """`kpt_oks_sigmas` where it is declared; else COCO's for its 17 points with visibility, and one for all others.
+
+    As Ultralytics has it (`PoseValidator`).
+    """
+    if declared is None:
+        return () if points in ((0, 0), (17, 3)) else (1 / points[0],) * points[0]
+    if not isinstance(declared, list) or len(declared) != points[0] or not all(isinstance(s, float) for s in declared):
+        raise ConfigError(f"dataset {path}: 'kpt_oks_sigmas' must be {points[0]} numbers, one a key point")
+    return tuple(declared)
 
 
 def _labels(image: Image, categories: Mapping[int, Any], points: tuple[int, int]) -> list[dict[str, Any]]:
@@ -103,9 +119,11 @@ def _object(
     if not all(-1e-3 <= value <= 1 + 1e-3 for value in shape):
         raise ConfigError(f"{place}: coordinates must be fractions of the image, between 0 and 1")
     x, y, w, h = _box(shape, image)
-    row = {"image_id": image.id, "category_id": int(label), "bbox": [x, y, w, h], "area": w * h, "iscrowd": 0}
+    row = {
+        "image_id": image.id, "category_id": int(label), "bbox": [x, y, w, h], "area": w * h, OF_BOX: True, "iscrowd": 0
+    }  # fmt: skip
     if count:
-        return row | {"area": w * h * OF_BOX, "keypoints": _points(values[4:], numbers, image)}
+        return row | {"keypoints": _points(place, values[4:], numbers, image)}
     if len(values) > 4:
         scaled = [
             value * side for value, side in zip(values, (image.width, image.height) * (len(values) // 2), strict=True)
@@ -114,16 +132,18 @@ def _object(
     return row
 
 
-OF_BOX = 0.53
-"""Area of an object as a share of its box, where key points are all that is known: Ultralytics' and xtcocotools'."""
+def _points(place: str, values: list[float], numbers: int, image: Image) -> list[float]:
+    """Fractions, with or without visibility → x, y, visibility as of COCO: 0 not labelled, 1 hidden, 2 seen.
 
-
-def _points(values: list[float], numbers: int, image: Image) -> list[float]:
-    """Fractions, with or without visibility → x, y, visibility as of COCO: 0 not labelled, 1 hidden, 2 seen."""
+    Without one, a point is seen unless a coordinate is negative, as Ultralytics has it.
+    """
     found: list[float] = []
     for start in range(0, len(values), numbers):
         x, y = values[start : start + 2]
-        seen = values[start + 2] if numbers == 3 else 2 * (x > 0 or y > 0)
+        seen = values[start + 2] if numbers == 3 else 2 * (x >= 0 and y >= 0)
+        if seen not in (0, 1, 2) or not (math.isfinite(x) and math.isfinite(y)):
+            said = " ".join(f"{value:g}" for value in values[start : start + numbers])
+            raise ConfigError(f"{place}: a key point is x, y and a visibility of 0, 1 or 2, not {said}")
         found += [x * image.width, y * image.height, int(seen)]
     return found
 

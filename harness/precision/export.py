@@ -9,7 +9,6 @@ from typing import Any
 from harness.backends.base import described
 from harness.declarations import TASKS
 from harness.errors import ConfigError, first_line
-from harness.precision import splits
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
 
 SOURCES = {"onnx": Recipe("export:to_onnx", "model.onnx", "f32", "f32", "checkpoint", tools=EXPORT)}
@@ -54,8 +53,6 @@ def write_onnx(model: Any, inputs: Inputs, folder: Path) -> None:
     )  # fmt: skip
     if written != folder / "model.onnx":
         shutil.move(written, folder / "model.onnx")
-    if model.task != "detect":
-        splits.join_slices(folder / "model.onnx")
 
 
 def to_module(inputs: Inputs, folder: Path, dtype: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from harness.geometry import normalize
 from harness.outputs import input_layout
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
 from harness.precision.onnx import in_branch, module_of
+from harness.precision.splits import to_openvino
 
 TOOLS = (*EXPORT, "openvino")
 NNCF = (*TOOLS, "nncf")
@@ -39,7 +40,7 @@ def convert(inputs: Inputs, folder: Path, half: bool) -> dict[str, Any]:
     """IR with float32 or float16 weights; what executes is decided by the backend's precision hint."""
     import openvino
 
-    model = openvino.convert_model(str(inputs.source))
+    model = to_openvino(inputs.source)
     openvino.save_model(model, folder / "model.xml", compress_to_fp16=half)
     return {}
 
@@ -50,7 +51,7 @@ def static_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
     import openvino
 
     assert inputs.calibration is not None
-    model = openvino.convert_model(str(inputs.source))
+    model = to_openvino(inputs.source)
     pixels = np.load(inputs.calibration, mmap_mode="r")
     starts = range(0, len(pixels) - inputs.batch + 1, inputs.batch)
     layout = input_layout([tuple(output.shape) for output in model.outputs], inputs.imgsz)

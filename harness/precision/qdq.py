@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.precision.splits import to_openvino
+
 
 def store_weights(graph: Any) -> None:
     """`float weight → QuantizeLinear` becomes the int8 weight; its DequantizeLinear stays."""
@@ -89,7 +91,7 @@ def to_ir(source: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:  # not from memory, where there is a limit of 2 GB
         path = Path(folder, "unsigned.onnx")
         onnx.save(model, path)
-        openvino.save_model(openvino.convert_model(str(path)), target, compress_to_fp16=False)
+        openvino.save_model(to_openvino(path), target, compress_to_fp16=False)
 
 
 def dequantized(graph: Any) -> dict[str, NDArray[np.float32]]:

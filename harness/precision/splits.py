@@ -1,11 +1,12 @@
 """Slices that cut a tensor into all its parts become one Split, as the exporter writes it for detectors.
 
-OpenVINO 2026.4.1 loses such Slices before the end-to-end head of masks and key points: it then reads "Shapes
-[1,8400,116] and [1,300,4] are not consistent" and compiles nothing.
+OpenVINO 2026.4.1 loses such Slices before a GatherElements, as the end-to-end heads of masks and key points have it: it
+then reads "Shapes [1,8400,116] and [1,300,4] are not consistent" and compiles nothing.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,19 +24,36 @@ class Cut:
     node: Any  # onnx.NodeProto
 
 
-def join_slices(path: Path) -> None:
-    """Rewrite an ONNX file in place; its values stay."""
+def to_openvino(source: Path) -> Any:
+    """OpenVINO's model of an ONNX file."""
+    import onnx
+    import openvino
+
+    model = onnx.load(str(source))
+    if not join_slices(model):
+        return openvino.convert_model(str(source))
+    with tempfile.TemporaryDirectory() as folder:  # not from memory, where there is a limit of 2 GB
+        path = Path(folder, "joined.onnx")
+        onnx.save(model, path)
+        return openvino.convert_model(str(path))
+
+
+def join_slices(model: Any) -> bool:
+    """Rewrite an ONNX model in place; its values stay. Returns whether anything changed."""
     import onnx
 
-    model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))
-    graph = model.graph
-    sides = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in graph.value_info}
+    graph, changed = model.graph, False
+    shaped = onnx.shape_inference.infer_shapes(model).graph.value_info
+    sides = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in shaped}
+    gathered = {node.input[0] for node in graph.node if node.op_type == "GatherElements"}
     for (tensor, axis), cuts in _cuts(graph, sides).items():
         cuts.sort(key=lambda cut: (cut.start, cut.end))
         edges = [0, *(cut.end for cut in cuts)]
-        if [cut.start for cut in cuts] == edges[:-1] and edges[-1] == sides[tensor][axis]:
+        tiles = [cut.start for cut in cuts] == edges[:-1] and edges[-1] == sides[tensor][axis]
+        if tiles and any(cut.node.output[0] in gathered for cut in cuts):
             _replace(graph, tensor, axis, cuts, np.diff(edges).astype(np.int64))
-    onnx.save(model, str(path))
+            changed = True
+    return changed
 
 
 def _cuts(graph: Any, sides: dict[str, list[int]]) -> dict[tuple[str, int], list[Cut]]:
@@ -57,9 +75,11 @@ def _cuts(graph: Any, sides: dict[str, list[int]]) -> dict[tuple[str, int], list
 def _replace(graph: Any, tensor: str, axis: int, cuts: list[Cut], sizes: Any) -> None:
     import onnx
 
-    constant = onnx.numpy_helper.from_array(sizes, f"{cuts[0].node.name}/sizes")
+    constant = onnx.numpy_helper.from_array(sizes, f"{cuts[0].node.output[0]}/sizes")
     outputs = [cut.node.output[0] for cut in cuts]
-    split = onnx.helper.make_node("Split", [tensor, constant.name], outputs, f"{cuts[0].node.name}/split", axis=axis)
+    split = onnx.helper.make_node(
+        "Split", [tensor, constant.name], outputs, f"{cuts[0].node.output[0]}/split", axis=axis
+    )
     graph.initializer.append(constant)
     graph.node.insert(min(list(graph.node).index(cut.node) for cut in cuts), split)
     for cut in cuts:

@@ -172,7 +172,7 @@ def annotation(digit: Digit, h: int, w: int) -> dict[str, Any]:
     x, y, bw, bh = digit.box
     points = [[px, py, 2] if 0 <= px < w and 0 <= py < h else [0, 0, 0] for px, py in digit.corners]
     return {
-        "category_id": digit.label, "bbox": [x, y, bw, bh], "area": bw * bh, "iscrowd": 0,
+        "category_id": digit.label, "bbox": [x, y, bw, bh], "iscrowd": 0,  # no area: each task has its own
         "segmentation": [[value for point in digit.outline for value in point]],
         "keypoints": [value for point in points for value in point],
         "num_keypoints": sum(point[2] > 0 for point in points),
