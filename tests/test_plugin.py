@@ -267,7 +267,7 @@ def test_a_failing_cell_is_explained_where_asked_for(demo: Demo) -> None:
     explained = demo.cells()[FP32]["explanation"]
     assert explained["cell"] == FP32
     assert explained["stages"][0]["name"] == "reference"
-    assert "kinds of error, in the manner of TIDE" in output(result)
+    assert "kinds of error of the boxes, in the manner of TIDE" in output(result)
     assert "no stage lost anything on 4 images" in output(result)
     demo.run("-m", "accuracy")
     assert demo.cells()[FP32]["explanation"] is None

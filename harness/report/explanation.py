@@ -75,7 +75,7 @@ def _errors(explained: Explanation) -> Table:
         for kind in TYPES
     ]
     columns = ("error", "fp32", "cell", "costs fp32 AP 50", "costs cell AP 50")
-    return _table("kinds of error, in the manner of TIDE", columns, rows)
+    return _table("kinds of error of the boxes, in the manner of TIDE", columns, rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
