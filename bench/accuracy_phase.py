@@ -35,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="yolo26n-digits")
     parser.add_argument("--data", default="digits")
+    parser.add_argument("--calibration", type=Path)
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--precisions", nargs="+", default=["fp32", "int8"])
     parser.add_argument("--backends", nargs="+", default=["onnxruntime", "openvino", "litert"])
@@ -45,7 +46,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for cell in cells:
             for number in range(options.rounds + 1):  # the first fills the cache
-                settings = Settings(Path(folder, f"{cell}-{number}"), cache_folder(), fresh=True)
+                settings = Settings(
+                    Path(folder, f"{cell}-{number}"), cache_folder(), fresh=True, calibration=options.calibration
+                )
                 runner = Runner(settings)
                 start = time.monotonic()
                 measured = runner.accuracy(suite, Path(), cell)
