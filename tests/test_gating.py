@@ -156,14 +156,15 @@ def test_the_wall_clock_convicts_nobody_on_a_busy_machine(accepted):
     assert gating.judge("latency_wall", fine, accepted, "network", 0.10, 1).status == "unchanged"
 
 
-def test_a_tenth_of_what_the_reference_has_slowed_is_not_held_against_the_target(accepted):
+@pytest.mark.parametrize(("level", "said"), [(15.15, "16% slower"), (14.85, "16% faster")])
+def test_a_tenth_of_what_the_reference_has_slowed_or_gained_is_not_held_against_the_target(accepted, level, said):
     slightly = math.log(1.06)
-    same, slower = (processes(slightly, count=7, level=level) for level in (15.0, 15.15))
+    same, other = (processes(slightly, count=7, level=at) for at in (15.0, level))
     assert gating.judge("latency", same, accepted, "network", 0.05, 1).status == "regressed"
-    verdict = gating.judge("latency", slower, accepted, "network", 0.05, 1)
+    verdict = gating.judge("latency", other, accepted, "network", 0.05, 1)
     assert verdict.status == "inconclusive"
-    assert "the machine is 16% slower than it was for the baseline" in verdict.detail
-    clearly = processes(math.log(1.2), count=7, level=15.15)
+    assert f"the machine is {said} than it was for the baseline" in verdict.detail
+    clearly = processes(math.log(1.2), count=7, level=level)
     assert gating.judge("latency", clearly, accepted, "network", 0.05, 1).status == "regressed"
 
 
