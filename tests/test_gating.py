@@ -168,6 +168,15 @@ def test_a_tenth_of_what_the_reference_has_slowed_or_gained_is_not_held_against_
     assert gating.judge("latency", clearly, accepted, "network", 0.05, 1).status == "regressed"
 
 
+@pytest.mark.parametrize("level", [14.2, 15.8])  # 2.2 times as fast, and as slow
+def test_on_what_is_as_good_as_another_machine_a_quarter_of_it_is_not(accepted, level):
+    def judged(ratio):
+        found = processes(math.log(ratio), count=7, level=level)
+        return gating.judge("latency", found, accepted, "network", 0.05, 1).status
+
+    assert (judged(1.18), judged(1.5)) == ("inconclusive", "regressed")
+
+
 def test_what_cannot_be_resolved_says_what_would(accepted):
     verdict = gating.judge("latency", processes(count=5), accepted, "network", 0.001, 1)
     assert verdict.status == "inconclusive"
