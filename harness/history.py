@@ -74,7 +74,7 @@ def runs(path: Path) -> tuple[Run, ...]:
             counts.setdefault(run, {}).setdefault(status, 0)
             counts[run][status] += count
             suites.setdefault(run, []).append(suite)
-        rows = store.execute("SELECT id, started, revision, dirty, machine_class FROM run ORDER BY started, id")
+        rows = store.execute("SELECT id, started, revision, dirty, machine_class FROM run ORDER BY started, rowid")
         return tuple(
             Run(
                 name, datetime.fromisoformat(started), revision or "", bool(dirty), machine,
@@ -106,7 +106,7 @@ def trend(path: Path, cell: str, metric: str, suite: str = "") -> tuple[Trend, .
         rows = store.execute(
             f"""SELECT cell.suite, run.{kind}, run.id, run.started, run.revision, run.dirty, metric.value, cell.status,
             cell.versions FROM cell JOIN run ON run.id = cell.run JOIN metric ON metric.cell = cell.key
-            WHERE cell.id = ? AND metric.name = ? AND (? = '' OR cell.suite = ?) ORDER BY run.started, run.id""",
+            WHERE cell.id = ? AND metric.name = ? AND (? = '' OR cell.suite = ?) ORDER BY run.started, run.rowid""",
             (cell, metric, suite, suite),
         ).fetchall()
     series: dict[tuple[str, str], list[Point]] = {}
