@@ -57,8 +57,8 @@ def read_outputs(shapes: Sequence[tuple[int, ...]], said: Content, size: int, de
     protos = next((at for at, shape in enumerate(shapes) if said.task == "segment" and len(shape) == 4), None)
     extra = math.prod(said.points) if protos is None else shapes[protos][1]
     for output, shape in enumerate(shapes):
-        one = _as_declared(shape, said.classes, size, declared, extra) if declared else None
-        layout = one if declared else layout_of(shape, said.classes, size, extra)
+        shaped = (shape, said.classes, size)
+        layout = _as_declared(*shaped, declared, extra) if declared else layout_of(*shaped, extra)
         if layout and (said.task != "segment" or protos is not None):
             return Reading(layout, output, _classes(layout, shape, extra), extra, protos, said.points)
     seen = ", ".join("×".join(map(str, shape)) for shape in shapes)

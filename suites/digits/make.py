@@ -348,6 +348,7 @@ def export(source: Path, target: Path) -> None:
     model.args = settings
     model.criterion = None
     vars(model).pop("pt_path", None)  # where it was loaded from, if the run was resumed
+    model.yaml["yaml_file"] = Path(model.yaml["yaml_file"]).name  # a design of our own lay in the work folder
     for parameter in model.parameters():
         parameter.requires_grad = False
     content = {
