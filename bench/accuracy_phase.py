@@ -17,11 +17,11 @@ from pathlib import Path
 
 from bare import BARE
 
+from harness.core.suite import Suite
 from harness.inputs import Finder, Settings
 from harness.matrix import matrix
 from harness.runner import Runner
 from harness.sources import cache_folder
-from harness.types import Suite
 
 
 def bare_pass(backend: str, path: str, pixels: Path, images: int) -> float:

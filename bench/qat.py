@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import Suite
+from harness.core.cell import Qat
+from harness.core.suite import Cell
 from harness.datasets import load_calibration
-from harness.declarations import Qat
 from harness.geometry import letterbox
 from harness.inputs import Settings
 from harness.pixels import read_image
@@ -28,7 +29,6 @@ from harness.precision.base import Inputs
 from harness.precision.qat import make_checkpoint
 from harness.runner import Runner
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
-from harness.types import Cell
 
 
 def arguments() -> argparse.Namespace:

@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import gating
+from harness.core.suite import Cell, Measurement
 from harness.pairs import Replicate
 from harness.selfcheck import read_baselines
 from harness.stats import LOOKS
-from harness.types import Cell, Measurement
 
 CASES = (("unchanged, limit 5 %", 0.0, 0.05), ("+10 %, limit 5 %", 0.10, 0.05), ("+5 %, limit 3 %", 0.05, 0.03))
 NETWORK = "network"

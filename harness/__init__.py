@@ -1,9 +1,9 @@
 """quantgate: a gate for quantized object detectors. This is what a suite file imports; it loads no runtime."""
 
-from harness.declarations import Calibration, Decoding, Model, Qat
-from harness.errors import ConfigError, Unavailable
+from harness.core.cell import Calibration, Decoding, Model, Qat
+from harness.core.errors import ConfigError, Unavailable
+from harness.core.suite import Cell, Gate, Measurement, Suite, Verdict
 from harness.matrix import matrix
-from harness.types import Cell, Gate, Measurement, Suite, Verdict
 
 __all__ = [
     "Calibration", "Cell", "ConfigError", "Decoding", "Gate", "Measurement", "Model", "Qat", "Suite", "Unavailable",

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import baselines, gating
-from harness.errors import ConfigError
-from harness.metrics import TRACED, Phase
+from harness.core.errors import ConfigError
+from harness.core.metrics import TRACED, Phase
+from harness.core.suite import Gate, Measurement
 from harness.references import NAMES
 from harness.results import CellResult
-from harness.types import Gate, Measurement
 
 PHASES: tuple[tuple[Phase, str], ...] = (("accuracy", "map"), ("latency", "latency_p50_ms"))
 """The phases, and the metric that a measured one has."""

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from harness import detections
 from harness.backends import backend
 from harness.backends.base import Session
+from harness.core.cell import Decoding
+from harness.core.errors import ConfigError
+from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset
-from harness.declarations import Decoding
-from harness.errors import ConfigError
 from harness.evaluation import Evaluation, at_confidence, known_classes
 from harness.evaluator import Evaluator
 from harness.families import Detections, decode, prepare
 from harness.geometry import normalize
 from harness.outputs import Reading, content, read_outputs
 from harness.resampling import Counts, draws, resampled
-from harness.types import Artifact, Cell
 from harness.worker import Channel
 
 Pixels = NDArray[np.uint8]

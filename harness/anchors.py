@@ -12,12 +12,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from harness import baselines, gating
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.core.suite import Cell, Measurement
 from harness.gating import Identity
 from harness.machine import machine_class
 from harness.records import write_text
 from harness.report.tables import NONE
-from harness.types import Cell, Measurement
 
 
 def set_all(root: Path, release: str) -> Iterator[str]:

@@ -16,15 +16,15 @@ from typing import Any, cast
 
 from harness.backends import backend
 from harness.backends.base import Compiling
+from harness.core.cell import Qat
+from harness.core.errors import ConfigError, Unavailable, first_line
+from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset, Image
-from harness.declarations import Qat
-from harness.errors import ConfigError, Unavailable, first_line
 from harness.locks import file_lock
 from harness.machine import version
 from harness.pixels import LetterboxJob, intact, pixels_key
 from harness.precision import Inputs, Recipe, recipe, source_of, steps
 from harness.precision.base import BESIDE
-from harness.types import Artifact, Cell
 from harness.worker import Channel, Job
 
 RunJob = Callable[[Job, str], Any]

@@ -11,13 +11,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.core.metrics import STORED, Phase
+from harness.core.suite import Cell, Measurement
 from harness.gating import is_gated_sample
 from harness.machine import isa, machine_class
-from harness.metrics import STORED, Phase
 from harness.records import write_text
 from harness.tiers import is_resampled
-from harness.types import Cell, Measurement
 from harness.verdicts import Baseline, Incomparable
 
 SCHEMA = 1

@@ -6,9 +6,9 @@ import random
 from pathlib import Path
 from typing import Any
 
+from harness.core.cell import Calibration
+from harness.core.errors import ConfigError
 from harness.datasets import Dataset, overlap
-from harness.declarations import Calibration
-from harness.errors import ConfigError
 
 
 def choose(

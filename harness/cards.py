@@ -12,10 +12,10 @@ from typing import Any
 from harness import __version__
 from harness.accuracy import names_of, reading_of
 from harness.backends import backend
+from harness.core.suite import Artifact, Cell, Suite
 from harness.datasets import Dataset
 from harness.geometry import PAD
 from harness.results import CellResult
-from harness.types import Artifact, Cell, Suite
 from harness.worker import Channel
 
 SCHEMA = 1

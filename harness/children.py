@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from harness.errors import CellError, ConfigError, Unavailable
+from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.locks import MachineLock
 from harness.worker import Failure, Job, Progress
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from harness import __version__
 from harness.commands import NAMES, completion
 from harness.commands.base import EXITS, Exit, Formatter
-from harness.errors import CellError, ConfigError, Unavailable
+from harness.core.errors import CellError, ConfigError, Unavailable
 
 INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 

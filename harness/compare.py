@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.text import Text
 
 from harness import baselines, results
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.core.suite import FAILING, SEVERITY, Cell, Gate, Measurement, Status, worst
 from harness.report.numbers import change, megabytes, milliseconds, number
 from harness.report.tables import STYLES, Column, Row, Section, Sheet
-from harness.types import FAILING, SEVERITY, Cell, Gate, Measurement, Status, worst
 from harness.verdicts import judge, say
 
 GATES = (Gate("map", max_drop=0.002), Gate("size_bytes", max_rise=0.01))

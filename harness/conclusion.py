@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 
 from harness.commands.base import Exit
+from harness.core.suite import FAILING, Gate
 from harness.results import Recorded
-from harness.types import FAILING, Gate
 
 NOTHING = Recorded((), (), {}, {}, {})
 

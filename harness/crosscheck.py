@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import CellError
+from harness.core.errors import CellError
 
 SUITE = """from harness import Gate, Suite, matrix
 BACKENDS = {backends}

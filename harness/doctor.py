@@ -14,8 +14,8 @@ from rich.text import Text
 
 from harness import energy, machine, stability
 from harness.backends import backend_names, cuda
-from harness.declarations import Model, Qat
-from harness.errors import Unavailable
+from harness.core.cell import Model, Qat
+from harness.core.errors import Unavailable
 from harness.inputs import runnable
 from harness.matrix import matrix
 from harness.precision import PRECISIONS

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 
 PROBE = "import importlib.metadata as m; import harness.plugin; m.version('quantgate')"
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.cell import Task
+from harness.core.errors import ConfigError
 from harness.datasets import Dataset, Image
-from harness.declarations import Task
-from harness.errors import ConfigError
 from harness.families import Detections
 from harness.resampling import AREAS, PARTS, Ranked
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from harness import agreement, errortypes, taps
+from harness.core.errors import CellError, ConfigError, Unavailable
+from harness.core.suite import Artifact, Cell, Suite
 from harness.datasets import Dataset
-from harness.errors import CellError, ConfigError, Unavailable
 from harness.errortypes import Errors
 from harness.evaluation import known_classes
 from harness.families import Detections
@@ -20,7 +21,6 @@ from harness.inputs import Finder
 from harness.layers import Layer, rank
 from harness.outputs import content, read_outputs
 from harness.stages import Stage, Walked, WalkJob, blamed
-from harness.types import Artifact, Cell, Suite
 from harness.worker import Channel
 
 IMAGES = 64  # that the stages are walked on; all of a smaller data set

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import instances
-from harness.declarations import Decoding, Layout
+from harness.core.cell import Decoding, Layout
 from harness.geometry import fit
 from harness.instances import Mask
 from harness.outputs import STRIDES, Reading

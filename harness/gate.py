@@ -20,8 +20,8 @@ from pathlib import Path
 from harness import conclusion, results, worktree
 from harness.commands.base import Exit
 from harness.conclusion import NOTHING
+from harness.core.errors import CellError, ConfigError
 from harness.environments import BaseFailed, call, environment, last_words
-from harness.errors import CellError, ConfigError
 from harness.sides import Base
 
 WRITING = ("--junitxml=", "--junit-xml=", "--qg-markdown=", "--qg-html=")  # options that shape no verdict

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from harness import stats
+from harness.core.suite import Gate, Measurement, Status, Verdict
 from harness.pairs import Replicate
 from harness.references import NAMES
-from harness.types import Gate, Measurement, Status, Verdict
 
 OCCASION = 5  # processes that one recording adds
 MIN_PROCESSES, MIN_OCCASIONS = 10, 2  # of a baseline that may judge

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from harness.changepoints import changes
-from harness.errors import ConfigError, nearest
+from harness.core.errors import ConfigError, nearest
+from harness.core.metrics import METRICS
 from harness.ledger import CPU_RATIO, reading
-from harness.metrics import METRICS
 
 
 @dataclass(frozen=True)

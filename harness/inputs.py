@@ -15,13 +15,13 @@ from typing import Any, Literal
 from harness import calibration, records, sources
 from harness.artifacts import Cache, RunJob, Training, digest
 from harness.backends import backend
+from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
+from harness.core.suite import Artifact, Cell, Suite
 from harness.datasets import Dataset, load_calibration, load_scored, overlap
-from harness.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.locks import file_lock
 from harness.machine import version
 from harness.outputs import content
 from harness.precision import Recipe, recipe, steps
-from harness.types import Artifact, Cell, Suite
 from harness.worker import Channel, Job
 
 

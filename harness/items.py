@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from harness import baselines, gating, looks, relative
-from harness.errors import CellError, ConfigError, Unavailable, Unsupported
+from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
+from harness.core.metrics import METRICS, STORED, Phase
+from harness.core.suite import Cell, Gate, Measurement, Suite, Verdict
 from harness.inputs import runnable
-from harness.metrics import METRICS, STORED, Phase
 from harness.records import Record, failure
 from harness.runner import Runner
 from harness.session import Session
 from harness.sides import other_versions
-from harness.types import Cell, Gate, Measurement, Suite, Verdict
 from harness.verdicts import Baseline, absent, by_processes, judge, say
 
 

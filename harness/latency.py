@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from harness.backends import backend
+from harness.core.cell import Decoding
+from harness.core.suite import Artifact, Cell
 from harness.datasets import Image
-from harness.declarations import Decoding
 from harness.families import decode
 from harness.geometry import letterbox, normalize
 from harness.outputs import content, read_outputs
-from harness.types import Artifact, Cell
 from harness.worker import Channel
 
 IMAGES = 8  # distinct images that the timed loop cycles through

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import results
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 from harness.locks import file_lock
 
 NAME = "history.db"  # in the results folder

@@ -10,13 +10,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from harness import gating
+from harness.core.suite import Cell, Measurement, Status, Suite, Verdict
 from harness.gating import Identity
 from harness.pairs import Replicate
 from harness.references import NAMES
 from harness.runner import Runner
 from harness.sides import Base, Side, Target
 from harness.stats import LOOKS
-from harness.types import Cell, Measurement, Status, Suite, Verdict
 
 
 def record(runner: Runner, suite: Suite, home: Path, cell: Cell, accepted: Measurement | None) -> Measurement:

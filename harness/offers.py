@@ -9,10 +9,10 @@ from pathlib import Path
 
 from harness import acceptance, baselines, results
 from harness.acceptance import Change
-from harness.errors import ConfigError
-from harness.metrics import STORED
+from harness.core.errors import ConfigError
+from harness.core.metrics import STORED
+from harness.core.suite import Measurement
 from harness.results import CellResult, Recorded
-from harness.types import Measurement
 from harness.verdicts import Incomparable, say
 
 DEFAULT_ROOT = Path("baselines")

@@ -10,7 +10,7 @@ import pytest
 
 from harness import ledger
 from harness.backends import backend_names
-from harness.errors import ConfigError, nearest
+from harness.core.errors import ConfigError, nearest
 from harness.inputs import Settings
 from harness.report.order import View
 from harness.report.progress import Live

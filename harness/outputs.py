@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.declarations import LAYOUTS, TASKS, Layout, Task
-from harness.errors import ConfigError
+from harness.core.cell import LAYOUTS, TASKS, Layout, Task
+from harness.core.errors import ConfigError
 
 STRIDES = (8, 16, 32)  # of the three feature maps of all these families
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.errors import ConfigError
 from harness.datasets import Image
-from harness.errors import ConfigError
 from harness.families import DECODING_VERSION
 from harness.geometry import letterbox
 from harness.machine import version

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from harness import acceptance, ledger, machine, options, reports, results, revision, stability, suitefile
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.core.suite import Suite
 from harness.items import BaselineTest, CellTest
 from harness.records import write_text
 from harness.report import terminal
 from harness.session import Session
-from harness.types import Suite
 
 KEPT_RUNS = 10  # folders of earlier runs in the results folder
 RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # their names

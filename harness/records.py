@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from harness.declarations import Qat
-from harness.errors import ConfigError, Unavailable
-from harness.types import Cell, Measurement, Verdict
+from harness.core.cell import Qat
+from harness.core.errors import ConfigError, Unavailable
+from harness.core.suite import Cell, Measurement, Verdict
 
 
 def write_text(path: Path, text: str, option: str) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 
 from harness.backends import backend
 from harness.backends.base import Session
+from harness.core.suite import Artifact, Cell
 from harness.machine import version
-from harness.types import Artifact, Cell
 
 FOLDER = Path(__file__).parent / "assets" / "reference"
 SIDE = 96  # pixels of the network's input

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harness.children import Child, heavy_answers
-from harness.errors import CellError, ConfigError, Unavailable
+from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.latency import READY
 from harness.locks import MachineLock
 from harness.pairs import PairsJob, Replicate

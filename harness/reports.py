@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.core.suite import Status
 from harness.records import write_text
 from harness.report import markdown
 from harness.report.annotations import annotate
 from harness.results import Recorded
-from harness.types import Status
 
 
 def write(found: Recorded, failing: Set[Status], file: Path | None, variables: Mapping[str, str]) -> None:

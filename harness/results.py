@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.core.suite import Cell, Gate, Measurement, Status, Suite, Verdict, worst
 from harness.machine import environment, threads
 from harness.records import Record, cell_from_json, verdict_from_json, write_text
-from harness.types import Cell, Gate, Measurement, Status, Suite, Verdict, worst
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).parent / "assets" / "results.schema.json"

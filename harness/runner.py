@@ -16,13 +16,14 @@ from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
 from harness.cards import Look, LookJob
 from harness.children import Child
+from harness.core.errors import CellError, ConfigError, Unavailable
+from harness.core.metrics import Phase
+from harness.core.suite import Cell, Measurement, Suite
 from harness.datasets.coco import to_coco
-from harness.errors import CellError, ConfigError, Unavailable
 from harness.explain import IMAGES as IMAGES_EXPLAINED
 from harness.explain import Explanation
 from harness.inputs import Finder, Inputs, Settings, runnable
 from harness.locks import MachineLock, file_lock
-from harness.metrics import Phase
 from harness.pairs import Replicate
 from harness.precision import recipe
 from harness.references import identities
@@ -30,7 +31,6 @@ from harness.replicates import Turn
 from harness.scores import REUSED, Scores, dataset_file, detections_file
 from harness.sides import Target
 from harness.tiers import resampled_metrics, resampled_name
-from harness.types import Cell, Measurement, Suite
 from harness.worker import Job, Progress
 
 OnProgress = Callable[[str, Progress | None], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 
 OPERATORS = ("and", "or", "not", "(", ")")
 

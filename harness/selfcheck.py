@@ -19,8 +19,8 @@ from rich.table import Table
 
 from harness import machine, peers, trials
 from harness.children import Child
+from harness.core.errors import ConfigError
 from harness.crowd import Crowd
-from harness.errors import ConfigError
 from harness.interference import Interference
 from harness.latency import timed
 from harness.locks import MachineLock

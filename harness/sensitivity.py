@@ -25,14 +25,14 @@ from harness.agreement import iou
 from harness.artifacts import Cache
 from harness.attestation import share
 from harness.children import Child
+from harness.core.cell import Decoding
+from harness.core.errors import ConfigError
+from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset, load_calibration, load_scored, overlap
-from harness.declarations import Decoding
-from harness.errors import ConfigError
 from harness.families import Detections
 from harness.geometry import normalize
 from harness.locks import MachineLock
 from harness.outputs import content
-from harness.types import Artifact, Cell
 from harness.worker import Channel, Job, Progress
 
 BACKEND = "onnxruntime"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import baselines
+from harness.core.suite import FAILING, Status, Suite
 from harness.inputs import Settings
 from harness.report.order import View
 from harness.report.progress import Live
@@ -17,7 +18,6 @@ from harness.results import CellResult, Plan, Recorded
 from harness.revision import Revision
 from harness.runner import Runner
 from harness.sides import Base
-from harness.types import FAILING, Status, Suite
 
 if TYPE_CHECKING:
     from harness.items import CellTest

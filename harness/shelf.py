@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import anchors, baselines, gating, revision
-from harness.errors import ConfigError
-from harness.types import Cell, Measurement, Suite
+from harness.core.errors import ConfigError
+from harness.core.suite import Cell, Measurement, Suite
 
 NOT_COMMITTED = "not committed"
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import harness
 from harness import gating, results
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.core.suite import Artifact, Cell, Measurement
 from harness.records import cell_from_json, write_text
 from harness.results import CellResult
-from harness.types import Artifact, Cell, Measurement
 from harness.verdicts import Baseline
 
 PACKAGE = str(Path(harness.__file__).parent)

@@ -13,7 +13,7 @@ from typing import Any
 
 import platformdirs
 
-from harness.errors import ConfigError, Unavailable, nearest
+from harness.core.errors import ConfigError, Unavailable, nearest
 from harness.worker import Channel
 
 ASSETS = Path(__file__).parent / "assets"

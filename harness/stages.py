@@ -22,15 +22,15 @@ from harness import agreement
 from harness.accuracy import Decoder, Pixels, Seen, detect
 from harness.backends import backend
 from harness.backends.base import Session, Tensor
+from harness.core.cell import Decoding
+from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset
-from harness.declarations import Decoding
 from harness.evaluation import evaluate
 from harness.families import Candidates, Detections, decode, to_image
 from harness.outputs import Reading
 from harness.pixels import read_image
 from harness.relative import AGREEMENT
 from harness.taps import READABLE, Hybrid, boundary
-from harness.types import Artifact, Cell
 from harness.worker import Channel
 
 WAY = ("export", "quantization", "head")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.errors import Unavailable
+from harness.core.errors import Unavailable
 from harness.inputs import runnable
 from harness.matrix import matrix
 from harness.records import write_text

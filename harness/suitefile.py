@@ -7,8 +7,8 @@ import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import ConfigError, nearest
-from harness.types import Cell, Suite
+from harness.core.errors import ConfigError, nearest
+from harness.core.suite import Cell, Suite
 
 
 def find(name: str, place: Path) -> tuple[Suite, Path, Cell]:

@@ -9,9 +9,9 @@
 
 from __future__ import annotations
 
+from harness.core.suite import Measurement, Status, Suite
 from harness.paired import CONFIDENCE, Change, change
 from harness.resampling import PARTS
-from harness.types import Measurement, Status, Suite
 
 MATCHED = 0.999  # share of detections of an equivalent run
 CLOSE = 0.0005  # change of the metric in an equivalent run

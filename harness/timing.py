@@ -12,13 +12,13 @@ from typing import Any
 
 from harness import energy
 from harness.children import Child, heavy_answers
-from harness.errors import CellError, ConfigError, Unavailable
+from harness.core.errors import CellError, ConfigError, Unavailable
+from harness.core.suite import Cell, Measurement, Suite
 from harness.inputs import Inputs
 from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
 from harness.locks import MachineLock
 from harness.machine import threads
 from harness.records import failure
-from harness.types import Cell, Measurement, Suite
 
 Failed = dict[Cell, Measurement]
 

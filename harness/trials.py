@@ -15,7 +15,8 @@ from pathlib import Path
 
 from harness import gating
 from harness.children import Child
-from harness.errors import Unavailable
+from harness.core.errors import Unavailable
+from harness.core.suite import Artifact, Cell, Measurement, Status, Suite
 from harness.gating import MIN_OCCASIONS, OCCASION
 from harness.inputs import Finder, Settings
 from harness.locks import MachineLock
@@ -23,7 +24,6 @@ from harness.matrix import matrix
 from harness.pairs import PairsJob, Replicate, Slowed
 from harness.references import SINGLE_THREAD
 from harness.stats import LOOKS
-from harness.types import Artifact, Cell, Measurement, Status, Suite
 
 CELLS = (("fp32", "onnxruntime"), ("int8", "openvino"), ("int8", "litert"))
 LIMIT_S = 120.0  # of a child without a sign of life

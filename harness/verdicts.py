@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness import tiers
-from harness.metrics import GATED, METRICS, RELATIVE, STORED, Phase
-from harness.types import Against, Gate, Measurement, Status, Verdict
+from harness.core.metrics import GATED, METRICS, RELATIVE, STORED, Phase
+from harness.core.suite import Against, Gate, Measurement, Status, Verdict
 
 EXACT = 1e-9  # two decimals that should be equal; far below any difference of interest
 

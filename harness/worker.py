@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from harness.errors import ConfigError, Unavailable, first_line
+from harness.core.errors import ConfigError, Unavailable, first_line
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from hypothesis import settings
 
 from harness.artifacts import BuildJob
 from harness.children import Child
+from harness.core.suite import Cell, Measurement
 from harness.datasets import Dataset, Image, load_calibration
 from harness.families import Detections
 from harness.geometry import letterbox
 from harness.pixels import read_image
 from harness.precision import Inputs, Recipe
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
-from harness.types import Cell, Measurement
 
 FP32 = Cell("yolo26n", "fp32", "onnxruntime")
 INT8 = FP32.sibling("int8")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.artifacts import Cache
-from harness.errors import ConfigError, Unavailable
-from harness.types import Cell
+from harness.core.errors import ConfigError, Unavailable
+from harness.core.suite import Cell
 from harness.worker import Channel, Job
 
 

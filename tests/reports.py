@@ -13,6 +13,7 @@ from builders import detections
 from PIL import Image
 
 from harness import Gate, Suite, Verdict
+from harness.core.suite import Cell, Measurement
 from harness.datasets import Dataset
 from harness.datasets.base import load_image
 from harness.datasets.coco import to_coco
@@ -23,7 +24,6 @@ from harness.layers import Layer
 from harness.results import CellResult, Recorded, load, plan_of, to_json
 from harness.scores import dataset_file, detections_file
 from harness.stages import Stage
-from harness.types import Cell, Measurement
 
 GATES = (
     Gate("map", max_drop=0.005),

@@ -10,9 +10,9 @@ from typing import Any
 from builders import measurement
 from rich.console import Console, RenderableType
 
+from harness.core.suite import Cell, Status, Verdict
 from harness.report.tables import Sheet, draw, fitted
 from harness.results import CellResult, Plan
-from harness.types import Cell, Status, Verdict
 
 FP32 = Cell("yolo26n", "fp32", "onnxruntime")
 PLAN = Plan("demo", "test_demo.py", (), (), threads=2)

@@ -19,8 +19,8 @@ from jobs import build_slowly
 from harness import Cell, ConfigError, Unavailable, artifacts
 from harness.artifacts import Cache, Training, digest
 from harness.children import Child
+from harness.core.cell import Qat
 from harness.datasets import Dataset, Image
-from harness.declarations import Qat
 from harness.geometry import letterbox
 from harness.locks import MachineLock
 from harness.machine import version

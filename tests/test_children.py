@@ -17,7 +17,7 @@ from builders import TESTS
 
 from harness import ConfigError, Unavailable
 from harness.children import Child, heavy_answers
-from harness.errors import CellError
+from harness.core.errors import CellError
 from harness.locks import MachineLock
 from harness.worker import Progress
 

@@ -13,7 +13,7 @@ from harness.backends import BACKENDS
 from harness.cli import main, parser
 from harness.commands import NAMES
 from harness.commands.base import Exit
-from harness.errors import CellError
+from harness.core.errors import CellError
 
 COMMANDS = [*([name] for name in NAMES), *(["baseline", action] for action in ("list", "show", "accept", "prune"))]
 HEAVY = ("torch", "onnxruntime", "openvino", "ultralytics", "cv2", "onnx", "nncf", "pycocotools", "rich", "pytest")

@@ -8,8 +8,8 @@ import pytest
 
 from harness import conclusion
 from harness.commands.base import Exit
+from harness.core.suite import Cell, Gate, Measurement, Status, Verdict
 from harness.results import CellResult, Recorded
-from harness.types import Cell, Gate, Measurement, Status, Verdict
 
 
 def side(*statuses: Status, suite: str = "demo", gates: tuple[Gate, ...] = ()) -> Recorded:

@@ -25,10 +25,10 @@ from pages import PAGES, ROOT, Block, Page
 
 import harness
 from harness.cli import parser
-from harness.metrics import METRICS
+from harness.core.metrics import METRICS
+from harness.core.suite import SEVERITY
 from harness.precision import PRECISIONS
 from harness.results import SCHEMA_FILE
-from harness.types import SEVERITY
 
 READ = [pages.read(path) for path in PAGES]
 PYTHON = [(page, block) for page in READ for block in page.blocks_in("python") if not block.file]

@@ -10,10 +10,10 @@ import pytest
 from builders import measurement
 
 from harness import gating
+from harness.core.suite import Gate, Measurement
 from harness.gating import Identity
 from harness.interference import Interference
 from harness.pairs import Replicate
-from harness.types import Gate, Measurement
 
 IDENTITY = Identity("artifact", {"network": "n on ort 1", "numpy": "p"})
 NOON = datetime(2026, 11, 24, 12)

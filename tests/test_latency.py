@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from builders import FP32, INT8, picture
 
+from harness.core.cell import Decoding
+from harness.core.suite import Artifact, Cell
 from harness.datasets import Image
-from harness.declarations import Decoding
 from harness.latency import BLOCK, TimeJob, peak_rss, summarize, take_turns, timed
-from harness.types import Artifact, Cell
 
 NS = 1_000_000  # a millisecond
 

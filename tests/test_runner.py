@@ -9,10 +9,10 @@ import pytest
 from builders import coco, null_weights
 
 from harness import Suite, matrix
+from harness.core.suite import Cell
 from harness.inputs import Settings
 from harness.latency import BLOCK
 from harness.runner import Runner, siblings
-from harness.types import Cell
 
 
 @pytest.fixture

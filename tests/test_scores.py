@@ -9,10 +9,10 @@ import pytest
 from builders import coco, null_weights
 
 from harness import Decoding, Suite, matrix
+from harness.core.suite import Measurement
 from harness.inputs import Settings
 from harness.runner import Runner
 from harness.scores import REUSED
-from harness.types import Measurement
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from builders import FP32, INT8, measurement
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.core.suite import Artifact, Measurement
 from harness.looks import alternating
 from harness.records import measurement_to_json
 from harness.results import CellResult, Plan, PlannedCell, to_json
 from harness.sides import Base, Side, Target, other_versions
-from harness.types import Artifact, Measurement
 
 TARGET = Target(FP32, Artifact("model.onnx", "k1", 1), "pixels.npy", {"network": "n"})
 BASE = Base("HEAD~1 (1a2b3c4)", ("quantgate", "gate"), "python", "/tree", "")

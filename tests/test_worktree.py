@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import worktree
-from harness.errors import ConfigError, Unavailable
+from harness.core.errors import ConfigError, Unavailable
 
 
 def git(place: Path, *words: str) -> str:

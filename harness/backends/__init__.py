@@ -11,7 +11,7 @@ import importlib.metadata
 from typing import Any, cast
 
 from harness.backends.base import Backend
-from harness.errors import ConfigError, first_line
+from harness.core.errors import ConfigError, first_line
 
 BACKENDS = ("torch", "onnxruntime", "openvino", "litert", "tensorrt", "null")
 """quantgate's own. `null` runs scripted detections and needs no runtime: the mock that ships."""

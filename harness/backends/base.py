@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import Unavailable
-from harness.types import Artifact, Cell
+from harness.core.errors import Unavailable
+from harness.core.suite import Artifact, Cell
 
 Tensor = NDArray[np.generic]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import ConfigError, Unavailable
+from harness.core.errors import ConfigError, Unavailable
 
 BINDING = "cuda-bindings"  # the distribution
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from harness.backends import macs
 from harness.backends.base import Tensor, described, require, require_cpu
-from harness.errors import ConfigError, first_line
+from harness.core.errors import ConfigError, first_line
+from harness.core.suite import Artifact, Cell
 from harness.outputs import layout_of
-from harness.types import Artifact, Cell
 
 TYPES = {"float32": "f32", "float16": "f16", "int8": "i8", "uint8": "i8", "int16": "i16"}
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_3D", "TRANSPOSE_CONV", "FULLY_CONNECTED")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from harness import __version__
 from harness.backends.base import Tensor, require_cpu
-from harness.types import Artifact, Cell
+from harness.core.suite import Artifact, Cell
 
 REFERENCE = "network.json"  # of `references.py`
 

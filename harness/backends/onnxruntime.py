@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from harness.backends import macs
 from harness.backends.base import Tensor, require, require_cpu
-from harness.errors import ConfigError, Unavailable
-from harness.types import Artifact, Cell
+from harness.core.errors import ConfigError, Unavailable
+from harness.core.suite import Artifact, Cell
 
 PROVIDERS = {"cpu": "CPUExecutionProvider"}
 CONVOLUTIONS = ("Conv", "FusedConv", "NhwcFusedConv", "QLinearConv", "ConvInteger")

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from harness.backends import macs
 from harness.backends.base import Tensor, require, require_cpu
-from harness.errors import Unsupported
+from harness.core.errors import Unsupported
+from harness.core.suite import Artifact, Cell
 from harness.machine import cpu_flags
-from harness.types import Artifact, Cell
 
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 PRODUCTS = ("MatMul", "FullyConnected", "Gemm")

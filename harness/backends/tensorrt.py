@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from harness.backends import cuda, trt_layers
 from harness.backends.base import Tensor, require
-from harness.errors import ConfigError, Unavailable
-from harness.types import Artifact, Cell
+from harness.core.errors import ConfigError, Unavailable
+from harness.core.suite import Artifact, Cell
 
 EXTRA = "tensorrt"
 MAGIC = b"ftrt"  # how a serialized engine begins

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from harness.backends import torch_work
 from harness.backends.base import Tensor, require
-from harness.errors import Unavailable, Unsupported
+from harness.core.errors import Unavailable, Unsupported
+from harness.core.suite import Artifact, Cell
 from harness.machine import cpu_flags, isa
-from harness.types import Artifact, Cell
 
 COMPILED = ".pt2"  # suffix of AOTInductor packages
 REFERENCE = "network.npz"  # of `references.py`

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.commands.base import Commands, Exit, add_cell, command
-from harness.errors import ConfigError, nearest
+from harness.core.errors import ConfigError, nearest
 
 
 def add(commands: Commands) -> None:

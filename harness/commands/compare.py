@@ -31,9 +31,9 @@ def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
     from harness import compare
+    from harness.core.suite import FAILING
     from harness.report.lines import LOUD
     from harness.report.tables import draw, fitted
-    from harness.types import FAILING
 
     rows = compare.compare(compare.load(options.a), compare.load(options.b), compare.gates(options.b))
     console = Console()

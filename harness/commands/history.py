@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.commands.base import Commands, Exit, add_cell, command
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 
 SHOWN = ("map", "size_bytes", "cpu_ratio", "latency_p50_ms")
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.commands.base import Commands, Exit, command
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 
 
 def add(commands: Commands) -> None:

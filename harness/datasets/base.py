@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.core.cell import Task
+from harness.core.errors import ConfigError
 from harness.datasets.truth import BOX, TRUTH, truth
-from harness.declarations import Task
-from harness.errors import ConfigError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 

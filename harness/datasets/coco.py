@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import ConfigError
 from harness.datasets.base import Dataset, existing, load_image
 from harness.datasets.truth import BOX, OF_BOX, TRUTH
-from harness.errors import ConfigError
 
 
 def to_coco(dataset: Dataset) -> dict[str, Any]:

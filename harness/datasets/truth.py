@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.declarations import Task
-from harness.errors import ConfigError
+from harness.core.cell import Task
+from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from harness.datasets.base import Dataset

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from harness.core.errors import ConfigError
 from harness.datasets.base import Dataset, Image, existing, images_in, numbered
 from harness.datasets.truth import OF_BOX
-from harness.errors import ConfigError
 
 
 def parse_yaml(path: Path) -> dict[str, Any]:

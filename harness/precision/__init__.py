@@ -12,10 +12,10 @@ from typing import Any, cast
 
 from harness.backends import BACKENDS, backend_names, outside
 from harness.backends.base import require
-from harness.errors import ConfigError, Unavailable, Unsupported
+from harness.core.errors import ConfigError, Unavailable, Unsupported
+from harness.core.suite import Cell
 from harness.precision import export, litert, modelopt, nncf, null, onnx, pt2e, qat, ready, stock, tensorrt
 from harness.precision.base import Inputs, Recipe, Table
-from harness.types import Cell
 
 __all__ = [
     "PRECISIONS",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.declarations import Qat
+from harness.core.cell import Qat
 from harness.geometry import normalize
 
 Advance = Callable[[int, int], None]

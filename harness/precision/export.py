@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends.base import described
-from harness.declarations import TASKS
-from harness.errors import ConfigError, first_line
+from harness.core.cell import TASKS
+from harness.core.errors import ConfigError, first_line
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
 
 SOURCES = {"onnx": Recipe("export:to_onnx", "model.onnx", "f32", "f32", "checkpoint", tools=EXPORT)}

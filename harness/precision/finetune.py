@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.cell import Qat
+from harness.core.errors import ConfigError
 from harness.datasets import Dataset
-from harness.declarations import Qat
-from harness.errors import ConfigError
 from harness.machine import cores
 from harness.precision.base import Advance
 

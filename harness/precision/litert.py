@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from harness.backends import litert as backend
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 from harness.precision import export, ready
 from harness.precision.base import Inputs, Recipe, Table
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 from harness.families import prepare
 from harness.geometry import normalize
 from harness.outputs import input_layout

@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.errors import Unavailable
+from harness.core.errors import Unavailable
 from harness.precision.base import Inputs, Recipe, Table
 from harness.precision.export import MODULE
 

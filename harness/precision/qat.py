@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.errors import ConfigError
 from harness.datasets import load_calibration
-from harness.errors import ConfigError
 from harness.precision import export, modelopt, qdq
 from harness.precision.base import Inputs, Recipe, Table
 from harness.precision.finetune import finetune

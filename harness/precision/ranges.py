@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 
 Floats = NDArray[np.floating[Any]]
 Curve = Callable[[Floats], Floats]

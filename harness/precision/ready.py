@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends.base import described
-from harness.errors import ConfigError, first_line
+from harness.core.errors import ConfigError, first_line
 from harness.precision import qdq
 from harness.precision.base import BESIDE, Inputs, Recipe, Table
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import Unavailable
+from harness.core.errors import Unavailable
 from harness.geometry import normalize
 from harness.precision import export
 from harness.precision.base import EXPORT, Inputs, Recipe, Table

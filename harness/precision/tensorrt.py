@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends.base import described
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 from harness.precision import modelopt
 from harness.precision.base import EXPORT, Advance, Inputs, Recipe, Table
 from harness.precision.onnx import in_branch, module_of
@@ -227,7 +227,7 @@ def ready(inputs: Inputs, folder: Path) -> dict[str, Any]:
     Or a graph from elsewhere, compiled as it is: with Q/DQ pairs, in float16, or in float32.
     """
     from harness.backends import tensorrt
-    from harness.types import Artifact, Cell
+    from harness.core.suite import Artifact, Cell
 
     if inputs.weights.suffix == ".onnx":
         graph = folder / "model.onnx"

@@ -15,9 +15,9 @@ from rich.text import Text
 
 from harness import gating
 from harness.acceptance import Change
+from harness.core.suite import Measurement
 from harness.report.tables import NONE
 from harness.shelf import NOT_COMMITTED, Entry
-from harness.types import Measurement
 
 PROSE = ("anchor", "reason", "file")
 """Columns that wrap before an id of a cell does."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 
+from harness.core.suite import Status
 from harness.report.lines import LOUD
 from harness.report.order import severity
 from harness.results import CellResult, Recorded
-from harness.types import Status
 from harness.verdicts import say
 
 SHOWN = 10  # annotations of one kind that GitHub shows of a step

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness import paired
-from harness.metrics import METRICS
+from harness.core.metrics import METRICS
+from harness.core.suite import Against, Cell, Gate, Status, Verdict
 from harness.references import NAMES
 from harness.report.cells import precision
 from harness.report.order import best
 from harness.results import CellResult
 from harness.tiers import resampled_name
-from harness.types import Against, Cell, Gate, Status, Verdict
 from harness.verdicts import relative
 
 CALLS = 200  # timed calls of a cell that are drawn; of more, as many quantiles

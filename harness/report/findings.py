@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.metrics import GATED, METRICS
+from harness.core.metrics import GATED, METRICS
+from harness.core.suite import FAILING, SEVERITY, Gate, Status, Verdict
 from harness.report.figures import limit_of
 from harness.report.lines import LOUD, repeat
 from harness.results import CellResult
-from harness.types import FAILING, SEVERITY, Gate, Status, Verdict
 
 Tone = Literal["bad", "warn", "good", "none"]
 TONES: Mapping[Status, Tone] = {

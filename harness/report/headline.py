@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 
+from harness.core.suite import SEVERITY, Status, Verdict
 from harness.report.cells import FINE
 from harness.report.lines import counts
 from harness.report.numbers import change, divided, megabytes, milliseconds, number
 from harness.report.tables import NONE
 from harness.results import CellResult
-from harness.types import SEVERITY, Status, Verdict
 
 
 def headline(suite: str, results: Sequence[CellResult], failing: Set[Status], machine: str, revision: str) -> str:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__, errortypes, ledger, records, results
-from harness.errors import ConfigError
-from harness.metrics import METRICS
+from harness.core.errors import ConfigError
+from harness.core.metrics import METRICS
+from harness.core.suite import SEVERITY, Gate
 from harness.report import explanation, findings, past
 from harness.report.figures import Row
 from harness.report.lines import repeat
 from harness.report.sections import Section, sections
 from harness.results import CellResult, Recorded
-from harness.types import SEVERITY, Gate
 
 ASSETS = Path(__file__).parents[1] / "assets" / "report"
 LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from harness.metrics import METRICS
+from harness.core.metrics import METRICS
+from harness.core.suite import Status
 from harness.report.order import severity
 from harness.report.tables import STYLES
 from harness.results import CellResult
 from harness.scores import REUSED
-from harness.types import Status
 from harness.verdicts import say
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import TypeVar
 
+from harness.core.suite import FAILING, Status, Verdict
 from harness.report.lines import LOUD, counts
 from harness.report.numbers import change, megabytes, milliseconds, number
 from harness.report.order import severity
 from harness.results import CellResult, Recorded
-from harness.types import FAILING, Status, Verdict
 from harness.verdicts import say
 
 LIMIT = 65_000  # bytes; a comment on GitHub takes 65,536 characters, and a workflow adds the mark that it finds it by

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.metrics import METRICS
+from harness.core.metrics import METRICS
 from harness.report.tables import NONE
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from harness.errors import ConfigError, nearest
-from harness.metrics import GATED, METRICS
+from harness.core.errors import ConfigError, nearest
+from harness.core.metrics import GATED, METRICS
+from harness.core.suite import SEVERITY, Status
 from harness.results import CellResult
-from harness.types import SEVERITY, Status
 
 SORTS = ("status", "cell")
 MEASURED = tuple(name for name in METRICS if name not in (*GATED, "class_ap"))

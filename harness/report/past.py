@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import history
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 from harness.history import Trend
 from harness.ledger import CPU_RATIO
 from harness.report.trend import shown, told

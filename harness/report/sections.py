@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import errortypes
+from harness.core.suite import Gate, Status
 from harness.errortypes import Errors
 from harness.explain import Explanation, from_json
 from harness.report import explanation, figures, findings, heat, past, pictures
@@ -17,7 +18,6 @@ from harness.report.heat import Heat
 from harness.report.past import Past
 from harness.report.pictures import Gallery
 from harness.results import CellResult, Recorded
-from harness.types import Gate, Status
 
 FINE = "no gate of accuracy failed; this cell agrees least with its fp32 sibling"
 

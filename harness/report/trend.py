@@ -10,11 +10,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.core.metrics import METRICS
+from harness.core.suite import FAILING
 from harness.history import Change, Point, Run, Trend
 from harness.ledger import CPU_RATIO
-from harness.metrics import METRICS
 from harness.report.tables import NONE, STYLES
-from harness.types import FAILING
 
 HEIGHT = 6  # rows of a plot, of two points each
 WIDEST = 3  # columns of a run

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits, load_sample_images
 
-from harness.declarations import Qat
+from harness.core.cell import Qat
 
 ASSETS = Path(__file__).parents[2] / "harness" / "assets" / "digits"
 CHECKPOINT = "yolo26n-digits.pt"

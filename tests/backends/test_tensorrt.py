@@ -17,10 +17,10 @@ from standins.gpu import Gpu, Status, runtime
 
 from harness import Cell, ConfigError, Unavailable
 from harness.backends import cuda, tensorrt
+from harness.core.suite import Artifact
 from harness.doctor import abilities
 from harness.precision.base import Inputs
 from harness.precision.tensorrt import engine
-from harness.types import Artifact
 
 SIZE = 8
 CELL = Cell("m", "fp32", "tensorrt", "cuda", SIZE)

@@ -11,11 +11,11 @@ import torch
 from harness import Cell, Unavailable
 from harness.backends import torch as backend
 from harness.backends import torch_work
+from harness.core.suite import Artifact
 from harness.precision import REASONS, recipe
 from harness.precision.base import Inputs
 from harness.precision.export import to_module
 from harness.sources import BUNDLED_WEIGHTS
-from harness.types import Artifact
 
 SIZE = 64
 CELL = Cell("digits", "fp32", "torch", imgsz=SIZE)

@@ -10,10 +10,10 @@ import pytest
 
 from harness import Calibration, Suite
 from harness.children import Child
+from harness.core.suite import Artifact, Cell
 from harness.inputs import Finder, Settings
 from harness.locks import MachineLock
 from harness.sources import BUNDLED_DATA
-from harness.types import Artifact, Cell
 
 IMAGES = 8
 

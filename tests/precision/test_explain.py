@@ -14,14 +14,14 @@ from onnxruntime.quantization import CalibrationDataReader, quantize_static
 from harness import relative
 from harness.agreement import survival
 from harness.children import Child
+from harness.core.cell import Decoding
+from harness.core.suite import Artifact, Cell
 from harness.datasets import load_scored
-from harness.declarations import Decoding
 from harness.explain import ExplainJob, Explanation, first
 from harness.geometry import letterbox, normalize
 from harness.pixels import read_image
 from harness.sources import BUNDLED_DATA
 from harness.stages import WalkJob
-from harness.types import Artifact, Cell
 
 IMAGES = 16
 INT8 = Cell("yolo26n-digits", "int8", "onnxruntime", imgsz=256)

@@ -13,9 +13,9 @@ import torch
 from harness import Cell, Unavailable
 from harness.attestation import contradiction, share
 from harness.backends import torch as backend
+from harness.core.suite import Artifact
 from harness.precision import RECIPES, pt2e
 from harness.precision.base import Inputs
-from harness.types import Artifact
 
 # torch's compiler warns about torch itself, about something else in each version; in the product it runs in a child.
 pytestmark = [

@@ -21,14 +21,14 @@ from onnx import numpy_helper
 
 from harness import Suite, matrix
 from harness.backends import backend
-from harness.declarations import Model, Qat
-from harness.errors import ConfigError
+from harness.core.cell import Model, Qat
+from harness.core.errors import ConfigError
+from harness.core.suite import Artifact, Cell
 from harness.geometry import normalize
 from harness.inputs import Settings
 from harness.precision import RECIPES, SOURCES, Inputs
 from harness.runner import Runner
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
-from harness.types import Artifact, Cell
 
 pytest.importorskip("modelopt", reason="ModelOpt is not installed: pip install 'quantgate[qat]'")
 

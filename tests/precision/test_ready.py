@@ -13,7 +13,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_stati
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from harness import ConfigError
-from harness.errors import first_line
+from harness.core.errors import first_line
 from harness.precision import RECIPES, SOURCES, source_of
 from harness.precision.base import Inputs
 from harness.precision.ready import float_graph, ir

@@ -19,10 +19,10 @@ from standins.gpu import Gpu
 from harness import Cell, ConfigError, matrix
 from harness.artifacts import Cache
 from harness.backends import tensorrt as backend
+from harness.core.suite import Artifact
 from harness.precision import RECIPES, steps
 from harness.precision.base import Inputs
 from harness.precision.tensorrt import engine, half, ready
-from harness.types import Artifact
 
 SIZE = 32
 CELL = Cell("m", "fp32", "tensorrt", "cuda", SIZE)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from harness.core.suite import FAILING, Status, Verdict
 from harness.report.annotations import SHOWN, annotate
 from harness.results import CellResult, Recorded
-from harness.types import FAILING, Status, Verdict
 
 
 def row(name: str, status: Status, reason: str | None = None, detail: str = "") -> CellResult:

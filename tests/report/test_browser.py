@@ -26,11 +26,11 @@ from reports import (
 from runs import NOW, results
 
 from harness import ledger
+from harness.core.suite import Measurement
 from harness.machine import isa
 from harness.report import html
 from harness.report.html import render
 from harness.results import CellResult
-from harness.types import Measurement
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS = (375, 1440)

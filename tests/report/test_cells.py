@@ -7,9 +7,9 @@ import re
 import pytest
 from shown import FP32, PLAN, result, row, table, unavailable
 
+from harness.core.suite import Cell, Verdict
 from harness.report.cells import FIELDS, sheet
 from harness.report.order import View
-from harness.types import Cell, Verdict
 
 INT8, HALF, DYNAMIC = (FP32.sibling(name) for name in ("int8", "fp16", "int8-dynamic"))
 SLOWER = Verdict("latency", "baseline", "regressed", 1.139, 1.0, "≤ 1.05 × baseline")

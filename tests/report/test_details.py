@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from shown import FP32, rendered, result
 
-from harness.metrics import GATED, METRICS
+from harness.core.metrics import GATED, METRICS
+from harness.core.suite import Verdict
 from harness.report.details import TABLES, judged, notes, sheets
 from harness.report.order import View
 from harness.report.tables import draw, pages
-from harness.types import Verdict
 
 INT8 = FP32.sibling("int8")
 VIEW = View(verbosity=1)

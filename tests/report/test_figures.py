@@ -8,9 +8,9 @@ import pytest
 from reports import DROPPED, FP16, FP32, GATES, INT8, SLOWER, regressed, result, scored
 
 from harness import Gate
+from harness.core.suite import Cell, Measurement
 from harness.report.figures import bound, rows, thinned
 from harness.results import CellResult
-from harness.types import Cell, Measurement
 
 
 def by_id(cells, gates=GATES):

@@ -6,8 +6,8 @@ import dataclasses
 
 from shown import FP32, result, unavailable
 
+from harness.core.suite import FAILING, Verdict
 from harness.report.headline import headline
-from harness.types import FAILING, Verdict
 
 INT8 = FP32.sibling("int8")
 WHOLE = result(FP32, map=0.75, size_bytes=10_000_000, latency_p50_ms=5.0)

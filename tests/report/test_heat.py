@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from reports import FP32, INT8, regressed, result, scored
 
+from harness.core.suite import Measurement
 from harness.report.heat import CELLS, CLASSES, heat
-from harness.types import Measurement
 
 
 def test_the_heat_map_has_all_classes_in_their_order_where_there_is_room():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shown import FP32, result
 
+from harness.core.suite import Cell
 from harness.report.lines import counts, repeat
-from harness.types import Cell
 
 
 def test_the_command_that_repeats_a_cell_names_its_test_and_the_options():

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 from shown import FP32, result, unavailable
 
-from harness.errors import ConfigError
-from harness.metrics import METRICS
+from harness.core.errors import ConfigError
+from harness.core.metrics import METRICS
+from harness.core.suite import Cell
 from harness.report.order import MEASURED, View, best, chosen, groups, in_vain
-from harness.types import Cell
 
 INT8 = FP32.sibling("int8")
 MINMAX = FP32.sibling("int8:minmax")

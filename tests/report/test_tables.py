@@ -6,8 +6,8 @@ import pytest
 from rich.text import Text
 from shown import rendered, table
 
+from harness.core.suite import SEVERITY
 from harness.report.tables import STYLES, Column, Row, Section, Sheet, draw, fitted, pages
-from harness.types import SEVERITY
 
 COLUMNS = (Column("MB", 2), Column("p50 ms", 1), Column("mJ", 3), Column("verdict", justify="left"))
 PLENTY = 100

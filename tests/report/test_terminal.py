@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from shown import FP32, PLAN, result, unavailable
 
+from harness.core.suite import Verdict
 from harness.inputs import Settings
 from harness.report.order import View
 from harness.report.progress import Live
 from harness.report.terminal import summary
 from harness.session import Session
-from harness.types import Verdict
 
 INT8 = FP32.sibling("int8")
 MISSED = Verdict(

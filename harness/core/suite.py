@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, Literal
 
-from harness.declarations import Calibration, Decoding, Qat
-from harness.errors import ConfigError, nearest
-from harness.metrics import GATED, METRICS, RELATIVE
+from harness.core.cell import Calibration, Decoding, Qat
+from harness.core.errors import ConfigError, nearest
+from harness.core.metrics import GATED, METRICS, RELATIVE
 
 Status = Literal[
     "error",

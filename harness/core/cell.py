@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Literal
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
