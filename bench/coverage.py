@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from harness.datasets import Dataset, Image
 from harness.evaluation import evaluate
-from harness.families import Detections
 from harness.paired import change
 from harness.resampling import Ranked, draws, resampled
+from harness.tasks.decode import Detections
 
 CLASSES = 10
 Ranks = dict[tuple[int, int], Ranked]

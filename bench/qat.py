@@ -22,13 +22,13 @@ from harness import Suite
 from harness.core.cell import Qat
 from harness.core.suite import Cell
 from harness.datasets import load_calibration
-from harness.geometry import letterbox
 from harness.inputs import Settings
 from harness.pixels import read_image
 from harness.precision.base import Inputs
 from harness.precision.qat import make_checkpoint
 from harness.runner import Runner
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+from harness.tasks.preprocess import letterbox
 
 
 def arguments() -> argparse.Namespace:

@@ -17,8 +17,8 @@ import numpy as np
 
 from harness.datasets import Dataset, Image
 from harness.evaluation import evaluate
-from harness.families import Detections
 from harness.resampling import draws, resampled
+from harness.tasks.decode import Detections
 
 CLASSES = 80
 OBJECTS = 7.3  # per image, as in COCO val2017

@@ -19,10 +19,10 @@ from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset
 from harness.evaluation import Evaluation, at_confidence, known_classes
 from harness.evaluator import Evaluator
-from harness.families import Detections, decode, prepare
-from harness.geometry import normalize
-from harness.outputs import Reading, content, read_outputs
 from harness.resampling import Counts, draws, resampled
+from harness.tasks.decode import Detections, decode, prepare
+from harness.tasks.outputs import Reading, content, read_outputs
+from harness.tasks.preprocess import normalize
 from harness.worker import Channel
 
 Pixels = NDArray[np.uint8]

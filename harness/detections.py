@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets import Dataset
-from harness.families import Detections
+from harness.tasks.decode import Detections
 
 
 def digest(found: Sequence[Detections]) -> str:

@@ -31,8 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets import Dataset
-from harness.families import Detections
 from harness.resampling import RECALLS
+from harness.tasks.decode import Detections
 
 ErrorType = Literal["classification", "localization", "both", "duplicate", "background", "missed"]
 TYPES: tuple[ErrorType, ...] = ErrorType.__args__  # type: ignore[attr-defined]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from harness.core.cell import Task
 from harness.core.errors import ConfigError
 from harness.datasets import Dataset, Image
-from harness.families import Detections
 from harness.resampling import AREAS, PARTS, Ranked
+from harness.tasks.decode import Detections
 
 METRICS = tuple(PARTS)
 """COCOeval.stats of boxes and masks in its own order."""

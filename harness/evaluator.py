@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.datasets import Dataset
 from harness.evaluation import Evaluation, Matched, known_classes, matched, rows, sigmas, summed
-from harness.families import Detections
+from harness.tasks.decode import Detections
 
 GROUP = 16  # images; of a few, pycocotools' indices would cost more than they save
 

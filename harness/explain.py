@@ -15,12 +15,12 @@ from harness.core.suite import Artifact, Cell, Suite
 from harness.datasets import Dataset
 from harness.errortypes import Errors
 from harness.evaluation import known_classes
-from harness.families import Detections
-from harness.geometry import normalize
 from harness.inputs import Finder
 from harness.layers import Layer, rank
-from harness.outputs import content, read_outputs
 from harness.stages import Stage, Walked, WalkJob, blamed
+from harness.tasks.decode import Detections
+from harness.tasks.outputs import content, read_outputs
+from harness.tasks.preprocess import normalize
 from harness.worker import Channel
 
 IMAGES = 64  # that the stages are walked on; all of a smaller data set

@@ -20,8 +20,8 @@ from harness.core.suite import Artifact, Cell, Suite
 from harness.datasets import Dataset, load_calibration, load_scored, overlap
 from harness.locks import file_lock
 from harness.machine import version
-from harness.outputs import content
 from harness.precision import Recipe, recipe, steps
+from harness.tasks.outputs import content
 from harness.worker import Channel, Job
 
 

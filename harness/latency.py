@@ -22,9 +22,9 @@ from harness.backends import backend
 from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
 from harness.datasets import Image
-from harness.families import decode
-from harness.geometry import letterbox, normalize
-from harness.outputs import content, read_outputs
+from harness.tasks.decode import decode
+from harness.tasks.outputs import content, read_outputs
+from harness.tasks.preprocess import letterbox, normalize
 from harness.worker import Channel
 
 IMAGES = 8  # distinct images that the timed loop cycles through

@@ -25,10 +25,10 @@ import numpy as np
 from harness import interference
 from harness.backends import backend
 from harness.core.suite import Artifact, Cell
-from harness.geometry import normalize
 from harness.interference import Interference
 from harness.latency import READY
 from harness.references import NAMES, network_input, numpy_product, open_network
+from harness.tasks.preprocess import normalize
 from harness.worker import Channel
 
 PAIRS = 40  # per process; more would narrow the process's own error, which is not the one that matters (FACTS.md)

@@ -13,9 +13,9 @@ import numpy as np
 
 from harness.core.errors import ConfigError
 from harness.datasets import Image
-from harness.families import DECODING_VERSION
-from harness.geometry import letterbox
 from harness.machine import version
+from harness.tasks.decode import DECODING_VERSION
+from harness.tasks.preprocess import letterbox
 from harness.worker import Channel
 
 OPENCV = ("python", "python-headless", "contrib-python", "contrib-python-headless")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness import agreement, detections, tiers
 from harness.core.suite import Gate, Measurement, Suite
-from harness.families import Detections
 from harness.scores import detections_file
+from harness.tasks.decode import Detections
 
 AGREEMENT = 0.75  # least share of fp32's detections that a cell keeps, where the suite says nothing
 ALWAYS = (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))

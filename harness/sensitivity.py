@@ -29,10 +29,10 @@ from harness.core.cell import Decoding
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset, load_calibration, load_scored, overlap
-from harness.families import Detections
-from harness.geometry import normalize
 from harness.locks import MachineLock
-from harness.outputs import content
+from harness.tasks.decode import Detections
+from harness.tasks.outputs import content
+from harness.tasks.preprocess import normalize
 from harness.worker import Channel, Job, Progress
 
 BACKEND = "onnxruntime"

@@ -18,11 +18,11 @@ from harness.artifacts import BuildJob
 from harness.children import Child
 from harness.core.suite import Cell, Measurement
 from harness.datasets import Dataset, Image, load_calibration
-from harness.families import Detections
-from harness.geometry import letterbox
 from harness.pixels import read_image
 from harness.precision import Inputs, Recipe
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+from harness.tasks.decode import Detections
+from harness.tasks.preprocess import letterbox
 
 FP32 = Cell("yolo26n", "fp32", "onnxruntime")
 INT8 = FP32.sibling("int8")

@@ -12,7 +12,7 @@ from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from harness.instances import encoded
+from harness.tasks.segment import encoded
 
 NAMES = ("cat", "dog")
 POINTS = 3

@@ -21,10 +21,10 @@ from harness.artifacts import Cache, Training, digest
 from harness.children import Child
 from harness.core.cell import Qat
 from harness.datasets import Dataset, Image
-from harness.geometry import letterbox
 from harness.locks import MachineLock
 from harness.machine import version
 from harness.precision import RECIPES
+from harness.tasks.preprocess import letterbox
 
 CELL = Cell("m", "fp32", "null", imgsz=32)
 

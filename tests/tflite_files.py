@@ -81,10 +81,10 @@ def digits(folder: Path) -> None:
     import cv2
     import torch
 
-    from harness.geometry import letterbox, normalize
     from harness.precision import RECIPES, SOURCES, export
     from harness.precision.base import Inputs
     from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+    from harness.tasks.preprocess import letterbox, normalize
 
     torch.set_num_threads(1)
     pictures = sorted((BUNDLED_DATA["digits"] / "images" / "calibration").iterdir())[:12]

@@ -22,7 +22,7 @@ from harness.backends import macs
 from harness.backends.base import Tensor, described, require, require_cpu
 from harness.core.errors import ConfigError, first_line
 from harness.core.suite import Artifact, Cell
-from harness.outputs import layout_of
+from harness.tasks.outputs import layout_of
 
 TYPES = {"float32": "f32", "float16": "f16", "int8": "i8", "uint8": "i8", "int16": "i16"}
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_3D", "TRANSPOSE_CONV", "FULLY_CONNECTED")

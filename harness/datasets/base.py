@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.core.cell import Task
 from harness.core.errors import ConfigError
-from harness.datasets.truth import BOX, TRUTH, truth
+from harness.tasks.registry import BOX, TRUTH, truth
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.datasets.base import Dataset, existing, load_image
-from harness.datasets.truth import BOX, OF_BOX, TRUTH
+from harness.tasks.registry import BOX, OF_BOX, TRUTH
 
 
 def to_coco(dataset: Dataset) -> dict[str, Any]:

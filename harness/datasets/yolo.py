@@ -11,7 +11,7 @@ import yaml
 
 from harness.core.errors import ConfigError
 from harness.datasets.base import Dataset, Image, existing, images_in, numbered
-from harness.datasets.truth import OF_BOX
+from harness.tasks.registry import OF_BOX
 
 
 def parse_yaml(path: Path) -> dict[str, Any]:

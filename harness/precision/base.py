@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.cell import Qat
-from harness.geometry import normalize
+from harness.tasks.preprocess import normalize
 
 Advance = Callable[[int, int], None]
 """`done` of `total` units of a long build: a sign of life, and the bar that the user sees."""

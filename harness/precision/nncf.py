@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.families import prepare
-from harness.geometry import normalize
-from harness.outputs import input_layout
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
 from harness.precision.onnx import in_branch, module_of
 from harness.precision.splits import to_openvino
+from harness.tasks.decode import prepare
+from harness.tasks.outputs import input_layout
+from harness.tasks.preprocess import normalize
 
 TOOLS = (*EXPORT, "openvino")
 NNCF = (*TOOLS, "nncf")

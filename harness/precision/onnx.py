@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import ConfigError
-from harness.families import prepare
-from harness.geometry import normalize
-from harness.outputs import input_layout
 from harness.precision import ranges
 from harness.precision.base import EXPORT, Inputs, Recipe, Table
+from harness.tasks.decode import prepare
+from harness.tasks.outputs import input_layout
+from harness.tasks.preprocess import normalize
 
 TOOLS = (*EXPORT, "onnxruntime")
 

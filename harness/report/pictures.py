@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from harness import agreement, detections
-from harness.families import Detections
 from harness.results import CellResult
 from harness.scores import dataset_file, detections_file
+from harness.tasks.decode import Detections
 
 GALLERIES = 3  # cells of a suite with pictures
 PICTURES = 8  # of a cell

@@ -231,10 +231,10 @@ def training_data(work: Path, images: int, seed: int, task: str = "detect") -> P
 def qat(args: argparse.Namespace) -> None:
     """Fine-tune the float checkpoint with fake quantization, as the suite's int8-qat cells would."""
     from harness.datasets import load_calibration
-    from harness.geometry import letterbox
     from harness.pixels import read_image
     from harness.precision.base import Inputs
     from harness.precision.qat import make_checkpoint
+    from harness.tasks.preprocess import letterbox
 
     work = args.work / "qat"  # the first images of the same training split
     training = training_data(work, QAT.images, args.seed)

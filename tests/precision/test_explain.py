@@ -18,10 +18,10 @@ from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
 from harness.datasets import load_scored
 from harness.explain import ExplainJob, Explanation, first
-from harness.geometry import letterbox, normalize
 from harness.pixels import read_image
 from harness.sources import BUNDLED_DATA
 from harness.stages import WalkJob
+from harness.tasks.preprocess import letterbox, normalize
 
 IMAGES = 16
 INT8 = Cell("yolo26n-digits", "int8", "onnxruntime", imgsz=256)

@@ -11,8 +11,8 @@ import pytest
 from builders import built, digits
 from onnx import numpy_helper
 
-from harness.geometry import normalize
 from harness.precision import SOURCES
+from harness.tasks.preprocess import normalize
 
 pytest.importorskip("modelopt", reason="ModelOpt is not installed: pip install 'quantgate[qat]'")
 

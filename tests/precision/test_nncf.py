@@ -46,7 +46,7 @@ def test_int8_weights_are_stored_as_int8(built, quantized):
 def test_it_sees_what_the_float_model_sees(built, few_to_calibrate):
     import cv2
 
-    from harness.geometry import letterbox, normalize
+    from harness.tasks.preprocess import letterbox, normalize
 
     batch = normalize(letterbox(cv2.imread(str(sorted(few_to_calibrate.iterdir())[0])), 256)[None])
     core = openvino.Core()

@@ -84,7 +84,7 @@ def _steps(graph: onnx.GraphProto) -> dict[str, float]:
 def test_every_method_stays_close_to_float(built, few_to_calibrate):
     import cv2
 
-    from harness.geometry import letterbox, normalize
+    from harness.tasks.preprocess import letterbox, normalize
 
     image = cv2.imread(str(sorted(few_to_calibrate.iterdir())[0]))
     batch = normalize(letterbox(image, 256)[None])

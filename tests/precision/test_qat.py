@@ -24,11 +24,11 @@ from harness.backends import backend
 from harness.core.cell import Model, Qat
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell
-from harness.geometry import normalize
 from harness.inputs import Settings
 from harness.precision import RECIPES, SOURCES, Inputs
 from harness.runner import Runner
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+from harness.tasks.preprocess import normalize
 
 pytest.importorskip("modelopt", reason="ModelOpt is not installed: pip install 'quantgate[qat]'")
 

@@ -10,10 +10,10 @@ import pytest
 
 from harness import Suite, detections, matrix
 from harness.core.suite import Measurement
-from harness.families import Detections
 from harness.inputs import Settings
 from harness.runner import Runner
 from harness.scores import detections_file
+from harness.tasks.decode import Detections
 
 MODELS = ["yolo26-seg-digits", "yolo26-pose-digits"]
 BACKENDS = [

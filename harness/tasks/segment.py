@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.geometry import Fit
+from harness.tasks.preprocess import Fit
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.int32]

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import instances
 from harness.core.cell import Decoding, Layout
-from harness.geometry import fit
-from harness.instances import Mask
-from harness.outputs import STRIDES, Reading
+from harness.tasks import segment
+from harness.tasks.outputs import STRIDES, Reading
+from harness.tasks.preprocess import fit
+from harness.tasks.segment import Mask
 
 MAX_CANDIDATES = 30_000  # the highest scoring candidates that NMS looks at, as Ultralytics' max_nms
 DECODING_VERSION = 1  # in the key of what geometry.py, instances.py, outputs.py and this file shape
@@ -121,7 +121,7 @@ def to_image(
     masks = points = None
     if reading.protos is not None:
         protos = outputs[reading.protos][at].astype(np.float32, copy=False)
-        masks = instances.masks(chosen.extra, protos, boxes, place, size, original)
+        masks = segment.masks(chosen.extra, protos, boxes, place, size, original)
     if reading.points[0]:
-        points = instances.points(chosen.extra, reading.points, place, original)
+        points = segment.points(chosen.extra, reading.points, place, original)
     return Detections(boxes, chosen.scores, chosen.classes, masks, points)

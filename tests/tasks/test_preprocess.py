@@ -8,7 +8,7 @@ from builders import quick
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.geometry import PAD, fit, letterbox, normalize
+from harness.tasks.preprocess import PAD, fit, letterbox, normalize
 
 SIZE = 64
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask
 
-from harness.geometry import fit
-from harness.instances import encoded, masks, points
+from harness.tasks.preprocess import fit
+from harness.tasks.segment import encoded, masks, points
 
 SIZE = 64
 WHOLE = np.array([[0, 0, SIZE, SIZE]], np.float32)

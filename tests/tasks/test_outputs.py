@@ -6,7 +6,7 @@ import pytest
 
 from harness import ConfigError
 from harness.backends.base import described
-from harness.outputs import Content, Reading, content, layout_of, read_outputs
+from harness.tasks.outputs import Content, Reading, content, layout_of, read_outputs
 
 
 def test_the_shape_of_an_output_tells_its_family():

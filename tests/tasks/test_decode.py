@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import Decoding
-from harness.families import decode, prepare
-from harness.geometry import fit, normalize
-from harness.outputs import Reading
+from harness.tasks.decode import decode, prepare
+from harness.tasks.outputs import Reading
+from harness.tasks.preprocess import fit, normalize
 
 SIZE = 64
 SQUARE = [(SIZE, SIZE)]  # an original as large as the input: decoding changes no coordinate
