@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from harness import trials
-from harness.children import Child
 from harness.core.cell import Decoding
 from harness.core.suite import Suite
 from harness.inputs import Finder, Settings
 from harness.latency import IMAGES, TimeJob, take_turns
-from harness.locks import MachineLock
+from harness.machine.child import Child
+from harness.machine.locks import MachineLock
 from harness.matrix import matrix
 from harness.sources import cache_folder
 

@@ -29,13 +29,13 @@ from harness.artifacts import Cache
 from harness.core.cell import Decoding
 from harness.core.suite import Cell
 from harness.datasets import Dataset
+from harness.machine.worker import Channel
 from harness.pixels import read_image
 from harness.precision import onnx, ranges
 from harness.sensitivity import SplitJob, detection_error
 from harness.tasks.decode import Detections, decode
 from harness.tasks.outputs import Reading
 from harness.tasks.preprocess import letterbox, normalize
-from harness.worker import Channel
 
 ROUNDS, SEES = 12, 0.25
 

@@ -19,11 +19,11 @@ from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset
 from harness.evaluation import Evaluation, at_confidence, known_classes
 from harness.evaluator import Evaluator
+from harness.machine.worker import Channel
 from harness.resampling import Counts, draws, resampled
 from harness.tasks.decode import Detections, decode, prepare
 from harness.tasks.outputs import Reading, content, read_outputs
 from harness.tasks.preprocess import normalize
-from harness.worker import Channel
 
 Pixels = NDArray[np.uint8]
 Decoder = Callable[..., list[Detections]]  # as `families.decode`

@@ -15,7 +15,7 @@ from harness import baselines, gating
 from harness.core.errors import ConfigError
 from harness.core.suite import Cell, Measurement
 from harness.gating import Identity
-from harness.machine import machine_class
+from harness.machine.fingerprint import machine_class
 from harness.records import write_text
 from harness.report.tables import NONE
 

@@ -20,12 +20,12 @@ from harness.core.cell import Qat
 from harness.core.errors import ConfigError, Unavailable, first_line
 from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset, Image
-from harness.locks import file_lock
-from harness.machine import version
+from harness.machine.fingerprint import version
+from harness.machine.locks import file_lock
+from harness.machine.worker import Channel, Job
 from harness.pixels import LetterboxJob, intact, pixels_key
 from harness.precision import Inputs, Recipe, recipe, source_of, steps
 from harness.precision.base import BESIDE
-from harness.worker import Channel, Job
 
 RunJob = Callable[[Job, str], Any]
 """Run a heavy job in a child; the text is what a progress line calls it."""

@@ -15,7 +15,7 @@ from harness.core.errors import ConfigError
 from harness.core.metrics import STORED, Phase
 from harness.core.suite import Cell, Measurement
 from harness.gating import is_gated_sample
-from harness.machine import isa, machine_class
+from harness.machine.fingerprint import isa, machine_class
 from harness.records import write_text
 from harness.tiers import is_resampled
 from harness.verdicts import Baseline, Incomparable

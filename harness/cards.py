@@ -14,9 +14,9 @@ from harness.accuracy import names_of, reading_of
 from harness.backends import backend
 from harness.core.suite import Artifact, Cell, Suite
 from harness.datasets import Dataset
+from harness.machine.worker import Channel
 from harness.results import CellResult
 from harness.tasks.preprocess import PAD
-from harness.worker import Channel
 
 SCHEMA = 1
 IDENTITY = ("weights", "recipe", "calibration", "training", "imgsz", "versions")

@@ -9,7 +9,7 @@ import sys
 import time
 from types import TracebackType
 
-from harness.worker import die_with_parent
+from harness.machine.worker import die_with_parent
 
 
 class Crowd:

@@ -12,11 +12,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness import energy, machine, stability
 from harness.backends import backend_names, cuda
 from harness.core.cell import Model, Qat
 from harness.core.errors import Unavailable
 from harness.inputs import runnable
+from harness.machine import energy, fingerprint, stability
 from harness.matrix import matrix
 from harness.precision import PRECISIONS
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS, folders_in
@@ -68,10 +68,10 @@ def machine_table() -> Table:
     )
     drawn.add_column(no_wrap=True)
     drawn.add_column(overflow="fold")
-    for name, value in machine.environment().items():
+    for name, value in fingerprint.environment().items():
         shown = f"{value / 2**30:.1f} GiB" if name == "memory_bytes" else str(value)
         drawn.add_row(name.removesuffix("_bytes").replace("_", " "), shown)
-    for number, text in enumerate(stability.warnings(cores=machine.cores())):
+    for number, text in enumerate(stability.warnings(cores=fingerprint.cores())):
         drawn.add_row("" if number else "latency", text)
     meter, why = energy.meter()
     drawn.add_row("energy", why if meter else f"not measured: {why}")

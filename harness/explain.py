@@ -17,11 +17,11 @@ from harness.errortypes import Errors
 from harness.evaluation import known_classes
 from harness.inputs import Finder
 from harness.layers import Layer, rank
+from harness.machine.worker import Channel
 from harness.stages import Stage, Walked, WalkJob, blamed
 from harness.tasks.decode import Detections
 from harness.tasks.outputs import content, read_outputs
 from harness.tasks.preprocess import normalize
-from harness.worker import Channel
 
 IMAGES = 64  # that the stages are walked on; all of a smaller data set
 NOISE_IMAGES = 8  # that the layers are compared on

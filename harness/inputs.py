@@ -18,11 +18,11 @@ from harness.backends import backend
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.core.suite import Artifact, Cell, Suite
 from harness.datasets import Dataset, load_calibration, load_scored, overlap
-from harness.locks import file_lock
-from harness.machine import version
+from harness.machine.fingerprint import version
+from harness.machine.locks import file_lock
+from harness.machine.worker import Channel, Job
 from harness.precision import Recipe, recipe, steps
 from harness.tasks.outputs import content
-from harness.worker import Channel, Job
 
 
 @dataclass(frozen=True)

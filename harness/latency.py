@@ -22,10 +22,10 @@ from harness.backends import backend
 from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
 from harness.datasets import Image
+from harness.machine.worker import Channel
 from harness.tasks.decode import decode
 from harness.tasks.outputs import content, read_outputs
 from harness.tasks.preprocess import letterbox, normalize
-from harness.worker import Channel
 
 IMAGES = 8  # distinct images that the timed loop cycles through
 SIDES = 3  # of them, to time pre- and post-processing on

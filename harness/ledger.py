@@ -22,7 +22,7 @@ from typing import Any
 
 from harness import results
 from harness.core.errors import ConfigError
-from harness.locks import file_lock
+from harness.machine.locks import file_lock
 
 NAME = "history.db"  # in the results folder
 CPU_RATIO = "cpu_ratio"

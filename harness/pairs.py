@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from harness import interference
 from harness.backends import backend
 from harness.core.suite import Artifact, Cell
-from harness.interference import Interference
 from harness.latency import READY
+from harness.machine import noise
+from harness.machine.noise import Interference
+from harness.machine.worker import Channel
 from harness.references import NAMES, network_input, numpy_product, open_network
 from harness.tasks.preprocess import normalize
-from harness.worker import Channel
 
 PAIRS = 40  # per process; more would narrow the process's own error, which is not the one that matters (FACTS.md)
 WARMUP = 3  # calls of each
@@ -57,7 +57,7 @@ class Replicate:
     wall: Mapping[str, float]
     levels: Mapping[str, float]  # log of a reference's own CPU time in ns, a turn: the state of the machine
     repeats: Mapping[str, int]  # of each reference, to last as long as the target
-    interference: Interference  # of the machine, while the pairs ran
+    noise: Interference  # of the machine, while the pairs ran
     samples_ms: Sequence[float] = field(default=(), repr=False)  # wall clock of the target's calls
 
 
@@ -100,9 +100,9 @@ class PairsJob:
         repeats = {**fit(calls, cpu), **{name: n for name, n in self.repeats.items() if name in calls}}
         gc.collect()
         gc.disable()
-        before = interference.read()
+        before = noise.read()
         readings = measure(calls, repeats, PAIRS, cpu)
-        meanwhile = before.until(interference.read())
+        meanwhile = before.until(noise.read())
         session.close()
         samples = [round(wall / 1e6, 4) for _, wall in readings[TARGET]]
         return Replicate(*log_ratios(readings), levels(readings), repeats, meanwhile, samples)

@@ -13,10 +13,10 @@ import numpy as np
 
 from harness.core.errors import ConfigError
 from harness.datasets import Image
-from harness.machine import version
+from harness.machine.fingerprint import version
+from harness.machine.worker import Channel
 from harness.tasks.decode import DECODING_VERSION
 from harness.tasks.preprocess import letterbox
-from harness.worker import Channel
 
 OPENCV = ("python", "python-headless", "contrib-python", "contrib-python-headless")
 """Distributions that bring cv2, whose resizing and JPEG decoder shape the pixels."""

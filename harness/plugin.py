@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from harness import acceptance, ledger, machine, options, reports, results, revision, stability, suitefile
+from harness import acceptance, ledger, options, reports, results, revision, suitefile
 from harness.core.errors import ConfigError
 from harness.core.suite import Suite
 from harness.items import BaselineTest, CellTest
+from harness.machine import fingerprint, stability
 from harness.records import write_text
 from harness.report import terminal
 from harness.session import Session
@@ -40,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     run = inherited or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
     config.stash[SESSION] = options.session(config, run)
     if not inherited:  # before this run loads the machine itself; its workers report nothing
-        config.stash[SESSION].stability = stability.warnings(cores=machine.cores())
+        config.stash[SESSION].stability = stability.warnings(cores=fingerprint.cores())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from harness.backends import backend
 from harness.backends.base import Session
 from harness.core.suite import Artifact, Cell
-from harness.machine import version
+from harness.machine.fingerprint import version
 
 FOLDER = Path(__file__).parent / "assets" / "reference"
 SIDE = 96  # pixels of the network's input

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from harness.children import Child, heavy_answers
 from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.latency import READY
-from harness.locks import MachineLock
+from harness.machine.child import Child, heavy_answers
+from harness.machine.locks import MachineLock
 from harness.pairs import PairsJob, Replicate
 from harness.references import SINGLE_THREAD
 from harness.sides import Side, Target

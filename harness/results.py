@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.suite import Cell, Gate, Measurement, Status, Suite, Verdict, worst
-from harness.machine import environment, threads
+from harness.machine.fingerprint import environment, threads
 from harness.records import Record, cell_from_json, verdict_from_json, write_text
 
 SCHEMA = 1

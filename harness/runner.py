@@ -15,7 +15,6 @@ from harness import explain, records, replicates, timing
 from harness.accuracy import ScoreJob
 from harness.attestation import contradiction, share
 from harness.cards import Look, LookJob
-from harness.children import Child
 from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.core.metrics import Phase
 from harness.core.suite import Cell, Measurement, Suite
@@ -23,7 +22,9 @@ from harness.datasets.coco import to_coco
 from harness.explain import IMAGES as IMAGES_EXPLAINED
 from harness.explain import Explanation
 from harness.inputs import Finder, Inputs, Settings, runnable
-from harness.locks import MachineLock, file_lock
+from harness.machine.child import Child
+from harness.machine.locks import MachineLock, file_lock
+from harness.machine.worker import Job, Progress
 from harness.pairs import Replicate
 from harness.precision import recipe
 from harness.references import identities
@@ -31,7 +32,6 @@ from harness.replicates import Turn
 from harness.scores import REUSED, Scores, dataset_file, detections_file
 from harness.sides import Target
 from harness.tiers import resampled_metrics, resampled_name
-from harness.worker import Job, Progress
 
 OnProgress = Callable[[str, Progress | None], None]
 

@@ -16,7 +16,7 @@ from typing import Any
 from harness import __version__, records
 from harness.accuracy import Scored
 from harness.core.suite import Artifact, Cell
-from harness.machine import machine_class, version
+from harness.machine.fingerprint import machine_class, version
 from harness.tasks.decode import DECODING_VERSION
 
 REUSED = "accuracy reused from an earlier run of the same artifact, data and runtime (--qg-fresh measures again)"

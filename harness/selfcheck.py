@@ -17,18 +17,19 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harness import machine, peers, trials
-from harness.children import Child
+from harness import peers, trials
 from harness.core.errors import ConfigError
 from harness.crowd import Crowd
-from harness.interference import Interference
 from harness.latency import timed
-from harness.locks import MachineLock
+from harness.machine import fingerprint
+from harness.machine.child import Child
+from harness.machine.locks import MachineLock
+from harness.machine.noise import Interference
+from harness.machine.worker import Job
 from harness.pairs import Replicate, Slowed, measure
 from harness.records import write_text
 from harness.stats import bound
 from harness.trials import Plan, Trial, thinned
-from harness.worker import Job
 
 QUICK = 6  # trials
 CALLS = 20_000  # of the no-op session
@@ -108,7 +109,7 @@ def to_json(wanted: Wanted, done: Sequence[Trial]) -> str:
     content = {
         "schema": 1,
         "command": command(),
-        "environment": machine.environment(),
+        "environment": fingerprint.environment(),
         "wanted": {**dataclasses.asdict(wanted), "baselines": str(wanted.baselines or ""), "out": str(wanted.out)},
         "rates": [
             {"what": what, "count": hits, "trials": total, "bound": bound(hits, total)}
@@ -161,7 +162,7 @@ def overhead(calls: int = CALLS) -> dict[str, float]:
 
 def write(out: Path, content: dict[str, Any]) -> None:
     """The JSON of a check that has no trials."""
-    whole = {"schema": 1, "command": command(), "environment": machine.environment(), **content}
+    whole = {"schema": 1, "command": command(), "environment": fingerprint.environment(), **content}
     write_text(out, json.dumps(whole, indent=1) + "\n", "--out")
 
 

@@ -24,16 +24,16 @@ from harness.accuracy import ScoreJob
 from harness.agreement import iou
 from harness.artifacts import Cache
 from harness.attestation import share
-from harness.children import Child
 from harness.core.cell import Decoding
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset, load_calibration, load_scored, overlap
-from harness.locks import MachineLock
+from harness.machine.child import Child
+from harness.machine.locks import MachineLock
+from harness.machine.worker import Channel, Job, Progress
 from harness.tasks.decode import Detections
 from harness.tasks.outputs import content
 from harness.tasks.preprocess import normalize
-from harness.worker import Channel, Job, Progress
 
 BACKEND = "onnxruntime"
 LIMIT_S = 600  # without a sign of life from a child

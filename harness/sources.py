@@ -14,7 +14,7 @@ from typing import Any
 import platformdirs
 
 from harness.core.errors import ConfigError, Unavailable, nearest
-from harness.worker import Channel
+from harness.machine.worker import Channel
 
 ASSETS = Path(__file__).parent / "assets"
 BUNDLED_WEIGHTS = {

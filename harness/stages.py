@@ -26,12 +26,12 @@ from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset
 from harness.evaluation import evaluate
+from harness.machine.worker import Channel
 from harness.pixels import read_image
 from harness.relative import AGREEMENT
 from harness.taps import READABLE, Hybrid, boundary
 from harness.tasks.decode import Candidates, Detections, decode, to_image
 from harness.tasks.outputs import Reading
-from harness.worker import Channel
 
 WAY = ("export", "quantization", "head")
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import energy
-from harness.children import Child, heavy_answers
 from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.core.suite import Cell, Measurement, Suite
 from harness.inputs import Inputs
 from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
-from harness.locks import MachineLock
-from harness.machine import threads
+from harness.machine import energy
+from harness.machine.child import Child, heavy_answers
+from harness.machine.fingerprint import threads
+from harness.machine.locks import MachineLock
 from harness.records import failure
 
 Failed = dict[Cell, Measurement]

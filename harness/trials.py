@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import gating
-from harness.children import Child
 from harness.core.errors import Unavailable
 from harness.core.suite import Artifact, Cell, Measurement, Status, Suite
 from harness.gating import MIN_OCCASIONS, OCCASION
 from harness.inputs import Finder, Settings
-from harness.locks import MachineLock
+from harness.machine.child import Child
+from harness.machine.locks import MachineLock
 from harness.matrix import matrix
 from harness.pairs import PairsJob, Replicate, Slowed
 from harness.references import SINGLE_THREAD

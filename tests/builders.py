@@ -15,9 +15,9 @@ import yaml
 from hypothesis import settings
 
 from harness.artifacts import BuildJob
-from harness.children import Child
 from harness.core.suite import Cell, Measurement
 from harness.datasets import Dataset, Image, load_calibration
+from harness.machine.child import Child
 from harness.pixels import read_image
 from harness.precision import Inputs, Recipe
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS

@@ -13,7 +13,7 @@ from typing import Any
 from harness.artifacts import Cache
 from harness.core.errors import ConfigError, Unavailable
 from harness.core.suite import Cell
-from harness.worker import Channel, Job
+from harness.machine.worker import Channel, Job
 
 
 @dataclass(frozen=True)

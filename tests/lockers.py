@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from harness.locks import MachineLock, file_lock
+from harness.machine.locks import MachineLock, file_lock
 
 POLL_S = 0.02
 

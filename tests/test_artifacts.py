@@ -18,11 +18,11 @@ from jobs import build_slowly
 
 from harness import Cell, ConfigError, Unavailable, artifacts
 from harness.artifacts import Cache, Training, digest
-from harness.children import Child
 from harness.core.cell import Qat
 from harness.datasets import Dataset, Image
-from harness.locks import MachineLock
-from harness.machine import version
+from harness.machine.child import Child
+from harness.machine.fingerprint import version
+from harness.machine.locks import MachineLock
 from harness.precision import RECIPES
 from harness.tasks.preprocess import letterbox
 

@@ -12,7 +12,7 @@ from builders import measurement
 from harness import gating
 from harness.core.suite import Gate, Measurement
 from harness.gating import Identity
-from harness.interference import Interference
+from harness.machine.noise import Interference
 from harness.pairs import Replicate
 
 IDENTITY = Identity("artifact", {"network": "n on ort 1", "numpy": "p"})

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from demoproject import Demo, write_coco
 
-from harness.locks import MachineLock
+from harness.machine.locks import MachineLock
 
 KILLS = int(os.environ.get("QUANTGATE_KILLS", "3"))
 LIMIT_S = 120

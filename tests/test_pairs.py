@@ -12,8 +12,8 @@ import pytest
 from builders import null_weights
 
 from harness.backends import BACKENDS
-from harness.children import Child
 from harness.core.suite import Artifact, Cell
+from harness.machine.child import Child
 from harness.pairs import TARGET, PairsJob, Slowed, fit, log_ratios, measure, on_device, slow
 from harness.references import FOLDER, SINGLE_THREAD, identities, network_input, open_network
 

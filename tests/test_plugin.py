@@ -8,7 +8,7 @@ import pytest
 from demoproject import EXACT, FP32, INT8, LOOSE, Demo, output, repeat_command, section, write_coco
 
 from harness import Cell, Unavailable, __version__
-from harness.machine import cores
+from harness.machine.fingerprint import cores
 
 # Collection and selection
 

@@ -12,7 +12,7 @@ from harness.backends import macs
 from harness.backends.base import Tensor, require, require_cpu
 from harness.core.errors import Unsupported
 from harness.core.suite import Artifact, Cell
-from harness.machine import cpu_flags
+from harness.machine.fingerprint import cpu_flags
 
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 PRODUCTS = ("MatMul", "FullyConnected", "Gemm")

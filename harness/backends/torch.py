@@ -19,7 +19,7 @@ from harness.backends import torch_work
 from harness.backends.base import Tensor, require
 from harness.core.errors import Unavailable, Unsupported
 from harness.core.suite import Artifact, Cell
-from harness.machine import cpu_flags, isa
+from harness.machine.fingerprint import cpu_flags, isa
 
 COMPILED = ".pt2"  # suffix of AOTInductor packages
 REFERENCE = "network.npz"  # of `references.py`

@@ -18,7 +18,7 @@ import numpy as np
 from harness.core.cell import Qat
 from harness.core.errors import ConfigError
 from harness.datasets import Dataset
-from harness.machine import cores
+from harness.machine.fingerprint import cores
 from harness.precision.base import Advance
 
 MIXING = dict.fromkeys(("mosaic", "mixup", "cutmix", "copy_paste"), 0.0)

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from harness.explain import from_json
-from harness.machine import machine_class
+from harness.machine.fingerprint import machine_class
 from harness.report import cells, details, explanation
 from harness.report.headline import headline
 from harness.report.lines import lines

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from demoproject import FP32, INT8, LOOSE, Demo
 
-from harness import Cell, baselines, machine
+from harness import Cell, baselines
 from harness.cli import main
+from harness.machine import fingerprint
 
 REASON = ["--reason", "new boxes, #12"]
 
@@ -90,7 +91,7 @@ def test_they_belong_to_the_machine_that_measured(measured: Demo, capsys: pytest
     edited(measured, isa="neon-i8mm", machine_class="graviton")
     assert said(capsys, "accept", ".quantgate", *REASON)[0] == 0
     assert {file.parent.name for file in measured.baselines()} == {"neon-i8mm"}
-    assert machine.isa() != "neon-i8mm"
+    assert fingerprint.isa() != "neon-i8mm"
 
 
 def test_a_failed_cell_is_refused_before_anything_is_written(
@@ -164,7 +165,7 @@ def test_what_cannot_be_accepted_is_one_line(
 
 
 @pytest.mark.parametrize("name", ["../../elsewhere", "..", "", "/tmp", "a\\\\b"])
-@pytest.mark.parametrize("known", ["demo", machine.isa(), machine.machine_class()])
+@pytest.mark.parametrize("known", ["demo", fingerprint.isa(), fingerprint.machine_class()])
 def test_names_that_are_paths_write_nothing(
     measured: Demo, capsys: pytest.CaptureFixture[str], known: str, name: str
 ) -> None:
@@ -216,7 +217,7 @@ def test_prune_removes_what_no_suite_declares_and_only_when_told(
     measured.suite(precisions=["fp32"])
     code, text = said(capsys, "prune", "--suite", ".")
     assert code == 0
-    assert f"to remove: baselines/demo/accuracy/{machine.isa()}/{INT8}.json" in text
+    assert f"to remove: baselines/demo/accuracy/{fingerprint.isa()}/{INT8}.json" in text
     assert "kept: 1 baselines of suites that . does not declare (elsewhere)" in text
     assert len(measured.baselines()) == 2
     said(capsys, "prune", "--suite", ".", "--yes")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness import Calibration, Suite
-from harness.children import Child
 from harness.core.suite import Artifact, Cell
 from harness.inputs import Finder, Settings
-from harness.locks import MachineLock
+from harness.machine.child import Child
+from harness.machine.locks import MachineLock
 from harness.sources import BUNDLED_DATA
 
 IMAGES = 8

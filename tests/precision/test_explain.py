@@ -13,11 +13,11 @@ from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
 from harness import relative
 from harness.agreement import survival
-from harness.children import Child
 from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
 from harness.datasets import load_scored
 from harness.explain import ExplainJob, Explanation, first
+from harness.machine.child import Child
 from harness.pixels import read_image
 from harness.sources import BUNDLED_DATA
 from harness.stages import WalkJob

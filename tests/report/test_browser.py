@@ -27,7 +27,7 @@ from runs import NOW, results
 
 from harness import ledger
 from harness.core.suite import Measurement
-from harness.machine import isa
+from harness.machine.fingerprint import isa
 from harness.report import html
 from harness.report.html import render
 from harness.results import CellResult

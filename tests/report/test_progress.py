@@ -8,8 +8,8 @@ import pytest
 from rich.progress import Progress, Task
 from shown import rendered
 
+from harness.machine.worker import Progress as Done
 from harness.report.progress import Live, line
-from harness.worker import Progress as Done
 
 CELL = "score yolo26n-int8-onnxruntime-cpu"
 

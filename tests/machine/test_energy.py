@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import energy
+from harness.machine import energy
 
 
 def rapl(root: Path, *packages: int, limit: int = 262_143_328_850) -> list[Path]:

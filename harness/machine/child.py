@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from harness.core.errors import CellError, ConfigError, Unavailable
-from harness.locks import MachineLock
-from harness.worker import Failure, Job, Progress
+from harness.machine.locks import MachineLock
+from harness.machine.worker import Failure, Job, Progress
 
 POLL_S = 0.02  # how soon heavy work notices that a timed section is wanted
 LOG_LINES = 8  # of a dead child's last output, quoted in its error
@@ -46,7 +46,7 @@ class Child:
         environment = {**os.environ, **switches, **self._environment}
         with self._opened_log() as output:
             self._process = subprocess.Popen(
-                [self._python, "-m", "harness.worker", str(self._theirs.fileno()), str(os.getpid())],
+                [self._python, "-m", "harness.machine.worker", str(self._theirs.fileno()), str(os.getpid())],
                 pass_fds=[self._theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 env=environment, start_new_session=True,
             )  # fmt: skip

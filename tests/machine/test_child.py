@@ -16,10 +16,10 @@ import pytest
 from builders import TESTS
 
 from harness import ConfigError, Unavailable
-from harness.children import Child, heavy_answers
 from harness.core.errors import CellError
-from harness.locks import MachineLock
-from harness.worker import Progress
+from harness.machine.child import Child, heavy_answers
+from harness.machine.locks import MachineLock
+from harness.machine.worker import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +188,7 @@ def test_leaving_kills_the_child_and_whatever_it_started(tmp_path, lock):
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_child_dies_with_its_parent_even_while_it_is_stopped(tmp_path, stopped):
     program = (
-        "import sys, time, jobs; from pathlib import Path; from harness.children import Child\n"
+        "import sys, time, jobs; from pathlib import Path; from harness.machine.child import Child\n"
         "one = Child(jobs.Hang(), Path(sys.argv[1]), 60); one.start(); print(one.pid, flush=True); time.sleep(60)"
     )
     log = tmp_path / "log"

@@ -78,7 +78,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """`python -m harness.worker FD PARENT_PID`"""
+    """`python -m harness.machine.worker FD PARENT_PID`"""
     die_with_parent(int(sys.argv[2]))
     channel = Channel(Connection(int(sys.argv[1])))
     try:
@@ -97,7 +97,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Through the import system, so that messages are pickled as harness.worker's and not as __main__'s.
-    from harness import worker
+    # Through the import system, so that messages are pickled as harness.machine.worker's and not as __main__'s.
+    from harness.machine import worker
 
     worker.main()

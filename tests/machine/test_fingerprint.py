@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from harness import machine
+from harness.machine import fingerprint
 
 
 @pytest.fixture
@@ -17,11 +17,13 @@ def cpu(monkeypatch):
     """Pretend another processor."""
 
     def pretend(flags, model="Some(R) Core(TM) i9-1 CPU @ 3.00GHz"):
-        machine.cpu_flags.cache_clear()
-        monkeypatch.setattr(machine, "_cpuinfo", lambda: f"processor\t: 0\nmodel name\t: {model}\nflags\t\t: {flags}\n")
+        fingerprint.cpu_flags.cache_clear()
+        monkeypatch.setattr(
+            fingerprint, "_cpuinfo", lambda: f"processor\t: 0\nmodel name\t: {model}\nflags\t\t: {flags}\n"
+        )
 
     yield pretend
-    machine.cpu_flags.cache_clear()
+    fingerprint.cpu_flags.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -38,31 +40,31 @@ def cpu(monkeypatch):
 )
 def test_the_instruction_set_is_the_best_one_that_int8_kernels_use(cpu, flags, tier):
     cpu(flags)
-    assert machine.isa() == tier
+    assert fingerprint.isa() == tier
 
 
 def test_a_processor_without_known_flags_goes_by_its_architecture(cpu):
     cpu("")
-    assert machine.isa() == machine.platform.machine().lower()
+    assert fingerprint.isa() == fingerprint.platform.machine().lower()
 
 
 def test_a_machine_class_is_processor_instruction_set_and_cores(cpu):
     cpu("avx2")
-    assert machine.machine_class() == f"some-core-i9-1-avx2-{machine.cores()}c"
+    assert fingerprint.machine_class() == f"some-core-i9-1-avx2-{fingerprint.cores()}c"
 
 
 def test_a_machine_class_is_a_folder_name():
-    assert re.fullmatch(r"[a-z0-9_-]+", machine.machine_class())
+    assert re.fullmatch(r"[a-z0-9_-]+", fingerprint.machine_class())
 
 
 def test_an_affinity_mask_makes_the_machine_smaller(monkeypatch):
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda pid: {3})
-    assert machine.cores() == 1
+    monkeypatch.setattr(fingerprint.os, "sched_getaffinity", lambda pid: {3})
+    assert fingerprint.cores() == 1
 
 
 def test_the_environment_names_neither_host_nor_user():
-    text = json.dumps(machine.environment())
-    assert machine.environment()["cores"] >= 1
+    text = json.dumps(fingerprint.environment())
+    assert fingerprint.environment()["cores"] >= 1
     assert socket.gethostname() not in text
     if getpass.getuser() != "root":
         assert getpass.getuser() not in text

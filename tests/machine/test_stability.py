@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import stability
+from harness.machine import stability
 
 
 def tree(root: Path, **files: str) -> Path:

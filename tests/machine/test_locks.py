@@ -13,7 +13,7 @@ import time
 import pytest
 from builders import TESTS
 
-from harness.locks import MachineLock, file_lock
+from harness.machine.locks import MachineLock, file_lock
 
 
 @pytest.fixture
