@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.datasets import Dataset, Image
 from harness.evaluation import evaluate
-from harness.paired import change
+from harness.judge.paired import change
 from harness.resampling import Ranked, draws, resampled
 from harness.tasks.decode import Detections
 

@@ -16,11 +16,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from harness import gating
 from harness.core.suite import Cell, Measurement
+from harness.judge import latency
+from harness.judge.stop_rule import LOOKS
 from harness.pairs import Replicate
 from harness.selfcheck import read_baselines
-from harness.stats import LOOKS
 
 CASES = (("unchanged, limit 5 %", 0.0, 0.05), ("+10 %, limit 5 %", 0.10, 0.05), ("+5 %, limit 3 %", 0.05, 0.03))
 NETWORK = "network"
@@ -34,10 +34,10 @@ def normalized(one: Replicate, share: float = 0.0) -> Replicate:
 
 
 def decided(baseline: list[Replicate], processes: list[Replicate], share: float, limit: float) -> str:
-    accepted = Measurement(Cell("m", "p", "b"), samples=gating.samples([normalized(one) for one in baseline]))
+    accepted = Measurement(Cell("m", "p", "b"), samples=latency.samples([normalized(one) for one in baseline]))
     now = [normalized(one, share) for one in processes]
     for look in LOOKS:
-        status = gating.judge("latency", now[:look], accepted, NETWORK, limit, cells=1).status
+        status = latency.judge("latency", now[:look], accepted, NETWORK, limit, cells=1).status
         if status != "inconclusive":
             break
     return status

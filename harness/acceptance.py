@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import baselines, gating
+from harness import baselines
 from harness.core.errors import ConfigError
 from harness.core.metrics import TRACED, Phase
 from harness.core.suite import Gate, Measurement
+from harness.judge import latency
 from harness.references import NAMES
 from harness.results import CellResult
 
@@ -84,10 +85,10 @@ def plan(
     other: Phase = "latency" if phase == "accuracy" else "accuracy"
     traced = {key: value for key, value in measured.provenance.items() if key not in TRACED[other]}
     new, happened = replace(measured, provenance=traced), ""
-    gated = phase == "latency" and bool(gating.gated(new))
+    gated = phase == "latency" and bool(latency.gated(new))
     old = _stored(root, suite, phase, new, kind, strict=gated)
     if gated:
-        new, happened = gating.extended(old, new, _rules(measured, gates)["latency"])
+        new, happened = latency.extended(old, new, _rules(measured, gates)["latency"])
     unchanged = old is not None and baselines.to_text(old, suite, phase) == baselines.to_text(new, suite, phase)
     explained = baselines.reason(baselines.path(root, suite, phase, new.cell, kind))
     kept = explained if unchanged or _same_level(old, new) else ""
@@ -104,10 +105,10 @@ def _stored(root: Path, suite: str, phase: Phase, new: Measurement, kind: str, s
 
 
 def _rules(measured: Measurement, gates: Sequence[Gate]) -> dict[str, float]:
-    return gating.limits([gate for gate in gates if gate.against == "baseline" and gate.applies(measured.cell)])
+    return latency.limits([gate for gate in gates if gate.against == "baseline" and gate.applies(measured.cell)])
 
 
 def _same_level(old: Measurement | None, new: Measurement) -> bool:
     """Whether a gated latency goes on where the baseline was: they share an occasion."""
-    before, after = (gating.gated(one).get("occasions", ()) for one in (old, new))
+    before, after = (latency.gated(one).get("occasions", ()) for one in (old, new))
     return any(occasion in before for occasion in after)

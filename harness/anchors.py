@@ -11,10 +11,11 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harness import baselines, gating
+from harness import baselines
 from harness.core.errors import ConfigError
 from harness.core.suite import Cell, Measurement
-from harness.gating import Identity
+from harness.judge import latency
+from harness.judge.latency import Identity
 from harness.machine.fingerprint import machine_class
 from harness.records import write_text
 from harness.report.tables import NONE
@@ -25,9 +26,9 @@ def set_all(root: Path, release: str) -> Iterator[str]:
     for file in _files(root, "latency"):
         suite, cell = file.parts[-4], Cell(file.stem, "", "", "")
         measured, name = baselines.read(file, cell), f"{suite}/{cell}"
-        if not gating.gated(measured):
+        if not latency.gated(measured):
             continue
-        if young := gating.immature(measured):
+        if young := latency.immature(measured):
             yield f"{name}: not set, {young}"
             continue
         content = {**json.loads(file.read_text()), "release": release}
@@ -43,7 +44,7 @@ def table(root: Path) -> Table:
     for file in _files(root, baselines.ANCHOR):
         suite, cell = file.parts[-4], Cell(file.stem, "", "", "")
         anchor, accepted = baselines.read(file, cell), baselines.load(root, suite, "latency", cell)
-        processes = sum(one["processes"] for one in gating.gated(anchor)["occasions"])
+        processes = sum(one["processes"] for one in latency.gated(anchor)["occasions"])
         release = json.loads(file.read_text()).get("release", "")
         drawn.add_row(f"{suite}/{cell}", release, str(processes), _moved(accepted, anchor))
     return drawn
@@ -57,7 +58,7 @@ def moved_since(file: Path, accepted: Measurement) -> str:
 
 def _moved(accepted: Measurement | None, anchor: Measurement) -> str:
     """How far the baseline is from the anchor, by the reference that both share."""
-    reference, _ = gating.usable(accepted, Identity("", gating.gated(anchor)["references"]))
+    reference, _ = latency.usable(accepted, Identity("", latency.gated(anchor)["references"]))
     if accepted is None or not reference:
         return NONE
     now, then = (statistics.fmean(side.samples[f"log_ratio_{reference}"]) for side in (accepted, anchor))

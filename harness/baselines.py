@@ -14,11 +14,11 @@ from typing import Any
 from harness.core.errors import ConfigError
 from harness.core.metrics import STORED, Phase
 from harness.core.suite import Cell, Measurement
-from harness.gating import is_gated_sample
+from harness.judge.accuracy import is_resampled
+from harness.judge.gates import Baseline, Incomparable
+from harness.judge.latency import is_gated_sample
 from harness.machine.fingerprint import isa, machine_class
 from harness.records import write_text
-from harness.tiers import is_resampled
-from harness.verdicts import Baseline, Incomparable
 
 SCHEMA = 1
 DIGITS = 9  # significant digits; more than mAP over any data set has

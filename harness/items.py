@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from harness import baselines, gating, looks, relative
+from harness import baselines, looks, relative
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.core.metrics import METRICS, STORED, Phase
 from harness.core.suite import Cell, Gate, Measurement, Suite, Verdict
 from harness.inputs import runnable
+from harness.judge import latency
+from harness.judge.gates import Baseline, absent, by_processes, judge, say
 from harness.records import Record, failure
 from harness.runner import Runner
 from harness.session import Session
 from harness.sides import other_versions
-from harness.verdicts import Baseline, absent, by_processes, judge, say
 
 
 class CellFailure(Exception):
@@ -132,7 +133,7 @@ class CellTest(SuiteItem):
     def _gated(self, measured: Measurement, baseline: Baseline) -> tuple[Measurement, tuple[Verdict, ...]]:
         """Latency against the baseline, where a gate asks for it: fresh processes until the stop rule has judged."""
         gates = [gate for gate in self.suite.gates if by_processes(gate)]
-        rules = gating.limits([gate for gate in gates if gate.applies(self.cell)])
+        rules = latency.limits([gate for gate in gates if gate.applies(self.cell)])
         if not rules:
             return measured, ()
         runner, home, cell, base = self.state.runner, self.path.parent, self.cell, self.state.base

@@ -9,24 +9,24 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from harness import gating
 from harness.core.suite import Cell, Measurement, Status, Suite, Verdict
-from harness.gating import Identity
+from harness.judge import latency
+from harness.judge.latency import Identity
+from harness.judge.stop_rule import LOOKS
 from harness.pairs import Replicate
 from harness.references import NAMES
 from harness.runner import Runner
 from harness.sides import Base, Side, Target
-from harness.stats import LOOKS
 
 
 def record(runner: Runner, suite: Suite, home: Path, cell: Cell, accepted: Measurement | None) -> Measurement:
     """One occasion, with both references; repeats are those of the baseline where the artifact is the same."""
     own = runner.target(suite, home, cell)
-    known = gating.gated(accepted)
+    known = latency.gated(accepted)
     repeats = known["repeats"] if known.get("artifact") == own.artifact.key else {}
     turn = (own, Side())
     first = runner.replicates([turn], NAMES, repeats)  # says how often the references repeat
-    rest = runner.replicates([turn] * (gating.OCCASION - 1), NAMES, first[0].repeats)
+    rest = runner.replicates([turn] * (latency.OCCASION - 1), NAMES, first[0].repeats)
     return _measurement(own, [*first, *rest])
 
 
@@ -39,12 +39,12 @@ def judge(
     if accepted is None:
         return nothing, (_without("no-baseline", rules, "accept this one with --qg-baseline-update"),)
     own = runner.target(suite, home, cell)
-    reference, why = gating.usable(accepted, own.identity)
+    reference, why = latency.usable(accepted, own.identity)
     if not reference:
-        return nothing, (_without("incomparable" if gating.gated(accepted) else "no-baseline", rules, why),)
-    if young := gating.immature(accepted):
+        return nothing, (_without("incomparable" if latency.gated(accepted) else "no-baseline", rules, why),)
+    if young := latency.immature(accepted):
         return nothing, (_without("inconclusive", rules, young),)
-    repeats = gating.gated(accepted)["repeats"]
+    repeats = latency.gated(accepted)["repeats"]
     held, unheld = _against(rules, accepted, anchor, own.identity, reference, repeats)
     now: list[Replicate] = []
     verdicts: dict[str, Verdict] = {}
@@ -52,7 +52,7 @@ def judge(
         wanted = sorted({used for _, _, used in held}, key=NAMES.index)
         now += runner.replicates([(own, Side())] * (look - len(now)), wanted, repeats)
         verdicts |= {
-            metric: gating.judge(metric, now, of, used, rules[metric], cells)
+            metric: latency.judge(metric, now, of, used, rules[metric], cells)
             for metric, of, used in held
             if metric not in verdicts or verdicts[metric].status == "inconclusive"  # what is decided stays
         }
@@ -75,7 +75,7 @@ def against_base(
     if own.same(base):
         why = "the base's artifact, runtime and quantgate: nothing to measure"
         return Measurement(cell), tuple(_without("unchanged", {name: limit}, why) for name, limit in rules.items())
-    reference, why = gating.common(base.identity, own.identity)
+    reference, why = latency.common(base.identity, own.identity)
     measured_by = [reference or NAMES[-1]]
     old = runner.replicates([(base, side)], measured_by, {})  # says how often the reference repeats
     new: list[Replicate] = []
@@ -86,10 +86,10 @@ def against_base(
         observed = runner.replicates(sides, measured_by, old[0].repeats)
         old += itertools.compress(observed, turns)
         new += itertools.compress(observed, map(operator.not_, turns))
-        before, after = ([one if reference else gating.plain(one) for one in made] for made in (old, new))
-        accepted = Measurement(base.cell, samples=gating.samples(before))
+        before, after = ([one if reference else latency.plain(one) for one in made] for made in (old, new))
+        accepted = Measurement(base.cell, samples=latency.samples(before))
         verdicts |= {
-            metric: gating.judge(metric, after, accepted, reference or gating.NONE, limit, cells, recorded=False)
+            metric: latency.judge(metric, after, accepted, reference or latency.NONE, limit, cells, recorded=False)
             for metric, limit in rules.items()
             if metric not in verdicts or verdicts[metric].status == "inconclusive"  # what is decided stays
         }
@@ -113,10 +113,10 @@ def _against(
 ) -> tuple[list[Held], list[Verdict]]:  # fmt: skip
     """What each gate is held against, and the verdict of an anchor that cannot be."""
     held: list[Held] = [(metric, accepted, reference) for metric in rules if metric != "latency_creep"]
-    if not gating.gated(anchor) or anchor is None:
+    if not latency.gated(anchor) or anchor is None:
         return held, []
-    of_anchor, why = gating.usable(anchor, identity)
-    if of_anchor and gating.gated(anchor)["repeats"] != repeats:
+    of_anchor, why = latency.usable(anchor, identity)
+    if of_anchor and latency.gated(anchor)["repeats"] != repeats:
         of_anchor, why = "", "repeats of the references differ"
     if not of_anchor:
         creep = {"latency_creep": rules["latency_creep"]}
@@ -126,10 +126,10 @@ def _against(
 
 def _measurement(own: Target, replicates: Sequence[Replicate]) -> Measurement:
     now = datetime.now(timezone.utc).replace(tzinfo=None)
-    traced = gating.provenance(own.identity, replicates[0].repeats, len(replicates), now)
+    traced = latency.provenance(own.identity, replicates[0].repeats, len(replicates), now)
     busy = sorted({one.interference.high for one in replicates} - {""})
     notes = (f"busy while latency was gated: {busy[0]}",) if busy else ()
-    return Measurement(own.cell, samples=gating.samples(replicates), provenance={"gated": traced}, notes=notes)
+    return Measurement(own.cell, samples=latency.samples(replicates), provenance={"gated": traced}, notes=notes)
 
 
 def _without(status: Status, rules: Mapping[str, float], detail: str) -> Verdict:

@@ -12,8 +12,8 @@ from harness.acceptance import Change
 from harness.core.errors import ConfigError
 from harness.core.metrics import STORED
 from harness.core.suite import Measurement
+from harness.judge.gates import Incomparable, say
 from harness.results import CellResult, Recorded
-from harness.verdicts import Incomparable, say
 
 DEFAULT_ROOT = Path("baselines")
 KINDS = {"accuracy": "isa", "latency": "machine_class"}

@@ -6,8 +6,9 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from harness import agreement, detections, tiers
+from harness import agreement, detections
 from harness.core.suite import Gate, Measurement, Suite
+from harness.judge import accuracy
 from harness.scores import detections_file
 from harness.tasks.decode import Detections
 
@@ -41,7 +42,7 @@ def related(measured: Measurement, sibling: Measurement, run: Path, conf: float)
 
 def alike(measured: Measurement, baseline: Measurement | None, run: Path, cache: Path) -> float | None:
     """Share of the detections that match the baseline's one to one, where the cache still has those."""
-    if baseline is None or tiers.same(measured, baseline):
+    if baseline is None or accuracy.same(measured, baseline):
         return None
     old, new = _stored(cache, baseline), _stored(run, measured)
     return agreement.alike(old, new) if old and new and len(old) == len(new) else None

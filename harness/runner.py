@@ -13,7 +13,6 @@ from typing import Any
 
 from harness import explain, records, replicates, timing
 from harness.accuracy import ScoreJob
-from harness.attestation import contradiction, share
 from harness.cards import Look, LookJob
 from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.core.metrics import Phase
@@ -22,6 +21,8 @@ from harness.datasets.coco import to_coco
 from harness.explain import IMAGES as IMAGES_EXPLAINED
 from harness.explain import Explanation
 from harness.inputs import Finder, Inputs, Settings, runnable
+from harness.judge.accuracy import resampled_metrics, resampled_name
+from harness.judge.attestation import contradiction, share
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock, file_lock
 from harness.machine.worker import Job, Progress
@@ -31,7 +32,6 @@ from harness.references import identities
 from harness.replicates import Turn
 from harness.scores import REUSED, Scores, dataset_file, detections_file
 from harness.sides import Target
-from harness.tiers import resampled_metrics, resampled_name
 
 OnProgress = Callable[[str, Progress | None], None]
 

@@ -20,6 +20,7 @@ from rich.table import Table
 from harness import peers, trials
 from harness.core.errors import ConfigError
 from harness.crowd import Crowd
+from harness.judge.stop_rule import bound
 from harness.latency import timed
 from harness.machine import fingerprint
 from harness.machine.child import Child
@@ -28,7 +29,6 @@ from harness.machine.noise import Interference
 from harness.machine.worker import Job
 from harness.pairs import Replicate, Slowed, measure
 from harness.records import write_text
-from harness.stats import bound
 from harness.trials import Plan, Trial, thinned
 
 QUICK = 6  # trials

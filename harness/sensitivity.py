@@ -23,11 +23,11 @@ from harness import detections
 from harness.accuracy import ScoreJob
 from harness.agreement import iou
 from harness.artifacts import Cache
-from harness.attestation import share
 from harness.core.cell import Decoding
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset, load_calibration, load_scored, overlap
+from harness.judge.attestation import share
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock
 from harness.machine.worker import Channel, Job, Progress

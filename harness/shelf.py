@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import anchors, baselines, gating, revision
+from harness import anchors, baselines, revision
 from harness.core.errors import ConfigError
 from harness.core.suite import Cell, Measurement, Suite
+from harness.judge import latency
 
 NOT_COMMITTED = "not committed"
 
@@ -45,7 +46,7 @@ def entries(root: Path) -> list[Entry]:
 def _entry(root: Path, file: Path, committed: Mapping[Path, str]) -> Entry:
     suite, phase, kind, _ = file.parts[-4:]
     measured = baselines.read(file, Cell(file.stem, "", "", ""))
-    occasions = gating.gated(measured).get("occasions", ())
+    occasions = latency.gated(measured).get("occasions", ())
     day = occasions[-1]["recorded"][:10] if occasions else committed.get(file.resolve(), NOT_COMMITTED)
     anchor = root / suite / baselines.ANCHOR / kind / file.name
     held = anchors.moved_since(anchor, measured) if phase == "latency" and anchor.exists() else ""

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness import gating, results
+from harness import results
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell, Measurement
+from harness.judge import latency
+from harness.judge.gates import Baseline
 from harness.records import cell_from_json, write_text
 from harness.results import CellResult
-from harness.verdicts import Baseline
 
 PACKAGE = str(Path(harness.__file__).parent)
 
@@ -41,8 +42,8 @@ class Target:
         write_text(_file(run, suite, self.cell), json.dumps(dataclasses.asdict(self)), "--qg-results-dir")
 
     @property
-    def identity(self) -> gating.Identity:
-        return gating.Identity(self.artifact.key, self.references)
+    def identity(self) -> latency.Identity:
+        return latency.Identity(self.artifact.key, self.references)
 
     def same(self, other: Target) -> bool:
         """Whether nothing can differ: the same file, opened by the same code in the same environment."""

@@ -13,17 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import gating
 from harness.core.errors import Unavailable
 from harness.core.suite import Artifact, Cell, Measurement, Status, Suite
-from harness.gating import MIN_OCCASIONS, OCCASION
 from harness.inputs import Finder, Settings
+from harness.judge import latency
+from harness.judge.latency import MIN_OCCASIONS, OCCASION
+from harness.judge.stop_rule import LOOKS
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock
 from harness.matrix import matrix
 from harness.pairs import PairsJob, Replicate, Slowed
 from harness.references import SINGLE_THREAD
-from harness.stats import LOOKS
 
 CELLS = (("fp32", "onnxruntime"), ("int8", "openvino"), ("int8", "litert"))
 LIMIT_S = 120.0  # of a child without a sign of life
@@ -138,8 +138,8 @@ def _judge(plan: Plan, subject: Subject, accepted: Sequence[Replicate]) -> Trial
 def verdict(plan: Plan, accepted: Sequence[Replicate], now: Sequence[Replicate]) -> Status:
     """What a run would say of these processes."""
     metric = "latency_wall" if plan.wall else "latency"
-    baseline = Measurement(plan.subjects[0].cell, samples=gating.samples(accepted))
-    return gating.judge(metric, now, baseline, plan.reference, plan.limit, cells=1).status
+    baseline = Measurement(plan.subjects[0].cell, samples=latency.samples(accepted))
+    return latency.judge(metric, now, baseline, plan.reference, plan.limit, cells=1).status
 
 
 def thinned(trial: Trial) -> Trial:

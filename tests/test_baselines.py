@@ -11,7 +11,7 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness import ConfigError, baselines
-from harness.verdicts import Incomparable
+from harness.judge.gates import Incomparable
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from demoproject import FP32, Demo, output, write_coco
 
 from harness.cli import main
-from harness.gating import OCCASION
+from harness.judge.latency import OCCASION
 
 WORK = 600  # products of the model; its reference makes 100
 

@@ -10,8 +10,8 @@ from builders import FP32, INT8, dataset, detections, measurement
 
 from harness import Gate, Suite, relative
 from harness.detections import digest, save
+from harness.judge.gates import judge
 from harness.scores import detections_file
-from harness.verdicts import judge
 
 CAT = (20, 10, 60, 40, 0.9, 0)
 CELLS = [FP32, INT8]

@@ -13,9 +13,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness import gating
 from harness.acceptance import Change
 from harness.core.suite import Measurement
+from harness.judge import latency
 from harness.report.tables import NONE
 from harness.shelf import NOT_COMMITTED, Entry
 
@@ -75,8 +75,8 @@ def _entry(entry: Entry) -> dict[str, Text]:
     logs = entry.measured.samples.get("log_ratio_network")
     processes = Text()
     if logs:
-        occasions = gating.gated(entry.measured)["occasions"]
-        young = bool(gating.immature(entry.measured))
+        occasions = latency.gated(entry.measured)["occasions"]
+        young = bool(latency.immature(entry.measured))
         said = f"{sum(one['processes'] for one in occasions)} on {len(occasions)}"
         processes = Text(f"{said}, too few" if young else said, "yellow" if young else "")
     return {

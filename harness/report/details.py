@@ -8,12 +8,12 @@ from rich.text import Text
 
 from harness.core.metrics import METRICS
 from harness.core.suite import Verdict
+from harness.judge.gates import say
 from harness.report.cells import FINE, heading, precision
 from harness.report.numbers import change, number, plain
 from harness.report.order import View, chosen, groups
 from harness.report.tables import STYLES, Column, Row, Section, Sheet
 from harness.results import CellResult
-from harness.verdicts import say
 
 TABLES: dict[str, dict[str, str]] = {
     "average precision": {

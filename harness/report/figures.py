@@ -7,15 +7,15 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness import paired
 from harness.core.metrics import METRICS
 from harness.core.suite import Against, Cell, Gate, Status, Verdict
+from harness.judge import paired
+from harness.judge.accuracy import resampled_name
+from harness.judge.gates import relative
 from harness.references import NAMES
 from harness.report.cells import precision
 from harness.report.order import best
 from harness.results import CellResult
-from harness.tiers import resampled_name
-from harness.verdicts import relative
 
 CALLS = 200  # timed calls of a cell that are drawn; of more, as many quantiles
 

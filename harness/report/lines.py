@@ -12,11 +12,11 @@ from rich.text import Text
 
 from harness.core.metrics import METRICS
 from harness.core.suite import Status
+from harness.judge.gates import say
 from harness.report.order import severity
 from harness.report.tables import STYLES
 from harness.results import CellResult
 from harness.scores import REUSED
-from harness.verdicts import say
 
 if TYPE_CHECKING:
     from harness.session import Session

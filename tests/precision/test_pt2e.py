@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from harness import Cell, Unavailable
-from harness.attestation import contradiction, share
 from harness.backends import torch as backend
 from harness.core.suite import Artifact
+from harness.judge.attestation import contradiction, share
 from harness.precision import RECIPES, pt2e
 from harness.precision.base import Inputs
 

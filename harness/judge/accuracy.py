@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from harness.core.suite import Measurement, Status, Suite
-from harness.paired import CONFIDENCE, Change, change
+from harness.judge.paired import CONFIDENCE, Change, change
 from harness.resampling import PARTS
 
 MATCHED = 0.999  # share of detections of an equivalent run

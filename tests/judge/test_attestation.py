@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from builders import FP32, INT8
 
-from harness.attestation import contradiction, share
+from harness.judge.attestation import contradiction, share
 
 
 @pytest.mark.parametrize(

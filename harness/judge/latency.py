@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from harness import stats
 from harness.core.suite import Gate, Measurement, Status, Verdict
+from harness.judge import stop_rule
 from harness.pairs import Replicate
 from harness.references import NAMES
 
@@ -137,8 +137,8 @@ def judge(
     """
     waiting = metric == "latency_wall"
     fresh = [one.wall[reference] - one.cpu[reference] if waiting else one.cpu[reference] for one in now]
-    seen = stats.compare(fresh, _values(accepted, reference, waiting), cells)
-    status: Status = stats.decide(seen, limit, last=len(now) >= stats.LOOKS[-1])
+    seen = stop_rule.compare(fresh, _values(accepted, reference, waiting), cells)
+    status: Status = stop_rule.decide(seen, limit, last=len(now) >= stop_rule.LOOKS[-1])
     detail = (
         f"{_percent(seen.estimate)} ± {math.expm1(seen.passing):.1%} by {_count(len(now), 'process', 'es')} against "
         f"{seen.accepted}, {reference} reference"
@@ -155,9 +155,9 @@ def judge(
     return Verdict(metric, "baseline", status, math.exp(seen.estimate), 1.0, expected, detail, (low, high))
 
 
-def _remedy(seen: stats.Comparison, limit: float, recorded: bool) -> str:
+def _remedy(seen: stop_rule.Comparison, limit: float, recorded: bool) -> str:
     """What would resolve it."""
-    now, more = stats.resolvable(seen), stats.resolvable(seen, 3 * seen.accepted)
+    now, more = stop_rule.resolvable(seen), stop_rule.resolvable(seen, 3 * seen.accepted)
     scatter = f"processes scatter by {seen.spread:.1%}, which resolves {now:.1%}"
     if now <= limit:
         return f"{scatter}: the change is close to the limit, run it again"
@@ -181,7 +181,7 @@ def extended(accepted: Measurement | None, new: Measurement, limit: float) -> tu
         if before[part] != fresh[part]:
             return new, f"occasion 1: another {part.removesuffix('s')} than the baseline's"
     name = next(name for name in NAMES if _values(new, name))
-    decision = stats.decide(stats.compare(_values(new, name), _values(accepted, name)), limit, last=True)
+    decision = stop_rule.decide(stop_rule.compare(_values(new, name), _values(accepted, name)), limit, last=True)
     if decision in ("regressed", "improved"):
         return new, f"occasion 1 of a new level: {decision} against the baseline"
     age = _stamp(fresh["occasions"][0]) - _stamp(before["occasions"][-1])

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.paired import change
+from harness.judge.paired import change
 
 Z99, Z80 = 2.5758, 0.8416  # from tables
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from builders import measurement
 
-from harness import tiers
-from harness.paired import change
-from harness.tiers import judge
+from harness.judge import accuracy
+from harness.judge.accuracy import judge
+from harness.judge.paired import change
 
 LIMIT = 0.005
 
@@ -66,6 +66,6 @@ def test_without_resamples_on_both_sides_nothing_is_said():
 
 def test_the_detail_has_the_change_its_interval_and_what_could_be_proven():
     seen = change(0.4, 0.388, [0.40, 0.41, 0.39], [0.388, 0.398, 0.379], 128)
-    assert tiers.say(seen, 128) == (
+    assert accuracy.say(seen, 128) == (
         "−0.0120, 99% interval −0.0135…−0.0105; 128 images prove drops above 0.0020"
     )  # standard deviation 0.00058, z 2.576 and 0.842

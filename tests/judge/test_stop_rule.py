@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from harness import stats
-from harness.stats import LOOKS, compare, decide
+from harness.judge import stop_rule
+from harness.judge.stop_rule import LOOKS, compare, decide
 
 
 def spread_around(mean: float, count: int, sd: float = 0.005) -> list[float]:
@@ -34,7 +34,7 @@ def test_more_cells_in_the_run_make_an_alarm_harder_and_a_pass_not_easier():
 
 
 def test_a_handful_that_agrees_by_chance_is_not_believed():
-    assert compare([0.1, 0.1, 0.1], [0.1] * 10).spread == stats.FLOOR
+    assert compare([0.1, 0.1, 0.1], [0.1] * 10).spread == stop_rule.FLOOR
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_error_rates_on_a_thousand_simulated_runs():
 
 def test_what_a_baseline_can_resolve_falls_with_its_size():
     seen = compare(spread_around(0.0, 3, 0.02), spread_around(0.0, 10, 0.02))
-    assert stats.resolvable(seen, 30) < stats.resolvable(seen) < 0.05
+    assert stop_rule.resolvable(seen, 30) < stop_rule.resolvable(seen) < 0.05
 
 
 @pytest.mark.parametrize(
     ("hits", "trials", "expected"), [(0, 300, 0.00994), (1, 100, 0.0466), (5, 5, 1.0)]
 )  # the rule of three, and Clopper-Pearson tables
 def test_the_bound_of_a_rate(hits, trials, expected):
-    assert stats.bound(hits, trials) == pytest.approx(expected, abs=2e-4)
+    assert stop_rule.bound(hits, trials) == pytest.approx(expected, abs=2e-4)

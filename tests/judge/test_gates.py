@@ -9,7 +9,7 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness import Gate, Measurement
-from harness.verdicts import Incomparable, judge
+from harness.judge.gates import Incomparable, judge
 
 
 def status(gate, observed, value=None, baseline=None):

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness import tiers
 from harness.core.metrics import GATED, METRICS, RELATIVE, STORED, Phase
 from harness.core.suite import Against, Gate, Measurement, Status, Verdict
+from harness.judge import accuracy
 
 EXACT = 1e-9  # two decimals that should be equal; far below any difference of interest
 
@@ -68,9 +68,9 @@ def _verdict(
     if isinstance(baseline, Measurement) and observed is not None and (value := _value(baseline, gate)) is not None:
         scale = abs(value) if relative(gate) else 1.0
         if gate.max_drop is not None and (
-            told := tiers.judge(gate.metric, gate.max_drop * scale + EXACT, measured, baseline, alike)
+            told := accuracy.judge(gate.metric, gate.max_drop * scale + EXACT, measured, baseline, alike)
         ):
-            found = tiers.seen(gate.metric, measured, baseline)
+            found = accuracy.seen(gate.metric, measured, baseline)
             interval = (value + found.low, value + found.high) if found and math.isfinite(found.low) else None
             return Verdict(gate.metric, "baseline", told[0], observed, value, _expected(gate, value), told[1], interval)
     return _against_baseline(gate, observed, baseline)

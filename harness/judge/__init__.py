@@ -1,0 +1,1 @@
+"""A measurement and what it is held against become a verdict. Pure: it imports `core` alone."""
