@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import detections
-from harness.backends import backend
 from harness.backends.base import Session
+from harness.backends.registry import backend
 from harness.core.cell import Decoding
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from harness.backends import backend
 from harness.backends.base import Compiling
+from harness.backends.registry import backend
 from harness.core.cell import Qat
 from harness.core.errors import ConfigError, Unavailable, first_line
 from harness.core.suite import Artifact, Cell

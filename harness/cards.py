@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import __version__
 from harness.accuracy import names_of, reading_of
-from harness.backends import backend
+from harness.backends.registry import backend
 from harness.core.suite import Artifact, Cell, Suite
 from harness.datasets import Dataset
 from harness.machine.worker import Channel

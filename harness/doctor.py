@@ -12,7 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness.backends import backend_names, cuda
+from harness.backends import cuda
+from harness.backends.registry import backend_names
 from harness.core.cell import Model, Qat
 from harness.core.errors import Unavailable
 from harness.inputs import runnable

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from harness import calibration, records, sources
 from harness.artifacts import Cache, RunJob, Training, digest
-from harness.backends import backend
+from harness.backends.registry import backend
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.core.suite import Artifact, Cell, Suite
 from harness.datasets import Dataset, load_calibration, load_scored, overlap

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.backends import backend
+from harness.backends.registry import backend
 from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
 from harness.datasets import Image

@@ -7,7 +7,7 @@ from itertools import product
 from os import PathLike, fspath
 from pathlib import PurePath
 
-from harness.backends import GPU_ONLY, backend_names
+from harness.backends.registry import GPU_ONLY, backend_names
 from harness.core.cell import LAYOUTS, Model, Qat
 from harness.core.errors import ConfigError, nearest
 from harness.core.suite import Cell

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness import ledger
-from harness.backends import backend_names
+from harness.backends.registry import backend_names
 from harness.core.errors import ConfigError, nearest
 from harness.inputs import Settings
 from harness.report.order import View

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.backends import backend
+from harness.backends.registry import backend
 from harness.core.suite import Artifact, Cell
 from harness.latency import READY
 from harness.machine import noise

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.backends import backend
 from harness.backends.base import Session
+from harness.backends.registry import backend
 from harness.core.suite import Artifact, Cell
 from harness.machine.fingerprint import version
 

@@ -20,8 +20,8 @@ import numpy as np
 
 from harness import agreement
 from harness.accuracy import Decoder, Pixels, Seen, detect
-from harness.backends import backend
 from harness.backends.base import Session, Tensor
+from harness.backends.registry import backend
 from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
 from harness.datasets import Dataset

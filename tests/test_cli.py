@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from harness import ConfigError, Unavailable, __version__, doctor
-from harness.backends import BACKENDS
+from harness.backends.registry import BACKENDS
 from harness.cli import main, parser
 from harness.commands import NAMES
 from harness.commands.base import Exit

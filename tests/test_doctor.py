@@ -9,7 +9,7 @@ import itertools
 import pytest
 from rich.console import Console
 
-from harness.backends import BACKENDS
+from harness.backends.registry import BACKENDS
 from harness.doctor import Ability, abilities, ability_table
 from harness.precision import PRECISIONS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import ConfigError, matrix
-from harness.backends import BACKENDS
+from harness.backends.registry import BACKENDS
 
 
 def ids(**axes):

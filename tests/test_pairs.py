@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders import null_weights
 
-from harness.backends import BACKENDS
+from harness.backends.registry import BACKENDS
 from harness.core.suite import Artifact, Cell
 from harness.machine.child import Child
 from harness.pairs import TARGET, PairsJob, Slowed, fit, log_ratios, measure, on_device, slow

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from harness.backends import BACKENDS, backend_names, outside
 from harness.backends.base import require
+from harness.backends.registry import BACKENDS, backend_names, outside
 from harness.core.errors import ConfigError, Unavailable, Unsupported
 from harness.core.suite import Cell
 from harness.precision import export, litert, modelopt, nncf, null, onnx, pt2e, qat, ready, stock, tensorrt

@@ -20,7 +20,7 @@ from builders import built, digits
 from onnx import numpy_helper
 
 from harness import Suite, matrix
-from harness.backends import backend
+from harness.backends.registry import backend
 from harness.core.cell import Model, Qat
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from demoproject import Demo, output
 
-from harness import Cell, ConfigError, Unavailable, backends, matrix
+from harness import Cell, ConfigError, Unavailable, matrix
+from harness.backends import registry
 from harness.doctor import abilities
 from harness.inputs import runnable
 from harness.precision import Inputs, recipe, recipe_names
@@ -41,7 +42,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         about.mkdir()
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
         lines = [f"{name} = {module}" for name, module in points.items()]
-        (about / "entry_points.txt").write_text("\n".join([f"[{backends.GROUP}]", *lines, ""]))
+        (about / "entry_points.txt").write_text("\n".join([f"[{registry.GROUP}]", *lines, ""]))
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(__import__("sys").modules, "mine_runtime", raising=False)
 
@@ -51,15 +52,15 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def clear() -> None:
-    backends.registered.cache_clear()
-    backends.outside.cache_clear()
+    registry.registered.cache_clear()
+    registry.outside.cache_clear()
 
 
 def test_a_registered_backend_is_named_in_a_suite_and_listed_by_doctor(install) -> None:
     install("mine", mine="mine_runtime")
     cells = matrix("model", ["fp32", "bf16", "int8:tuned"], ["mine", "onnxruntime"])
     assert {cell.backend for cell in cells} == {"mine", "onnxruntime"}
-    assert backends.backend_names() == (*backends.BACKENDS, "mine")
+    assert registry.backend_names() == (*registry.BACKENDS, "mine")
     listed = {one.precision: one for one in abilities() if one.backend == "mine"}
     assert listed["fp32"].version == "7.1"
     assert listed["bf16"].reason == "no such kernels"
@@ -104,7 +105,7 @@ def test_two_packages_cannot_have_one_name(install) -> None:
     install("mine", mine="mine_runtime")
     install("other", mine="mine_runtime")
     with pytest.raises(ConfigError, match="the name is taken"):
-        backends.backend_names()
+        registry.backend_names()
 
 
 @pytest.mark.parametrize(
