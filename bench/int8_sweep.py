@@ -31,7 +31,7 @@ from harness.core.suite import Cell
 from harness.datasets import Dataset
 from harness.machine.worker import Channel
 from harness.pixels import read_image
-from harness.precision import onnx, ranges
+from harness.recipes import onnx, ranges
 from harness.sensitivity import SplitJob, detection_error
 from harness.tasks.decode import Detections, decode
 from harness.tasks.outputs import Reading

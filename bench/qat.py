@@ -24,8 +24,8 @@ from harness.core.suite import Cell
 from harness.datasets import load_calibration
 from harness.inputs import Settings
 from harness.pixels import read_image
-from harness.precision.base import Inputs
-from harness.precision.qat import make_checkpoint
+from harness.recipes.base import Inputs
+from harness.recipes.qat import make_checkpoint
 from harness.runner import Runner
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.tasks.preprocess import letterbox

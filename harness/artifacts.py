@@ -24,8 +24,8 @@ from harness.machine.fingerprint import version
 from harness.machine.locks import file_lock
 from harness.machine.worker import Channel, Job
 from harness.pixels import LetterboxJob, intact, pixels_key
-from harness.precision import Inputs, Recipe, recipe, source_of, steps
-from harness.precision.base import BESIDE
+from harness.recipes.base import BESIDE
+from harness.recipes.registry import Inputs, Recipe, recipe, source_of, steps
 
 RunJob = Callable[[Job, str], Any]
 """Run a heavy job in a child; the text is what a progress line calls it."""

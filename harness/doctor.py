@@ -19,7 +19,7 @@ from harness.core.errors import Unavailable
 from harness.inputs import runnable
 from harness.machine import energy, fingerprint, stability
 from harness.matrix import matrix
-from harness.precision import PRECISIONS
+from harness.recipes.registry import PRECISIONS
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS, folders_in
 
 

@@ -21,7 +21,7 @@ from harness.datasets import Dataset, load_calibration, load_scored, overlap
 from harness.machine.fingerprint import version
 from harness.machine.locks import file_lock
 from harness.machine.worker import Channel, Job
-from harness.precision import Recipe, recipe, steps
+from harness.recipes.registry import Recipe, recipe, steps
 from harness.tasks.outputs import content
 
 

@@ -27,7 +27,7 @@ from harness.machine.child import Child
 from harness.machine.locks import MachineLock, file_lock
 from harness.machine.worker import Job, Progress
 from harness.pairs import Replicate
-from harness.precision import recipe
+from harness.recipes.registry import recipe
 from harness.references import identities
 from harness.replicates import Turn
 from harness.scores import REUSED, Scores, dataset_file, detections_file

@@ -104,7 +104,7 @@ class SweepJob:
 
     def run(self, channel: Channel) -> list[Row]:
         """One row per group, and at the end one for the recipe, which quantizes most of them at once."""
-        from harness.precision import onnx, ranges
+        from harness.recipes import onnx, ranges
 
         calibration: NDArray[np.uint8] = np.load(self.calibration, mmap_mode="r")
         with tempfile.TemporaryDirectory() as folder:
@@ -155,7 +155,7 @@ def measure(
 
 def groups(model: Any) -> dict[str, list[str]]:
     """Nodes of the quantized kinds by module, the head's by branch; groups without a convolution are left out."""
-    from harness.precision import onnx
+    from harness.recipes import onnx
 
     nodes = [node for node in model.graph.node if node.op_type in onnx.QUANTIZED]
     numbers = {node.name: onnx.module_of(node.name) for node in nodes}

@@ -63,7 +63,7 @@ def boundary(float_graph: str) -> list[str]:
     """The tensors that the detection head of a float graph reads."""
     import onnx
 
-    from harness.precision.onnx import head_nodes
+    from harness.recipes.onnx import head_nodes
 
     graph = onnx.load(float_graph).graph
     head = head_nodes(graph)

@@ -19,7 +19,7 @@ from harness.core.suite import Cell, Measurement
 from harness.datasets import Dataset, Image, load_calibration
 from harness.machine.child import Child
 from harness.pixels import read_image
-from harness.precision import Inputs, Recipe
+from harness.recipes.registry import Inputs, Recipe
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.tasks.decode import Detections
 from harness.tasks.preprocess import letterbox

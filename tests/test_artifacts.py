@@ -23,7 +23,7 @@ from harness.datasets import Dataset, Image
 from harness.machine.child import Child
 from harness.machine.fingerprint import version
 from harness.machine.locks import MachineLock
-from harness.precision import RECIPES
+from harness.recipes.registry import RECIPES
 from harness.tasks.preprocess import letterbox
 
 CELL = Cell("m", "fp32", "null", imgsz=32)
@@ -139,7 +139,7 @@ def test_a_damaged_entry_is_built_anew(cache, weights, damage):
 
 def test_the_key_depends_on_whatever_shapes_the_artifact(cache, weights, images, monkeypatch, tmp_path):
     monkeypatch.setattr(
-        "harness.precision.null.copy", lambda inputs, folder, **params: (folder / "model.json").touch() or {}
+        "harness.recipes.null.copy", lambda inputs, folder, **params: (folder / "model.json").touch() or {}
     )
 
     def key(cell=CELL, weights=weights, calibration=None, **recipe):
@@ -184,7 +184,7 @@ def test_a_failed_build_leaves_nothing_behind_and_can_be_repeated(cache, weights
 
 
 def test_a_recipe_that_writes_nothing_is_an_error(cache, weights, monkeypatch):
-    monkeypatch.setattr("harness.precision.null.copy", lambda inputs, folder: {})
+    monkeypatch.setattr("harness.recipes.null.copy", lambda inputs, folder: {})
     with pytest.raises(ConfigError, match=r"m-fp32-null-cpu: null:copy wrote no model\.json"):
         cache.artifact(CELL, weights, None)
 

@@ -27,7 +27,7 @@ import harness
 from harness.cli import parser
 from harness.core.metrics import METRICS
 from harness.core.suite import SEVERITY
-from harness.precision import PRECISIONS
+from harness.recipes.registry import PRECISIONS
 from harness.results import SCHEMA_FILE
 
 READ = [pages.read(path) for path in PAGES]

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness.backends.registry import BACKENDS
 from harness.doctor import Ability, abilities, ability_table
-from harness.precision import PRECISIONS
+from harness.recipes.registry import PRECISIONS
 
 
 @pytest.fixture

@@ -81,8 +81,9 @@ def digits(folder: Path) -> None:
     import cv2
     import torch
 
-    from harness.precision import RECIPES, SOURCES, export
-    from harness.precision.base import Inputs
+    from harness.recipes import export
+    from harness.recipes.base import Inputs
+    from harness.recipes.registry import RECIPES, SOURCES
     from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
     from harness.tasks.preprocess import letterbox, normalize
 

@@ -1,6 +1,6 @@
 """PyTorch: the fused Ultralytics module, eager on the CPU or a GPU, or compiled ahead of time for the CPU.
 
-`precision/export.py` saves the module, `precision/pt2e.py` compiles it.
+`recipes/export.py` saves the module, `recipes/pt2e.py` compiles it.
 """
 
 from __future__ import annotations

@@ -232,8 +232,8 @@ def qat(args: argparse.Namespace) -> None:
     """Fine-tune the float checkpoint with fake quantization, as the suite's int8-qat cells would."""
     from harness.datasets import load_calibration
     from harness.pixels import read_image
-    from harness.precision.base import Inputs
-    from harness.precision.qat import make_checkpoint
+    from harness.recipes.base import Inputs
+    from harness.recipes.qat import make_checkpoint
     from harness.tasks.preprocess import letterbox
 
     work = args.work / "qat"  # the first images of the same training split

@@ -1,6 +1,6 @@
 """int8 recipes side by side: ours, other calibration methods, and what Ultralytics' exporter makes.
 
-How ours were chosen is in `harness/precision/RECIPES.md`. Weights and images are found by name, as in `suites/coco`.
+How ours were chosen is in `harness/recipes/RECIPES.md`. Weights and images are found by name, as in `suites/coco`.
 """
 
 from harness import Gate, Suite, matrix

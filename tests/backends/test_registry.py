@@ -11,11 +11,11 @@ from harness import Cell, ConfigError, Unavailable, matrix
 from harness.backends import registry
 from harness.doctor import abilities
 from harness.inputs import runnable
-from harness.precision import Inputs, recipe, recipe_names
+from harness.recipes.registry import Inputs, recipe, recipe_names
 
 MODULE = """
 from pathlib import Path
-from harness.precision import Recipe
+from harness.recipes import Recipe
 
 REFERENCE = "network.onnx"
 RECIPES = {("mine", "fp32"): Recipe("mine_runtime:copy", "model.bin", "f32", "f32", "checkpoint"),

@@ -19,8 +19,8 @@ from harness import Cell, ConfigError, Unavailable
 from harness.backends import cuda, tensorrt
 from harness.core.suite import Artifact
 from harness.doctor import abilities
-from harness.precision.base import Inputs
-from harness.precision.tensorrt import engine
+from harness.recipes.base import Inputs
+from harness.recipes.tensorrt import engine
 
 SIZE = 8
 CELL = Cell("m", "fp32", "tensorrt", "cuda", SIZE)

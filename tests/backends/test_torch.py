@@ -12,9 +12,9 @@ from harness import Cell, Unavailable
 from harness.backends import torch as backend
 from harness.backends import torch_work
 from harness.core.suite import Artifact
-from harness.precision import REASONS, recipe
-from harness.precision.base import Inputs
-from harness.precision.export import to_module
+from harness.recipes.base import Inputs
+from harness.recipes.export import to_module
+from harness.recipes.registry import REASONS, recipe
 from harness.sources import BUNDLED_WEIGHTS
 
 SIZE = 64

@@ -52,7 +52,7 @@ class Inputs:
 class Recipe:
     """How one precision is made for one backend."""
 
-    build: str  # "module:function" below harness.precision, or of another package
+    build: str  # "module:function" below harness.recipes, or of another package
     entry: str  # the file the runtime opens
     stored: str  # numeric type of the weights in the file
     executes: str  # numeric type that convolutions are expected to run in
@@ -67,8 +67,8 @@ class Recipe:
     def run(self, inputs: Inputs, folder: Path) -> dict[str, Any]:
         """Build into `folder`; returns what the function adds to the artifact's metadata."""
         module, _, function = self.build.partition(":")
-        own = importlib.util.find_spec(f"harness.precision.{module.partition('.')[0]}")
-        found = importlib.import_module(f"harness.precision.{module}" if own else module)
+        own = importlib.util.find_spec(f"harness.recipes.{module.partition('.')[0]}")
+        found = importlib.import_module(f"harness.recipes.{module}" if own else module)
         build: Callable[..., dict[str, Any]] = getattr(found, function)
         return build(inputs, folder, **self.params)
 

@@ -14,8 +14,8 @@ from harness.backends.base import require
 from harness.backends.registry import BACKENDS, backend_names, outside
 from harness.core.errors import ConfigError, Unavailable, Unsupported
 from harness.core.suite import Cell
-from harness.precision import export, litert, modelopt, nncf, null, onnx, pt2e, qat, ready, stock, tensorrt
-from harness.precision.base import Inputs, Recipe, Table
+from harness.recipes import export, litert, modelopt, nncf, null, onnx, pt2e, qat, ready, stock, tensorrt
+from harness.recipes.base import Inputs, Recipe, Table
 
 __all__ = [
     "PRECISIONS",

@@ -11,7 +11,7 @@ import pytest
 from builders import built, digits
 from onnx import numpy_helper
 
-from harness.precision import SOURCES
+from harness.recipes.registry import SOURCES
 from harness.tasks.preprocess import normalize
 
 pytest.importorskip("modelopt", reason="ModelOpt is not installed: pip install 'quantgate[qat]'")

@@ -14,10 +14,10 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from harness import ConfigError
 from harness.core.errors import first_line
-from harness.precision import RECIPES, SOURCES, source_of
-from harness.precision.base import Inputs
-from harness.precision.ready import float_graph, ir
-from harness.precision.ready import onnx as ready_onnx
+from harness.recipes.base import Inputs
+from harness.recipes.ready import float_graph, ir
+from harness.recipes.ready import onnx as ready_onnx
+from harness.recipes.registry import RECIPES, SOURCES, source_of
 
 SIZE = 32
 

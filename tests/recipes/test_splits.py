@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from harness.precision.splits import join_slices
+from harness.recipes.splits import join_slices
 
 
 def graph(path, parts, axis=2, gathered=True):

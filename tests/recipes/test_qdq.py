@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from harness.precision import qdq
+from harness.recipes import qdq
 
 STEP = 0.05
 PIXELS = np.random.default_rng(0).normal(0, 3, (1, 3, 8, 8)).astype(np.float32)

@@ -14,8 +14,9 @@ from harness import Cell, Unavailable
 from harness.backends import torch as backend
 from harness.core.suite import Artifact
 from harness.judge.attestation import contradiction, share
-from harness.precision import RECIPES, pt2e
-from harness.precision.base import Inputs
+from harness.recipes import pt2e
+from harness.recipes.base import Inputs
+from harness.recipes.registry import RECIPES
 
 # torch's compiler warns about torch itself, about something else in each version; in the product it runs in a child.
 pytestmark = [

@@ -25,7 +25,7 @@ from harness.core.cell import Model, Qat
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell
 from harness.inputs import Settings
-from harness.precision import RECIPES, SOURCES, Inputs
+from harness.recipes.registry import RECIPES, SOURCES, Inputs
 from harness.runner import Runner
 from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.tasks.preprocess import normalize

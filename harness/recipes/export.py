@@ -9,7 +9,7 @@ from typing import Any
 from harness.backends.base import described
 from harness.core.cell import TASKS
 from harness.core.errors import ConfigError, first_line
-from harness.precision.base import EXPORT, Inputs, Recipe, Table
+from harness.recipes.base import EXPORT, Inputs, Recipe, Table
 
 SOURCES = {"onnx": Recipe("export:to_onnx", "model.onnx", "f32", "f32", "checkpoint", tools=EXPORT)}
 """The exported graph that ONNX Runtime and OpenVINO artifacts are made from."""

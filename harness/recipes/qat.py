@@ -17,10 +17,10 @@ import numpy as np
 
 from harness.core.errors import ConfigError
 from harness.datasets import load_calibration
-from harness.precision import export, modelopt, qdq
-from harness.precision.base import Inputs, Recipe, Table
-from harness.precision.finetune import finetune
-from harness.precision.onnx import static_int8
+from harness.recipes import export, modelopt, qdq
+from harness.recipes.base import Inputs, Recipe, Table
+from harness.recipes.finetune import finetune
+from harness.recipes.onnx import static_int8
 
 CHECKPOINT = "model-qat.pt"
 

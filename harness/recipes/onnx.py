@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import ConfigError
-from harness.precision import ranges
-from harness.precision.base import EXPORT, Inputs, Recipe, Table
+from harness.recipes import ranges
+from harness.recipes.base import EXPORT, Inputs, Recipe, Table
 from harness.tasks.decode import prepare
 from harness.tasks.outputs import input_layout
 from harness.tasks.preprocess import normalize

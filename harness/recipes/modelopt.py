@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.precision import export, qdq
-from harness.precision.base import EXPORT, Inputs, Recipe
+from harness.recipes import export, qdq
+from harness.recipes.base import EXPORT, Inputs, Recipe
 
 TOOLS = (*EXPORT, "nvidia-modelopt")
 

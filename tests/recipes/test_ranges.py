@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from harness import ConfigError
-from harness.precision.ranges import HALF, METHODS, SAMPLED, Histogram, collect, entropy, minmax, mse, percentile
+from harness.recipes.ranges import HALF, METHODS, SAMPLED, Histogram, collect, entropy, minmax, mse, percentile
 
 arrays = st.lists(st.floats(-1e4, 1e4, width=16), min_size=1, max_size=40)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import Unavailable
-from harness.precision.base import Inputs, Recipe, Table
-from harness.precision.export import MODULE
+from harness.recipes.base import Inputs, Recipe, Table
+from harness.recipes.export import MODULE
 
 ENTRY = "model.pt2"
 
@@ -82,7 +82,7 @@ def _module(inputs: Inputs, dtype: str) -> tuple[Any, dict[str, Any]]:
     import torch
 
     from harness.backends.torch import decode_in_float
-    from harness.precision.export import fused
+    from harness.recipes.export import fused
 
     module, meta = fused(inputs)
     if dtype == "float32":

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.precision.base import EXPORT, Inputs, Recipe, Table
-from harness.precision.onnx import in_branch, module_of
-from harness.precision.splits import to_openvino
+from harness.recipes.base import EXPORT, Inputs, Recipe, Table
+from harness.recipes.onnx import in_branch, module_of
+from harness.recipes.splits import to_openvino
 from harness.tasks.decode import prepare
 from harness.tasks.outputs import input_layout
 from harness.tasks.preprocess import normalize

@@ -19,7 +19,7 @@ from harness.core.cell import Qat
 from harness.core.errors import ConfigError
 from harness.datasets import Dataset
 from harness.machine.fingerprint import cores
-from harness.precision.base import Advance
+from harness.recipes.base import Advance
 
 MIXING = dict.fromkeys(("mosaic", "mixup", "cutmix", "copy_paste"), 0.0)
 CLIP = 10.0  # largest norm of a gradient, as in Ultralytics' trainer

@@ -13,8 +13,8 @@ from typing import Any
 
 from harness.backends.base import described
 from harness.core.errors import ConfigError, first_line
-from harness.precision import qdq
-from harness.precision.base import BESIDE, Inputs, Recipe, Table
+from harness.recipes import qdq
+from harness.recipes.base import BESIDE, Inputs, Recipe, Table
 
 SUFFIXES = (".onnx", ".xml", ".tflite", ".engine")
 EXECUTES = {"fp32": "f32", "fp16": "f32", "int8": "i8", "int8-dynamic": "i8", "w8": "f32", "w8a16": "i16"}

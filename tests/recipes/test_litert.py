@@ -16,8 +16,8 @@ from tflite_files import SIZE
 from harness import Cell, ConfigError, Unavailable
 from harness.backends import litert
 from harness.core.suite import Artifact
-from harness.precision import RECIPES, recipe
-from harness.precision.base import Inputs
+from harness.recipes.base import Inputs
+from harness.recipes.registry import RECIPES, recipe
 
 MADE = ("fp16", "int8", "int8-dynamic", "w8a16")
 

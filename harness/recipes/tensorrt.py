@@ -18,11 +18,11 @@ from typing import Any
 
 from harness.backends.base import described
 from harness.core.errors import ConfigError
-from harness.precision import modelopt
-from harness.precision.base import EXPORT, Advance, Inputs, Recipe, Table
-from harness.precision.onnx import in_branch, module_of
-from harness.precision.ready import AS_READ
-from harness.precision.ready import onnx as adopt_onnx
+from harness.recipes import modelopt
+from harness.recipes.base import EXPORT, Advance, Inputs, Recipe, Table
+from harness.recipes.onnx import in_branch, module_of
+from harness.recipes.ready import AS_READ
+from harness.recipes.ready import onnx as adopt_onnx
 
 HALF, HALF_PTQ, HALF_QAT = "half onnx", "half modelopt", "half qat"
 ENGINE = "model.engine"

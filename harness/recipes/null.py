@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.precision.base import Inputs, Recipe, Table
+from harness.recipes.base import Inputs, Recipe, Table
 
 RECIPES: Table = {
     ("null", "fp32"): Recipe("null:copy", "model.json", "f32", "f32", "checkpoint"),

@@ -22,8 +22,8 @@ import numpy as np
 
 from harness.backends import litert as backend
 from harness.core.errors import ConfigError
-from harness.precision import export, ready
-from harness.precision.base import Inputs, Recipe, Table
+from harness.recipes import export, ready
+from harness.recipes.base import Inputs, Recipe, Table
 
 CONVERT = ("ultralytics", "torch", "litert-torch")
 QUANTIZE = (*CONVERT, "ai-edge-quantizer")

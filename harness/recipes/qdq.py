@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.precision.splits import to_openvino
+from harness.recipes.splits import to_openvino
 
 
 def store_weights(graph: Any) -> None:

@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
-from harness.precision import RECIPES
-from harness.precision.onnx import activation_ranges, activations, module_of, trunk
-from harness.precision.ranges import Histogram
+from harness.recipes.onnx import activation_ranges, activations, module_of, trunk
+from harness.recipes.ranges import Histogram
+from harness.recipes.registry import RECIPES
 
 HEAD, STEM = 23, (0, 1)
 METHODS = ("int8", "int8:minmax", "int8:entropy", "int8:percentile")

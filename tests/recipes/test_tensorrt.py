@@ -20,9 +20,9 @@ from harness import Cell, ConfigError, matrix
 from harness.artifacts import Cache
 from harness.backends import tensorrt as backend
 from harness.core.suite import Artifact
-from harness.precision import RECIPES, steps
-from harness.precision.base import Inputs
-from harness.precision.tensorrt import engine, half, ready
+from harness.recipes.base import Inputs
+from harness.recipes.registry import RECIPES, steps
+from harness.recipes.tensorrt import engine, half, ready
 
 SIZE = 32
 CELL = Cell("m", "fp32", "tensorrt", "cuda", SIZE)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import Unavailable
-from harness.precision import export
-from harness.precision.base import EXPORT, Inputs, Recipe, Table
+from harness.recipes import export
+from harness.recipes.base import EXPORT, Inputs, Recipe, Table
 from harness.tasks.preprocess import normalize
 
 LITERT = ("ultralytics", "torch", "litert-torch", "ai-edge-quantizer")

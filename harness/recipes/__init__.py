@@ -1,0 +1,1 @@
+"""How a precision is made for a backend: one file per toolchain."""
