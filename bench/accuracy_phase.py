@@ -18,10 +18,10 @@ from pathlib import Path
 from bare import BARE
 
 from harness.core.suite import Suite
-from harness.inputs import Finder, Settings
+from harness.inputs.finder import Finder, Settings
+from harness.inputs.sources import cache_folder
 from harness.matrix import matrix
 from harness.runner import Runner
-from harness.sources import cache_folder
 
 
 def bare_pass(backend: str, path: str, pixels: Path, images: int) -> float:

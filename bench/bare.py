@@ -20,12 +20,12 @@ from typing import Any
 from harness import trials
 from harness.core.cell import Decoding
 from harness.core.suite import Suite
-from harness.inputs import Finder, Settings
+from harness.inputs.finder import Finder, Settings
+from harness.inputs.sources import cache_folder
 from harness.latency import IMAGES, TimeJob, take_turns
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock
 from harness.matrix import matrix
-from harness.sources import cache_folder
 
 BARE = """
 import json, sys, time

@@ -14,8 +14,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets import Dataset, Image
 from harness.evaluation import evaluate
+from harness.inputs.datasets.loading import Dataset, Image
 from harness.judge.paired import change
 from harness.resampling import Ranked, draws, resampled
 from harness.tasks.decode import Detections

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import Cell, Suite, matrix
-from harness.datasets import load_scored
-from harness.inputs import Settings
+from harness.inputs.datasets.loading import load_scored
+from harness.inputs.finder import Settings
 from harness.runner import Runner
 
 

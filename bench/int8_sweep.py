@@ -25,12 +25,12 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.accuracy import evaluate
-from harness.artifacts import Cache
 from harness.core.cell import Decoding
 from harness.core.suite import Cell
-from harness.datasets import Dataset
+from harness.inputs.artifact_cache import Cache
+from harness.inputs.datasets.loading import Dataset
+from harness.inputs.pixels import read_image
 from harness.machine.worker import Channel
-from harness.pixels import read_image
 from harness.recipes import onnx, ranges
 from harness.sensitivity import SplitJob, detection_error
 from harness.tasks.decode import Detections, decode

@@ -21,13 +21,13 @@ from rich.table import Table
 from harness import Suite
 from harness.core.cell import Qat
 from harness.core.suite import Cell
-from harness.datasets import load_calibration
-from harness.inputs import Settings
-from harness.pixels import read_image
+from harness.inputs.datasets.loading import load_calibration
+from harness.inputs.finder import Settings
+from harness.inputs.pixels import read_image
+from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.recipes.base import Inputs
 from harness.recipes.qat import make_checkpoint
 from harness.runner import Runner
-from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.tasks.preprocess import letterbox
 
 

@@ -15,8 +15,8 @@ import time
 
 import numpy as np
 
-from harness.datasets import Dataset, Image
 from harness.evaluation import evaluate
+from harness.inputs.datasets.loading import Dataset, Image
 from harness.resampling import draws, resampled
 from harness.tasks.decode import Detections
 

@@ -16,9 +16,9 @@ from harness.backends.registry import backend
 from harness.core.cell import Decoding
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell
-from harness.datasets import Dataset
 from harness.evaluation import Evaluation, at_confidence, known_classes
 from harness.evaluator import Evaluator
+from harness.inputs.datasets.loading import Dataset
 from harness.machine.worker import Channel
 from harness.resampling import Counts, draws, resampled
 from harness.tasks.decode import Detections, decode, prepare

@@ -13,7 +13,7 @@ from harness import __version__
 from harness.accuracy import names_of, reading_of
 from harness.backends.registry import backend
 from harness.core.suite import Artifact, Cell, Suite
-from harness.datasets import Dataset
+from harness.inputs.datasets.loading import Dataset
 from harness.machine.worker import Channel
 from harness.results import CellResult
 from harness.tasks.preprocess import PAD

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets import Dataset
+from harness.inputs.datasets.loading import Dataset
 from harness.tasks.decode import Detections
 
 

@@ -16,11 +16,11 @@ from harness.backends import cuda
 from harness.backends.registry import backend_names
 from harness.core.cell import Model, Qat
 from harness.core.errors import Unavailable
-from harness.inputs import runnable
+from harness.inputs.finder import runnable
+from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS, folders_in
 from harness.machine import energy, fingerprint, stability
 from harness.matrix import matrix
 from harness.recipes.registry import PRECISIONS
-from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS, folders_in
 
 
 @dataclass(frozen=True)

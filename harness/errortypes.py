@@ -30,7 +30,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets import Dataset
+from harness.inputs.datasets.loading import Dataset
 from harness.resampling import RECALLS
 from harness.tasks.decode import Detections
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.core.cell import Task
 from harness.core.errors import ConfigError
-from harness.datasets import Dataset, Image
+from harness.inputs.datasets.loading import Dataset, Image
 from harness.resampling import AREAS, PARTS, Ranked
 from harness.tasks.decode import Detections
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.datasets import Dataset
 from harness.evaluation import Evaluation, Matched, known_classes, matched, rows, sigmas, summed
+from harness.inputs.datasets.loading import Dataset
 from harness.tasks.decode import Detections
 
 GROUP = 16  # images; of a few, pycocotools' indices would cost more than they save

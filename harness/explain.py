@@ -12,10 +12,10 @@ import numpy as np
 from harness import agreement, errortypes, taps
 from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.core.suite import Artifact, Cell, Suite
-from harness.datasets import Dataset
 from harness.errortypes import Errors
 from harness.evaluation import known_classes
-from harness.inputs import Finder
+from harness.inputs.datasets.loading import Dataset
+from harness.inputs.finder import Finder
 from harness.layers import Layer, rank
 from harness.machine.worker import Channel
 from harness.stages import Stage, Walked, WalkJob, blamed

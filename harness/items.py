@@ -13,7 +13,7 @@ from harness import baselines, looks, relative
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.core.metrics import METRICS, STORED, Phase
 from harness.core.suite import Cell, Gate, Measurement, Suite, Verdict
-from harness.inputs import runnable
+from harness.inputs.finder import runnable
 from harness.judge import latency
 from harness.judge.gates import Baseline, absent, by_processes, judge, say
 from harness.records import Record, failure

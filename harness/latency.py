@@ -21,7 +21,7 @@ import numpy as np
 from harness.backends.registry import backend
 from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
-from harness.datasets import Image
+from harness.inputs.datasets.loading import Image
 from harness.machine.worker import Channel
 from harness.tasks.decode import decode
 from harness.tasks.outputs import content, read_outputs

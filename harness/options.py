@@ -11,12 +11,12 @@ import pytest
 from harness import ledger
 from harness.backends.registry import backend_names
 from harness.core.errors import ConfigError, nearest
-from harness.inputs import Settings
+from harness.inputs.finder import Settings
+from harness.inputs.sources import cache_folder
 from harness.report.order import View
 from harness.report.progress import Live
 from harness.session import Session
 from harness.sides import Base
-from harness.sources import cache_folder
 
 FOLDERS = (
     ("--qg-weights-dir", "append", "folder of checkpoints, repeatable (also QUANTGATE_WEIGHTS)"),

@@ -17,10 +17,10 @@ from harness.cards import Look, LookJob
 from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.core.metrics import Phase
 from harness.core.suite import Cell, Measurement, Suite
-from harness.datasets.coco import to_coco
 from harness.explain import IMAGES as IMAGES_EXPLAINED
 from harness.explain import Explanation
-from harness.inputs import Finder, Inputs, Settings, runnable
+from harness.inputs.datasets.coco import to_coco
+from harness.inputs.finder import Finder, Inputs, Settings, runnable
 from harness.judge.accuracy import resampled_metrics, resampled_name
 from harness.judge.attestation import contradiction, share
 from harness.machine.child import Child

@@ -22,11 +22,11 @@ from rich.table import Table
 from harness import detections
 from harness.accuracy import ScoreJob
 from harness.agreement import iou
-from harness.artifacts import Cache
 from harness.core.cell import Decoding
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell
-from harness.datasets import Dataset, load_calibration, load_scored, overlap
+from harness.inputs.artifact_cache import Cache
+from harness.inputs.datasets.loading import Dataset, load_calibration, load_scored, overlap
 from harness.judge.attestation import share
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock

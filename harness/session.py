@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness import baselines
 from harness.core.suite import FAILING, Status, Suite
-from harness.inputs import Settings
+from harness.inputs.finder import Settings
 from harness.report.order import View
 from harness.report.progress import Live
 from harness.results import CellResult, Plan, Recorded

@@ -24,10 +24,10 @@ from harness.backends.base import Session, Tensor
 from harness.backends.registry import backend
 from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
-from harness.datasets import Dataset
 from harness.evaluation import evaluate
+from harness.inputs.datasets.loading import Dataset
+from harness.inputs.pixels import read_image
 from harness.machine.worker import Channel
-from harness.pixels import read_image
 from harness.relative import AGREEMENT
 from harness.taps import READABLE, Hybrid, boundary
 from harness.tasks.decode import Candidates, Detections, decode, to_image

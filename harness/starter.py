@@ -12,10 +12,10 @@ from typing import Any
 
 from harness import __version__
 from harness.core.errors import Unavailable
-from harness.inputs import runnable
+from harness.inputs.finder import runnable
+from harness.inputs.sources import ASSETS
 from harness.matrix import matrix
 from harness.records import write_text
-from harness.sources import ASSETS
 
 QUICK = ("onnxruntime", "openvino")
 """Runtimes that build and score the starter suite within a minute on two cores."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.core.suite import Cell, Measurement, Suite
-from harness.inputs import Inputs
+from harness.inputs.finder import Inputs
 from harness.latency import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
 from harness.machine import energy
 from harness.machine.child import Child, heavy_answers

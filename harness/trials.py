@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.core.errors import Unavailable
 from harness.core.suite import Artifact, Cell, Measurement, Status, Suite
-from harness.inputs import Finder, Settings
+from harness.inputs.finder import Finder, Settings
 from harness.judge import latency
 from harness.judge.latency import MIN_OCCASIONS, OCCASION
 from harness.judge.stop_rule import LOOKS

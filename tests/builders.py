@@ -14,13 +14,13 @@ import numpy as np
 import yaml
 from hypothesis import settings
 
-from harness.artifacts import BuildJob
 from harness.core.suite import Cell, Measurement
-from harness.datasets import Dataset, Image, load_calibration
+from harness.inputs.artifact_cache import BuildJob
+from harness.inputs.datasets.loading import Dataset, Image, load_calibration
+from harness.inputs.pixels import read_image
+from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.machine.child import Child
-from harness.pixels import read_image
 from harness.recipes.registry import Inputs, Recipe
-from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.tasks.decode import Detections
 from harness.tasks.preprocess import letterbox
 

@@ -14,12 +14,12 @@ from PIL import Image
 
 from harness import Gate, Suite, Verdict
 from harness.core.suite import Cell, Measurement
-from harness.datasets import Dataset
-from harness.datasets.base import load_image
-from harness.datasets.coco import to_coco
 from harness.detections import save
 from harness.errortypes import TYPES, Errors
 from harness.explain import Explanation, Lost
+from harness.inputs.datasets.base import load_image
+from harness.inputs.datasets.coco import to_coco
+from harness.inputs.datasets.loading import Dataset
 from harness.layers import Layer
 from harness.results import CellResult, Recorded, load, plan_of, to_json
 from harness.scores import dataset_file, detections_file

@@ -13,7 +13,7 @@ from builders import FP32, INT8, picture
 
 from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
-from harness.datasets import Image
+from harness.inputs.datasets.loading import Image
 from harness.latency import BLOCK, TimeJob, peak_rss, summarize, take_turns, timed
 
 NS = 1_000_000  # a millisecond

@@ -10,7 +10,7 @@ from builders import coco, null_weights
 
 from harness import Suite, matrix
 from harness.core.suite import Cell
-from harness.inputs import Settings
+from harness.inputs.finder import Settings
 from harness.latency import BLOCK
 from harness.runner import Runner, siblings
 

@@ -10,7 +10,7 @@ from builders import coco, null_weights
 
 from harness import Decoding, Suite, matrix
 from harness.core.suite import Measurement
-from harness.inputs import Settings
+from harness.inputs.finder import Settings
 from harness.runner import Runner
 from harness.scores import REUSED
 

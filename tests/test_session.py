@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.suite import FAILING
-from harness.inputs import Settings
+from harness.inputs.finder import Settings
 from harness.report.order import View
 from harness.report.progress import Live
 from harness.session import Session

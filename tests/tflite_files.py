@@ -81,10 +81,10 @@ def digits(folder: Path) -> None:
     import cv2
     import torch
 
+    from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
     from harness.recipes import export
     from harness.recipes.base import Inputs
     from harness.recipes.registry import RECIPES, SOURCES
-    from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
     from harness.tasks.preprocess import letterbox, normalize
 
     torch.set_num_threads(1)

@@ -30,8 +30,9 @@ def run(options: argparse.Namespace) -> Exit:
 
     from rich.console import Console
 
-    from harness import sources, suitefile
-    from harness.inputs import Settings
+    from harness import suitefile
+    from harness.inputs import sources
+    from harness.inputs.finder import Settings
     from harness.report import explanation
     from harness.runner import Runner
 

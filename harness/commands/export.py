@@ -46,8 +46,9 @@ def run(options: argparse.Namespace) -> Exit:
 
     from rich.console import Console
 
-    from harness import cards, sources, suitefile
-    from harness.inputs import Settings
+    from harness import cards, suitefile
+    from harness.inputs import sources
+    from harness.inputs.finder import Settings
     from harness.report import exported
     from harness.runner import Runner
 

@@ -33,7 +33,8 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness import selfcheck, sources
+    from harness import selfcheck
+    from harness.inputs import sources
 
     console = Console()
     cache = sources.cache_folder()

@@ -30,7 +30,8 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness import sensitivity, sources
+    from harness import sensitivity
+    from harness.inputs import sources
     from harness.matrix import matrix
 
     (cell,) = matrix(options.model, "fp32", options.backend, options.imgsz)

@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.core.cell import Qat
 from harness.core.errors import ConfigError
-from harness.datasets import Dataset
+from harness.inputs.datasets.loading import Dataset
 from harness.machine.fingerprint import cores
 from harness.recipes.base import Advance
 

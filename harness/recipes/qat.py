@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import ConfigError
-from harness.datasets import load_calibration
+from harness.inputs.datasets.loading import load_calibration
 from harness.recipes import export, modelopt, qdq
 from harness.recipes.base import Inputs, Recipe, Table
 from harness.recipes.finetune import finetune

@@ -9,7 +9,7 @@ from harness.core.cell import Task
 from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from harness.datasets.base import Dataset
+    from harness.inputs.datasets.base import Dataset
 
 BOX = ("image_id", "category_id", "bbox", "area", "iscrowd")
 """Of every annotation: xywh in pixels, area in square pixels."""

@@ -230,8 +230,8 @@ def training_data(work: Path, images: int, seed: int, task: str = "detect") -> P
 
 def qat(args: argparse.Namespace) -> None:
     """Fine-tune the float checkpoint with fake quantization, as the suite's int8-qat cells would."""
-    from harness.datasets import load_calibration
-    from harness.pixels import read_image
+    from harness.inputs.datasets.loading import load_calibration
+    from harness.inputs.pixels import read_image
     from harness.recipes.base import Inputs
     from harness.recipes.qat import make_checkpoint
     from harness.tasks.preprocess import letterbox

@@ -10,7 +10,7 @@ from demoproject import Demo, output
 from harness import Cell, ConfigError, Unavailable, matrix
 from harness.backends import registry
 from harness.doctor import abilities
-from harness.inputs import runnable
+from harness.inputs.finder import runnable
 from harness.recipes.registry import Inputs, recipe, recipe_names
 
 MODULE = """

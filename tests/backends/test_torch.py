@@ -12,10 +12,10 @@ from harness import Cell, Unavailable
 from harness.backends import torch as backend
 from harness.backends import torch_work
 from harness.core.suite import Artifact
+from harness.inputs.sources import BUNDLED_WEIGHTS
 from harness.recipes.base import Inputs
 from harness.recipes.export import to_module
 from harness.recipes.registry import REASONS, recipe
-from harness.sources import BUNDLED_WEIGHTS
 
 SIZE = 64
 CELL = Cell("digits", "fp32", "torch", imgsz=SIZE)

@@ -16,7 +16,7 @@ from demoproject import Demo
 
 from harness import Suite, starter
 from harness.cli import main
-from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 
 SUITE, WORKFLOW = "suites/starter/test_starter.py", ".github/workflows/quantgate.yml"
 

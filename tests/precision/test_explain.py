@@ -15,11 +15,11 @@ from harness import relative
 from harness.agreement import survival
 from harness.core.cell import Decoding
 from harness.core.suite import Artifact, Cell
-from harness.datasets import load_scored
 from harness.explain import ExplainJob, Explanation, first
+from harness.inputs.datasets.loading import load_scored
+from harness.inputs.pixels import read_image
+from harness.inputs.sources import BUNDLED_DATA
 from harness.machine.child import Child
-from harness.pixels import read_image
-from harness.sources import BUNDLED_DATA
 from harness.stages import WalkJob
 from harness.tasks.preprocess import letterbox, normalize
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sources import BUNDLED_DATA
+from harness.inputs.sources import BUNDLED_DATA
 
 IMAGES = 12
 

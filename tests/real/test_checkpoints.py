@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness import Suite, matrix
-from harness.inputs import Settings
+from harness.inputs.finder import Settings
+from harness.inputs.sources import BUNDLED_WEIGHTS
 from harness.runner import Runner
-from harness.sources import BUNDLED_WEIGHTS
 
 
 def truncated(path: Path) -> None:

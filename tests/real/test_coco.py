@@ -12,12 +12,12 @@ import pytest
 from coco import ap_by_class, by_pycocotools
 
 from harness import Suite, detections, matrix
-from harness.datasets import load_scored
 from harness.evaluation import METRICS
-from harness.inputs import Settings
+from harness.inputs.datasets.loading import load_scored
+from harness.inputs.finder import Settings
+from harness.inputs.sources import BUNDLED_DATA, cache_folder
 from harness.runner import Runner
 from harness.scores import detections_file
-from harness.sources import BUNDLED_DATA, cache_folder
 
 INDEPENDENT = Path(__file__).parents[1] / "independent.py"
 SHARED = Path(__file__).parents[3] / "shared"

@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli import main
 from harness.commands.base import Exit
-from harness.sources import BUNDLED_WEIGHTS
+from harness.inputs.sources import BUNDLED_WEIGHTS
 
 CELL = "detector-fp32-onnxruntime-cpu"
 SUITE = """

@@ -10,9 +10,9 @@ import onnx
 import pytest
 
 from harness import Suite, matrix
-from harness.inputs import Settings
+from harness.inputs.finder import Settings
+from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.runner import Runner
-from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 
 WEIGHTS = BUNDLED_WEIGHTS["yolo26n-digits"]
 SIZE = 256

@@ -10,7 +10,7 @@ import pytest
 
 from harness import Suite, detections, matrix
 from harness.core.suite import Measurement
-from harness.inputs import Settings
+from harness.inputs.finder import Settings
 from harness.runner import Runner
 from harness.scores import detections_file
 from harness.tasks.decode import Detections
@@ -71,8 +71,8 @@ def test_int8_keeps_most_of_it(measure, model: str, backend: str) -> None:
 
 def test_a_mask_lies_where_ultralytics_puts_it(measure) -> None:
     ultralytics = pytest.importorskip("ultralytics")
-    from harness.datasets import load_scored
-    from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+    from harness.inputs.datasets.loading import load_scored
+    from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 
     _, found = measure("yolo26-seg-digits", "fp32", "torch")
     model = ultralytics.YOLO(BUNDLED_WEIGHTS["yolo26-seg-digits"])

@@ -10,10 +10,10 @@ import pytest
 
 from harness import Calibration, Suite
 from harness.core.suite import Artifact, Cell
-from harness.inputs import Finder, Settings
+from harness.inputs.finder import Finder, Settings
+from harness.inputs.sources import BUNDLED_DATA
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock
-from harness.sources import BUNDLED_DATA
 
 IMAGES = 8
 

@@ -24,10 +24,10 @@ from harness.backends.registry import backend
 from harness.core.cell import Model, Qat
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell
-from harness.inputs import Settings
+from harness.inputs.finder import Settings
+from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.recipes.registry import RECIPES, SOURCES, Inputs
 from harness.runner import Runner
-from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.tasks.preprocess import normalize
 
 pytest.importorskip("modelopt", reason="ModelOpt is not installed: pip install 'quantgate[qat]'")

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from onnx import numpy_helper
 
-from harness.sources import BUNDLED_WEIGHTS
+from harness.inputs.sources import BUNDLED_WEIGHTS
 
 EXPORT = """
 import sys

@@ -17,9 +17,9 @@ from standins import install
 from standins.gpu import Gpu
 
 from harness import Cell, ConfigError, matrix
-from harness.artifacts import Cache
 from harness.backends import tensorrt as backend
 from harness.core.suite import Artifact
+from harness.inputs.artifact_cache import Cache
 from harness.recipes.base import Inputs
 from harness.recipes.registry import RECIPES, steps
 from harness.recipes.tensorrt import engine, half, ready

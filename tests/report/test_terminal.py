@@ -8,7 +8,7 @@ import pytest
 from shown import FP32, PLAN, result, unavailable
 
 from harness.core.suite import Verdict
-from harness.inputs import Settings
+from harness.inputs.finder import Settings
 from harness.report.order import View
 from harness.report.progress import Live
 from harness.report.terminal import summary

@@ -8,7 +8,7 @@ import pytest
 from builders import coco, dataset
 
 from harness import ConfigError
-from harness.datasets import load_scored
+from harness.inputs.datasets.loading import load_scored
 
 TRIANGLE = [[0, 0, 20, 0, 0, 20]]
 RUNS = {"size": [100, 200], "counts": [100, 50, 19850]}

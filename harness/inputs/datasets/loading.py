@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.errors import ConfigError
-from harness.datasets.base import Dataset, Image, images_in, numbered
-from harness.datasets.coco import read_coco
-from harness.datasets.yolo import parse_yaml, read_yolo, same_splits
+from harness.inputs.datasets.base import Dataset, Image, images_in, numbered
+from harness.inputs.datasets.coco import read_coco
+from harness.inputs.datasets.yolo import parse_yaml, read_yolo, same_splits
 
 __all__ = ["Dataset", "Image", "load_calibration", "load_scored", "overlap"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from harness.core.errors import ConfigError
-from harness.datasets.base import Dataset, Image, existing, images_in, numbered
+from harness.inputs.datasets.base import Dataset, Image, existing, images_in, numbered
 from harness.tasks.registry import OF_BOX
 
 

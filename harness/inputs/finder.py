@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import calibration, records, sources
-from harness.artifacts import Cache, RunJob, Training, digest
+from harness import records
 from harness.backends.registry import backend
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.core.suite import Artifact, Cell, Suite
-from harness.datasets import Dataset, load_calibration, load_scored, overlap
+from harness.inputs import calibration, sources
+from harness.inputs.artifact_cache import Cache, RunJob, Training, digest
+from harness.inputs.datasets.loading import Dataset, load_calibration, load_scored, overlap
 from harness.machine.fingerprint import version
 from harness.machine.locks import file_lock
 from harness.machine.worker import Channel, Job

@@ -11,7 +11,7 @@ import pytest
 from builders import coco, picture, sha, yolo
 
 from harness import ConfigError
-from harness.datasets import load_calibration, load_scored, overlap
+from harness.inputs.datasets.loading import load_calibration, load_scored, overlap
 
 
 def boxes(dataset):

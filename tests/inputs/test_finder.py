@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from builders import picture, yolo
 
-from harness import Calibration, ConfigError, Model, Qat, Suite, Unavailable, inputs, matrix
-from harness.calibration import traced
-from harness.datasets import load_scored
-from harness.inputs import Finder, Settings, _expect_whole_batches, runnable
-from harness.sources import DownloadData
+from harness import Calibration, ConfigError, Model, Qat, Suite, Unavailable, matrix
+from harness.inputs import finder as inputs
+from harness.inputs.calibration import traced
+from harness.inputs.datasets.loading import load_scored
+from harness.inputs.finder import Finder, Settings, _expect_whole_batches, runnable
+from harness.inputs.sources import DownloadData
 
 
 def finder(tmp_path: Path, **changes: object) -> Finder:

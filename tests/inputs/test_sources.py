@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import ConfigError
-from harness.sources import BUNDLED_DATA, BUNDLED_WEIGHTS, find_data, find_weights
+from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS, find_data, find_weights
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.datasets.base import Dataset, existing, load_image
+from harness.inputs.datasets.base import Dataset, existing, load_image
 from harness.tasks.registry import BOX, OF_BOX, TRUTH
 
 

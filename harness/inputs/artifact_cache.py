@@ -19,11 +19,11 @@ from harness.backends.registry import backend
 from harness.core.cell import Qat
 from harness.core.errors import ConfigError, Unavailable, first_line
 from harness.core.suite import Artifact, Cell
-from harness.datasets import Dataset, Image
+from harness.inputs.datasets.loading import Dataset, Image
+from harness.inputs.pixels import LetterboxJob, intact, pixels_key
 from harness.machine.fingerprint import version
 from harness.machine.locks import file_lock
 from harness.machine.worker import Channel, Job
-from harness.pixels import LetterboxJob, intact, pixels_key
 from harness.recipes.base import BESIDE
 from harness.recipes.registry import Inputs, Recipe, recipe, source_of, steps
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.core.cell import Calibration
 from harness.core.errors import ConfigError
-from harness.datasets import Dataset, overlap
+from harness.inputs.datasets.loading import Dataset, overlap
 
 
 def choose(

@@ -16,10 +16,11 @@ import pytest
 from builders import null_weights, picture, sha
 from jobs import build_slowly
 
-from harness import Cell, ConfigError, Unavailable, artifacts
-from harness.artifacts import Cache, Training, digest
+from harness import Cell, ConfigError, Unavailable
 from harness.core.cell import Qat
-from harness.datasets import Dataset, Image
+from harness.inputs import artifact_cache
+from harness.inputs.artifact_cache import Cache, Training, digest
+from harness.inputs.datasets.loading import Dataset, Image
 from harness.machine.child import Child
 from harness.machine.fingerprint import version
 from harness.machine.locks import MachineLock
@@ -170,7 +171,7 @@ def test_the_key_depends_on_whatever_shapes_the_artifact(cache, weights, images,
 def test_the_key_depends_on_the_versions_of_the_tools(cache, weights, monkeypatch):
     monkeypatch.setitem(RECIPES, ("null", "fp32"), dataclasses.replace(RECIPES["null", "fp32"], tools=("numpy",)))
     now = cache.artifact(CELL, weights, None)
-    monkeypatch.setattr(artifacts, "version", lambda tool: "99")
+    monkeypatch.setattr(artifact_cache, "version", lambda tool: "99")
     assert cache.artifact(CELL, weights, None).key != now.key
 
 

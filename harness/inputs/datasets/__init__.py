@@ -1,0 +1,1 @@
+"""YOLO YAML or COCO JSON become images and ground truth."""
