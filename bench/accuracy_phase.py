@@ -21,7 +21,7 @@ from harness.core.suite import Suite
 from harness.inputs.finder import Finder, Settings
 from harness.inputs.sources import cache_folder
 from harness.matrix import matrix
-from harness.runner import Runner
+from harness.measure.runner import Runner
 
 
 def bare_pass(backend: str, path: str, pixels: Path, images: int) -> float:

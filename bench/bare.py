@@ -22,10 +22,10 @@ from harness.core.cell import Decoding
 from harness.core.suite import Suite
 from harness.inputs.finder import Finder, Settings
 from harness.inputs.sources import cache_folder
-from harness.latency import IMAGES, TimeJob, take_turns
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock
 from harness.matrix import matrix
+from harness.measure.latency.wall_clock import IMAGES, TimeJob, take_turns
 
 BARE = """
 import json, sys, time

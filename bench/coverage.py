@@ -14,10 +14,10 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import evaluate
 from harness.inputs.datasets.loading import Dataset, Image
 from harness.judge.paired import change
-from harness.resampling import Ranked, draws, resampled
+from harness.measure.accuracy.bootstrap import Ranked, draws, resampled
+from harness.measure.accuracy.coco import evaluate
 from harness.tasks.decode import Detections
 
 CLASSES = 10

@@ -22,7 +22,7 @@ from rich.table import Table
 from harness import Cell, Suite, matrix
 from harness.inputs.datasets.loading import load_scored
 from harness.inputs.finder import Settings
-from harness.runner import Runner
+from harness.measure.runner import Runner
 
 
 def merge(sources: list[Path], target: Path) -> None:

@@ -24,15 +24,15 @@ import platformdirs
 from rich.console import Console
 from rich.table import Table
 
-from harness.accuracy import evaluate
 from harness.core.cell import Decoding
 from harness.core.suite import Cell
 from harness.inputs.artifact_cache import Cache
 from harness.inputs.datasets.loading import Dataset
 from harness.inputs.pixels import read_image
 from harness.machine.worker import Channel
+from harness.measure.accuracy.score import evaluate
+from harness.measure.explain.sensitivity import SplitJob, detection_error
 from harness.recipes import onnx, ranges
-from harness.sensitivity import SplitJob, detection_error
 from harness.tasks.decode import Detections, decode
 from harness.tasks.outputs import Reading
 from harness.tasks.preprocess import letterbox, normalize

@@ -25,9 +25,9 @@ from harness.inputs.datasets.loading import load_calibration
 from harness.inputs.finder import Settings
 from harness.inputs.pixels import read_image
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+from harness.measure.runner import Runner
 from harness.recipes.base import Inputs
 from harness.recipes.qat import make_checkpoint
-from harness.runner import Runner
 from harness.tasks.preprocess import letterbox
 
 

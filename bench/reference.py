@@ -1,4 +1,4 @@
-"""Make the frozen reference network of `harness/references.py` for every runtime. Run once; the files are committed.
+"""Make the frozen reference network of `harness/measure/latency/references.py` for every runtime. Run once; the files are committed.
 
     python bench/reference.py
 
@@ -19,7 +19,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from harness.references import FOLDER, SIDE
+from harness.measure.latency.references import FOLDER, SIDE
 
 LAYERS = ((3, 16, 2), (16, 32, 2), (32, 32, 1), (32, 32, 1), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 64, 1))
 """Input channels, output channels, stride; all 3 × 3."""

@@ -15,9 +15,9 @@ import time
 
 import numpy as np
 
-from harness.evaluation import evaluate
 from harness.inputs.datasets.loading import Dataset, Image
-from harness.resampling import draws, resampled
+from harness.measure.accuracy.bootstrap import draws, resampled
+from harness.measure.accuracy.coco import evaluate
 from harness.tasks.decode import Detections
 
 CLASSES = 80

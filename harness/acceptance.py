@@ -14,7 +14,7 @@ from harness.core.errors import ConfigError
 from harness.core.metrics import TRACED, Phase
 from harness.core.suite import Gate, Measurement
 from harness.judge import latency
-from harness.references import NAMES
+from harness.measure.latency.references import NAMES
 from harness.results import CellResult
 
 PHASES: tuple[tuple[Phase, str], ...] = (("accuracy", "map"), ("latency", "latency_p50_ms"))

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.accuracy import names_of, reading_of
 from harness.backends.registry import backend
 from harness.core.suite import Artifact, Cell, Suite
 from harness.inputs.datasets.loading import Dataset
 from harness.machine.worker import Channel
+from harness.measure.accuracy.score import names_of, reading_of
 from harness.results import CellResult
 from harness.tasks.preprocess import PAD
 

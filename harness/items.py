@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from harness import baselines, looks, relative
+from harness import baselines
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.core.metrics import METRICS, STORED, Phase
 from harness.core.suite import Cell, Gate, Measurement, Suite, Verdict
 from harness.inputs.finder import runnable
 from harness.judge import latency
 from harness.judge.gates import Baseline, absent, by_processes, judge, say
+from harness.measure import sequential
+from harness.measure.accuracy import fp32_sibling
+from harness.measure.runner import Runner
 from harness.records import Record, failure
-from harness.runner import Runner
 from harness.session import Session
 from harness.sides import other_versions
 
@@ -93,7 +95,9 @@ class CellTest(SuiteItem):
 
     def _judged(self, measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:
         settings, accepted = self.state.settings, baseline if isinstance(baseline, Measurement) else None
-        alike = relative.alike(measured, accepted, settings.run, settings.cache) if self.phase == "accuracy" else None
+        alike = (
+            fp32_sibling.alike(measured, accepted, settings.run, settings.cache) if self.phase == "accuracy" else None
+        )
         verdicts = judge(measured, baseline, self._reference(), self._gates, self.phase, alike)
         asked = any(verdict.against == "baseline" for verdict in verdicts)
         if self.state.require_baseline and self.phase == "accuracy" and not asked:
@@ -103,7 +107,7 @@ class CellTest(SuiteItem):
     @property
     def _gates(self) -> tuple[Gate, ...]:
         """Those of the suite, and those that every cell with an fp32 sibling has."""
-        return relative.gates(self.suite) if self._sibling else tuple(self.suite.gates)
+        return fp32_sibling.gates(self.suite) if self._sibling else tuple(self.suite.gates)
 
     @property
     def _sibling(self) -> Cell | None:
@@ -116,7 +120,7 @@ class CellTest(SuiteItem):
         if self.phase != "accuracy" or measured.failure or not self._sibling:
             return measured
         sibling = self.state.runner.accuracy(self.suite, self.path.parent, self._sibling)
-        return relative.related(measured, sibling, self.state.settings.run, self.suite.operating_conf)
+        return fp32_sibling.related(measured, sibling, self.state.settings.run, self.suite.operating_conf)
 
     def _explained(
         self, measured: Measurement, verdicts: Sequence[Verdict]
@@ -141,16 +145,16 @@ class CellTest(SuiteItem):
         try:
             if base:
                 del rules["latency_creep"]  # an anchor is a stored baseline too
-                new, verdicts = looks.against_base(runner, self.suite, home, cell, rules, base, family)
+                new, verdicts = sequential.against_base(runner, self.suite, home, cell, rules, base, family)
                 return measured.merged(new), verdicts
             if self.state.update:
                 stored = baselines.load(self.state.baselines, self.suite.name, "latency", cell)
-                new = looks.record(runner, self.suite, home, cell, stored)
+                new = sequential.record(runner, self.suite, home, cell, stored)
                 accepted_now = Verdict("latency", "baseline", "unchanged", 1.0, 1.0, "a recording", "accepted")
                 return measured.merged(new), (accepted_now,)
             accepted = baseline if isinstance(baseline, Measurement) else None
             anchor = baselines.anchor(self.state.baselines, self.suite.name, cell)
-            new, verdicts = looks.judge(runner, self.suite, home, cell, rules, accepted, anchor, family)
+            new, verdicts = sequential.judge(runner, self.suite, home, cell, rules, accepted, anchor, family)
         except (Unavailable, ConfigError, CellError) as error:
             return measured.merged(failure(cell, error)), ()
         return measured.merged(new), self._pointed(verdicts) if accepted is None else verdicts

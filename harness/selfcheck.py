@@ -21,13 +21,13 @@ from harness import peers, trials
 from harness.core.errors import ConfigError
 from harness.crowd import Crowd
 from harness.judge.stop_rule import bound
-from harness.latency import timed
 from harness.machine import fingerprint
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock
 from harness.machine.noise import Interference
 from harness.machine.worker import Job
-from harness.pairs import Replicate, Slowed, measure
+from harness.measure.latency.cpu_pairs import Replicate, Slowed, measure
+from harness.measure.latency.wall_clock import timed
 from harness.records import write_text
 from harness.trials import Plan, Trial, thinned
 

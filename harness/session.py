@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from harness import baselines
 from harness.core.suite import FAILING, Status, Suite
 from harness.inputs.finder import Settings
+from harness.measure.runner import Runner
 from harness.report.order import View
 from harness.report.progress import Live
 from harness.results import CellResult, Plan, Recorded
 from harness.revision import Revision
-from harness.runner import Runner
 from harness.sides import Base
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from harness.judge.stop_rule import LOOKS
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock
 from harness.matrix import matrix
-from harness.pairs import PairsJob, Replicate, Slowed
-from harness.references import SINGLE_THREAD
+from harness.measure.latency.cpu_pairs import PairsJob, Replicate, Slowed
+from harness.measure.latency.references import SINGLE_THREAD
 
 CELLS = (("fp32", "onnxruntime"), ("int8", "openvino"), ("int8", "litert"))
 LIMIT_S = 120.0  # of a child without a sign of life

@@ -14,16 +14,16 @@ from PIL import Image
 
 from harness import Gate, Suite, Verdict
 from harness.core.suite import Cell, Measurement
-from harness.detections import save
-from harness.errortypes import TYPES, Errors
-from harness.explain import Explanation, Lost
 from harness.inputs.datasets.base import load_image
 from harness.inputs.datasets.coco import to_coco
 from harness.inputs.datasets.loading import Dataset
-from harness.layers import Layer
+from harness.measure.accuracy.detections_file import save
+from harness.measure.accuracy.score_cache import dataset_file, detections_file
+from harness.measure.explain.explain import Explanation, Lost
+from harness.measure.explain.layer_noise import Layer
+from harness.measure.explain.stage_swap import Stage
+from harness.measure.explain.tide import TYPES, Errors
 from harness.results import CellResult, Recorded, load, plan_of, to_json
-from harness.scores import dataset_file, detections_file
-from harness.stages import Stage
 
 GATES = (
     Gate("map", max_drop=0.005),

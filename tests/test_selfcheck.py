@@ -10,7 +10,7 @@ import pytest
 from harness import crosscheck, peers, selfcheck
 from harness.cli import main
 from harness.machine.noise import Interference
-from harness.pairs import Replicate
+from harness.measure.latency.cpu_pairs import Replicate
 from harness.selfcheck import Wanted, rates
 from harness.trials import Trial
 

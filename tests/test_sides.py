@@ -11,7 +11,7 @@ from builders import FP32, INT8, measurement
 
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Measurement
-from harness.looks import alternating
+from harness.measure.sequential import alternating
 from harness.records import measurement_to_json
 from harness.results import CellResult, Plan, PlannedCell, to_json
 from harness.sides import Base, Side, Target, other_versions

@@ -49,8 +49,8 @@ def run(options: argparse.Namespace) -> Exit:
     from harness import cards, suitefile
     from harness.inputs import sources
     from harness.inputs.finder import Settings
+    from harness.measure.runner import Runner
     from harness.report import exported
-    from harness.runner import Runner
 
     target: Path = options.output
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):

@@ -30,9 +30,9 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness import sensitivity
     from harness.inputs import sources
     from harness.matrix import matrix
+    from harness.measure.explain import sensitivity
 
     (cell,) = matrix(options.model, "fp32", options.backend, options.imgsz)
     weights = sources.find_weights(cell.weights, Path(), sources.folders_in("QUANTGATE_WEIGHTS"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from harness.core.suite import Measurement, Status, Suite
 from harness.judge.paired import CONFIDENCE, Change, change
-from harness.resampling import PARTS
+from harness.measure.accuracy.bootstrap import PARTS
 
 MATCHED = 0.999  # share of detections of an equivalent run
 CLOSE = 0.0005  # change of the metric in an equivalent run

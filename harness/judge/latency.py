@@ -15,8 +15,8 @@ from typing import Any
 
 from harness.core.suite import Gate, Measurement, Status, Verdict
 from harness.judge import stop_rule
-from harness.pairs import Replicate
-from harness.references import NAMES
+from harness.measure.latency.cpu_pairs import Replicate
+from harness.measure.latency.references import NAMES
 
 OCCASION = 5  # processes that one recording adds
 MIN_PROCESSES, MIN_OCCASIONS = 10, 2  # of a baseline that may judge

@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
 
-from harness.errortypes import TYPES
-from harness.explain import Explanation, Lost
+from harness.measure.explain.explain import Explanation, Lost
+from harness.measure.explain.tide import TYPES
 from harness.report.tables import NONE
 
 WORDS = {

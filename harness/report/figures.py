@@ -12,7 +12,7 @@ from harness.core.suite import Against, Cell, Gate, Status, Verdict
 from harness.judge import paired
 from harness.judge.accuracy import resampled_name
 from harness.judge.gates import relative
-from harness.references import NAMES
+from harness.measure.latency.references import NAMES
 from harness.report.cells import precision
 from harness.report.order import best
 from harness.results import CellResult

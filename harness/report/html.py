@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import __version__, errortypes, ledger, records, results
+from harness import __version__, ledger, records, results
 from harness.core.errors import ConfigError
 from harness.core.metrics import METRICS
 from harness.core.suite import SEVERITY, Gate
+from harness.measure.explain import tide
 from harness.report import explanation, findings, past
 from harness.report.figures import Row
 from harness.report.lines import repeat
@@ -68,7 +69,7 @@ def render(read: Recorded, folder: Path, history: Path | None = None) -> str:
         findings_open=FINDINGS,
         lines_past=past.LINES,
         stages=explanation.WORDS,
-        kinds=errortypes.TYPES,
+        kinds=tide.TYPES,
         data=_data(suites),
         style=_asset("style.css"),
         libraries=[_asset(name) for name in LIBRARIES],

@@ -13,10 +13,10 @@ from rich.text import Text
 from harness.core.metrics import METRICS
 from harness.core.suite import Status
 from harness.judge.gates import say
+from harness.measure.accuracy.score_cache import REUSED
 from harness.report.order import severity
 from harness.report.tables import STYLES
 from harness.results import CellResult
-from harness.scores import REUSED
 
 if TYPE_CHECKING:
     from harness.session import Session

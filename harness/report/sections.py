@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import errortypes
 from harness.core.suite import Gate, Status
-from harness.errortypes import Errors
-from harness.explain import Explanation, from_json
+from harness.measure.explain import tide
+from harness.measure.explain.explain import Explanation, from_json
+from harness.measure.explain.tide import Errors
 from harness.report import explanation, figures, findings, heat, past, pictures
 from harness.report.figures import Row
 from harness.report.findings import Finding, Group
@@ -118,7 +118,7 @@ def losses(cells: Sequence[CellResult], galleries: Sequence[Gallery], first: int
         explained = from_json(result.explanation) if result.explanation else None
         gallery = pictured.get(result.id)
         if explained or gallery:
-            changed = errortypes.compared(explained.before, explained.after) if explained else None
+            changed = tide.compared(explained.before, explained.after) if explained else None
             said = explanation.headline(explained).partition(": ")[2] if explained else ""
             said = said or ("" if pictures.failed(result) else FINE)
             found.append(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from harness.explain import from_json
 from harness.machine.fingerprint import machine_class
+from harness.measure.explain.explain import from_json
 from harness.report import cells, details, explanation
 from harness.report.headline import headline
 from harness.report.lines import lines

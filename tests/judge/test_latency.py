@@ -13,7 +13,7 @@ from harness.core.suite import Gate, Measurement
 from harness.judge import latency
 from harness.judge.latency import Identity
 from harness.machine.noise import Interference
-from harness.pairs import Replicate
+from harness.measure.latency.cpu_pairs import Replicate
 
 IDENTITY = Identity("artifact", {"network": "n on ort 1", "numpy": "p"})
 NOON = datetime(2026, 11, 24, 12)

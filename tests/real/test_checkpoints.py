@@ -9,7 +9,7 @@ import pytest
 from harness import Suite, matrix
 from harness.inputs.finder import Settings
 from harness.inputs.sources import BUNDLED_WEIGHTS
-from harness.runner import Runner
+from harness.measure.runner import Runner
 
 
 def truncated(path: Path) -> None:

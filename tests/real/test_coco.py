@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from coco import ap_by_class, by_pycocotools
 
-from harness import Suite, detections, matrix
-from harness.evaluation import METRICS
+from harness import Suite, matrix
 from harness.inputs.datasets.loading import load_scored
 from harness.inputs.finder import Settings
 from harness.inputs.sources import BUNDLED_DATA, cache_folder
-from harness.runner import Runner
-from harness.scores import detections_file
+from harness.measure.accuracy import detections_file as detections
+from harness.measure.accuracy.coco import METRICS
+from harness.measure.accuracy.score_cache import detections_file
+from harness.measure.runner import Runner
 
 INDEPENDENT = Path(__file__).parents[1] / "independent.py"
 SHARED = Path(__file__).parents[3] / "shared"

@@ -12,7 +12,7 @@ import pytest
 from harness import Suite, matrix
 from harness.inputs.finder import Settings
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
-from harness.runner import Runner
+from harness.measure.runner import Runner
 
 WEIGHTS = BUNDLED_WEIGHTS["yolo26n-digits"]
 SIZE = 256

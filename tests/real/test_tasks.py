@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import Suite, detections, matrix
+from harness import Suite, matrix
 from harness.core.suite import Measurement
 from harness.inputs.finder import Settings
-from harness.runner import Runner
-from harness.scores import detections_file
+from harness.measure.accuracy import detections_file as detections
+from harness.measure.accuracy.score_cache import detections_file
+from harness.measure.runner import Runner
 from harness.tasks.decode import Detections
 
 MODELS = ["yolo26-seg-digits", "yolo26-pose-digits"]

@@ -26,8 +26,8 @@ from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell
 from harness.inputs.finder import Settings
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
+from harness.measure.runner import Runner
 from harness.recipes.registry import RECIPES, SOURCES, Inputs
-from harness.runner import Runner
 from harness.tasks.preprocess import normalize
 
 pytest.importorskip("modelopt", reason="ModelOpt is not installed: pip install 'quantgate[qat]'")

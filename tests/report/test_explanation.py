@@ -8,11 +8,11 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.errortypes import TYPES, Errors
-from harness.explain import Explanation, Lost, from_json
-from harness.layers import Layer
+from harness.measure.explain.explain import Explanation, Lost, from_json
+from harness.measure.explain.layer_noise import Layer
+from harness.measure.explain.stage_swap import Stage, blamed
+from harness.measure.explain.tide import TYPES, Errors
 from harness.report.explanation import headline, render
-from harness.stages import Stage, blamed
 
 ERRORS = Errors(0.9, dict.fromkeys(TYPES, 3), dict.fromkeys(TYPES, 0.01))
 STAGES = (

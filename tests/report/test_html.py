@@ -12,11 +12,11 @@ from demoproject import LOOSE, output
 from reports import FP32, INT8, many, read, regressed, result, scored, write
 
 from harness.cli import main
-from harness.detections import class_names
+from harness.measure.accuracy.detections_file import class_names
+from harness.measure.accuracy.score_cache import detections_file
 from harness.report.html import ASSETS, flat, render, signed
 from harness.report.pictures import gallery
 from harness.results import load
-from harness.scores import detections_file
 
 VENDOR = ASSETS / "vendor"
 MEGABYTES = 8

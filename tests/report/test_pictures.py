@@ -11,8 +11,8 @@ from builders import detections
 from PIL import Image
 from reports import CAT, DOG, FAINT, FP32, INT8, keep_detections, regressed, result, scored
 
+from harness.measure.accuracy.score_cache import detections_file
 from harness.report.pictures import SIDE, fates, galleries, gallery, worst
-from harness.scores import detections_file
 
 
 @pytest.fixture

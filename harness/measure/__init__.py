@@ -1,0 +1,1 @@
+"""Everything that opens a session and says what it saw."""

@@ -1,0 +1,68 @@
+"""Accuracy that an earlier run has measured: the same artifact on the same data by the same runtime scores the same.
+
+Sound because accuracy runs on one thread and nothing in it is random: a test compares two fresh runs to the last digit.
+What could change a number is in the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import __version__, records
+from harness.core.suite import Artifact, Cell
+from harness.machine.fingerprint import machine_class, version
+from harness.measure.accuracy.score import Scored
+from harness.tasks.decode import DECODING_VERSION
+
+REUSED = "accuracy reused from an earlier run of the same artifact, data and runtime (--qg-fresh measures again)"
+SCORING = ("numpy", "opencv-python", "pycocotools")  # distributions that turn outputs into metrics
+
+
+class Scores:
+    """The kept score of one artifact on one data set, where there is one."""
+
+    def __init__(
+        self, cache: Path, cell: Cell, artifact: Artifact, provenance: Mapping[str, Any], resampled: Sequence[str]
+    ) -> None:
+        shaped_by = {
+            "cell": [cell.backend, cell.precision, cell.device, cell.head],
+            "quantgate": __version__,  # its sessions and its scoring shape the numbers too
+            "artifact": artifact.key,
+            "provenance": dict(provenance),  # data set, decoding, image size, versions of the runtime and the tools
+            "decoding": DECODING_VERSION,
+            "resampled": sorted(resampled),
+            "machine": machine_class(),
+            "scoring": {tool: version(tool) for tool in SCORING},
+        }
+        key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:24]
+        self._cache, self._card = cache, cache / "scores" / f"{key}.json"
+
+    def reuse(self) -> Scored | None:
+        """The kept score; None where there is none, or it or its detections are damaged."""
+        try:
+            card = json.loads(self._card.read_text())
+            scored = Scored(**{**card, "unknown": tuple(card["unknown"])})
+            return scored if detections_file(self._cache, scored.detections).exists() else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def keep(self, scored: Scored, found: Path) -> None:
+        """Remember a score; the card comes last, so that it never names what is not there."""
+        file = detections_file(self._cache, scored.detections)
+        records.write_bytes(file, found.read_bytes(), "--qg-cache-dir")
+        records.write_text(self._card, json.dumps(dataclasses.asdict(scored)), "--qg-cache-dir")
+
+
+def dataset_file(folder: Path, digest: str) -> Path:
+    """Where the results of a run have what was scored, as COCO instances (`datasets.coco.to_coco`)."""
+    return folder / "datasets" / f"{digest}.json"
+
+
+def detections_file(folder: Path, digest: str) -> Path:
+    """Where a cache, or the results of a run, have the detections of this digest."""
+    return folder / "detections" / f"{digest}.npz"

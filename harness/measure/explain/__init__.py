@@ -1,0 +1,1 @@
+"""Where accuracy went: stages, kinds of error, layers."""

@@ -1,0 +1,130 @@
+"""The sensitivity sweep: groups, images, the error that ranks them, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from builders import detections, yolo
+from onnx import helper
+from rich.console import Console
+
+from harness import ConfigError
+from harness.cli import main
+from harness.measure.explain.sensitivity import Row, SplitJob, detection_error, groups, table
+
+OBJECT = "0 0.5 0.5 0.4 0.4\n"
+
+
+def graph(*nodes: tuple[str, str]):
+    made = [helper.make_node(kind, ["x"], [name], name=name) for kind, name in nodes]
+    return helper.make_model(helper.make_graph(made, "g", [], []))
+
+
+def test_groups_are_modules_and_the_heads_branches_and_hold_a_convolution():
+    found = groups(
+        graph(
+            ("Conv", "/model.0/conv/Conv"), ("Mul", "/model.0/act/Mul"), ("Resize", "/model.11/Resize"),
+            ("Conv", "/model.12/cv1/conv/Conv"), ("Softmax", "/model.12/attn/Softmax"),
+            ("Conv", "/model.23/cv2.0/cv2.0.0/conv/Conv"), ("Conv", "/model.23/cv3.1/cv3.1.2/Conv"),
+            ("Mul", "/model.23/Mul_2"), ("Concat", "/model.23/Concat_3"),
+        )
+    )  # fmt: skip
+    assert found == {
+        "0": ["/model.0/conv/Conv", "/model.0/act/Mul"],
+        "12": ["/model.12/cv1/conv/Conv"],
+        "23 cv2.0": ["/model.23/cv2.0/cv2.0.0/conv/Conv"],
+        "23 cv3.1": ["/model.23/cv3.1/cv3.1.2/Conv"],
+    }
+
+
+ONE = detections([0, 0, 10, 10, 0.8, 0])
+
+
+@pytest.mark.parametrize(
+    ("other", "error"),
+    [
+        (ONE, 0),
+        (detections([0, 0, 10, 9, 0.7, 0]), 0.1),  # from either side the same difference
+        (detections(), 0.8),
+        (detections([0, 0, 10, 10, 0.8, 1]), 0.8),  # another class: one missing, one too many
+        (detections([40, 40, 50, 50, 0.8, 0]), 0.8),  # elsewhere
+        (detections([0, 0, 10, 10, 0.8, 0], [40, 40, 50, 50, 0.05, 0]), 0),  # too weak to count
+        (detections([0, 0, 10, 10, 0.8, 0], [40, 40, 50, 50, 0.6, 0]), np.sqrt(0.36 / 3)),
+    ],
+)
+def test_the_error_compares_scores_of_the_same_object(other, error):
+    assert detection_error([ONE], [other]) == pytest.approx(error)
+    assert detection_error([other], [ONE]) == pytest.approx(error)
+
+
+def test_two_networks_that_see_nothing_agree():
+    assert detection_error([detections()], [detections()]) == 0
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Six training images and two scored ones."""
+    images = {f"train/{number}": OBJECT for number in range(6)} | {f"val/{number}": OBJECT for number in (7, 8)}
+    return yolo(tmp_path, images)
+
+
+def names(dataset) -> list[str]:
+    return [image.path.rpartition("/")[2] for image in dataset.images]
+
+
+def test_half_of_the_train_split_calibrates_and_the_rest_judges(data):
+    split = SplitJob(data, None, 2, scored=False).run(None)
+    assert names(split.calibration) == ["0.png", "1.png", "2.png"]
+    assert names(split.judged) == ["3.png", "4.png"]
+    assert len(split.judged.annotations) == 2
+    assert len(SplitJob(data, None, 0, scored=False).run(None).judged.images) == 3
+
+
+def test_the_scored_split_is_judged_only_when_asked(data):
+    split = SplitJob(data, None, 0, scored=True).run(None)
+    assert names(split.calibration) == [f"{number}.png" for number in range(6)]
+    assert names(split.judged) == ["7.png", "8.png"]
+
+
+def test_named_calibration_images_never_judge(data):
+    split = SplitJob(data, data.parent / "images" / "train", 0, scored=True).run(None)
+    assert len(split.calibration.images) == 6
+    with pytest.raises(ConfigError, match="no image with ground truth is left"):
+        SplitJob(data, data.parent / "images" / "train", 0, scored=False).run(None)
+
+
+def test_a_data_set_without_a_train_split_is_one_line(data):
+    data.write_text("val: images/val\nnames: [cat, dog]\n")
+    with pytest.raises(ConfigError, match="no images to calibrate on; give --calibration"):
+        SplitJob(data, None, 0, scored=False).run(None)
+    with pytest.raises(ConfigError, match="no train split with ground truth"):
+        SplitJob(data, data.parent / "images" / "train", 0, scored=False).run(None)
+
+
+def test_the_table_is_ranked_by_error():
+    console = Console(width=100, record=True)
+    console.print(table([Row("3", 0.1, 0.01, 0.02), Row("4", 0.2, -0.004, 0.05)]))
+    lines = [line.split() for line in console.export_text().splitlines()[2:]]
+    assert lines == [["4", "20.0%", "0.0500", "−0.0040"], ["3", "10.0%", "0.0200", "+0.0100"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no-such-model", "--data", "digits"], "unknown model 'no-such-model'"),
+        (["yolo26n-digits", "--data", "nowhere"], "dataset nowhere not found"),
+        (["yolo26n-digits", "--data", "digits", "--backend", "openvino"], "on onnxruntime only"),
+        (["yolo26n-digits", "--data", "digits", "--backend", "onnx"], "unknown backend 'onnx'"),
+        (["yolo26n-digits", "--data", "digits", "--limit", "-1"], "--limit -1"),
+        (["yolo26n-digits", "--data", "digits", "--imgsz", "250"], "not a multiple of 32"),
+        (["yolo26n", "--data", "digits"], "yolo26n is not here"),
+    ],
+)
+def test_what_cannot_be_swept_is_one_line(capsys, monkeypatch, tmp_path, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("QUANTGATE_WEIGHTS", raising=False)
+    monkeypatch.setenv("QUANTGATE_CACHE", str(tmp_path / "cache"))
+    assert main(["sensitivity", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
