@@ -15,7 +15,7 @@ from harness.core.suite import Artifact, Cell, Suite
 from harness.inputs.datasets.loading import Dataset
 from harness.machine.worker import Channel
 from harness.measure.accuracy.score import names_of, reading_of
-from harness.results import CellResult
+from harness.store.results import CellResult
 from harness.tasks.preprocess import PAD
 
 SCHEMA = 1

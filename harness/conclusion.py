@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.commands.base import Exit
 from harness.core.suite import FAILING, Gate
-from harness.results import Recorded
+from harness.store.results import Recorded
 
 NOTHING = Recorded((), (), {}, {}, {})
 

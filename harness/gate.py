@@ -17,12 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import conclusion, results, worktree
+from harness import conclusion
 from harness.commands.base import Exit
 from harness.conclusion import NOTHING
 from harness.core.errors import CellError, ConfigError
 from harness.environments import BaseFailed, call, environment, last_words
-from harness.sides import Base
+from harness.store import results, worktree
+from harness.store.base_revision import Base
 
 WRITING = ("--junitxml=", "--junit-xml=", "--qg-markdown=", "--qg-html=")  # options that shape no verdict
 RESERVED = ("--qg-base", "--qg-results-dir")  # options of pytest that the gate itself gives

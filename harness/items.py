@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from harness import baselines
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.core.metrics import METRICS, STORED, Phase
 from harness.core.suite import Cell, Gate, Measurement, Suite, Verdict
@@ -19,9 +18,10 @@ from harness.judge.gates import Baseline, absent, by_processes, judge, say
 from harness.measure import sequential
 from harness.measure.accuracy import fp32_sibling
 from harness.measure.runner import Runner
-from harness.records import Record, failure
 from harness.session import Session
-from harness.sides import other_versions
+from harness.store import baselines
+from harness.store.base_revision import other_versions
+from harness.store.records import Record, failure
 
 
 class CellFailure(Exception):

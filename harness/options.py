@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from harness import ledger
 from harness.backends.registry import backend_names
 from harness.core.errors import ConfigError, nearest
 from harness.inputs.finder import Settings
@@ -16,7 +15,8 @@ from harness.inputs.sources import cache_folder
 from harness.report.order import View
 from harness.report.progress import Live
 from harness.session import Session
-from harness.sides import Base
+from harness.store import history_db
+from harness.store.base_revision import Base
 
 FOLDERS = (
     ("--qg-weights-dir", "append", "folder of checkpoints, repeatable (also QUANTGATE_WEIGHTS)"),
@@ -190,7 +190,7 @@ def _place(config: pytest.Config, name: str, default: str) -> Path:
 def _history(config: pytest.Config) -> Path | None:
     if config.getoption("--qg-history") == "off":
         return None
-    return _named(config, "--qg-history") or _place(config, "--qg-results-dir", ".quantgate") / ledger.NAME
+    return _named(config, "--qg-history") or _place(config, "--qg-results-dir", ".quantgate") / history_db.NAME
 
 
 def _cache(config: pytest.Config) -> Path:

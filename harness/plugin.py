@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from harness import acceptance, ledger, options, reports, results, revision, suitefile
+from harness import options, reports, suitefile
 from harness.core.errors import ConfigError
 from harness.core.suite import Suite
 from harness.items import BaselineTest, CellTest
 from harness.machine import fingerprint, stability
-from harness.records import write_text
 from harness.report import terminal
 from harness.session import Session
+from harness.store import accept, git, history_db, results
+from harness.store.records import write_text
 
 KEPT_RUNS = 10  # folders of earlier runs in the results folder
 RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # their names
@@ -156,7 +157,7 @@ def _merge(session: pytest.Session) -> None:
             command = shlex.join(["pytest", *map(str, invoked.args)])
             if state.base:
                 command = shlex.join([*state.base.command, *dict.fromkeys(plan.file for plan in state.plans)])
-            known = revision.head((invoked.dir / state.plans[0].file).parent)
+            known = git.head((invoked.dir / state.plans[0].file).parent)
             held = results.intervals(state.settings.run)
             content = results.to_json(state.plans, state.results, command, held, state.stability, _run(state, known))
             content["environment"] |= {"base": state.base.title} if state.base else {}
@@ -171,7 +172,7 @@ def _merge(session: pytest.Session) -> None:
         _fail(session, str(error))
 
 
-def _run(state: Session, known: revision.Revision | None) -> dict[str, Any]:
+def _run(state: Session, known: git.Revision | None) -> dict[str, Any]:
     """What run it was; see `results.schema.json`."""
     return {
         "id": state.settings.run.name,
@@ -192,7 +193,7 @@ def _finish(session: pytest.Session) -> None:
         _fail(session, str(error))
     if state.history and state.plans and not state.problem:
         try:
-            ledger.add_file(state.history, state.settings.run / "results.json")
+            history_db.add_file(state.history, state.settings.run / "results.json")
         except ConfigError as error:  # the verdicts stand without it
             state.forgotten = str(error)
     try:
@@ -215,9 +216,9 @@ def _update(state: Session) -> dict[str, list[str]]:
     changed: dict[str, list[str]] = {"written": [], "unchanged": []}
     gates = {plan.suite: plan.gates for plan in state.plans}
     for result in state.results:
-        for phase in acceptance.phases(result):
+        for phase in accept.phases(result):
             assert result.measured is not None
-            change = acceptance.plan(state.baselines, result.suite, phase, result.measured, gates[result.suite])
+            change = accept.plan(state.baselines, result.suite, phase, result.measured, gates[result.suite])
             changed["written" if change.write() else "unchanged"].append(f"{result.id} ({phase})")
             if change.happened:
                 state.recorded.setdefault(change.happened, []).append(result.id)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.suite import Status
-from harness.records import write_text
 from harness.report import markdown
 from harness.report.annotations import annotate
-from harness.results import Recorded
+from harness.store.records import write_text
+from harness.store.results import Recorded
 
 
 def write(found: Recorded, failing: Set[Status], file: Path | None, variables: Mapping[str, str]) -> None:

@@ -28,7 +28,7 @@ from harness.machine.noise import Interference
 from harness.machine.worker import Job
 from harness.measure.latency.cpu_pairs import Replicate, Slowed, measure
 from harness.measure.latency.wall_clock import timed
-from harness.records import write_text
+from harness.store.records import write_text
 from harness.trials import Plan, Trial, thinned
 
 QUICK = 6  # trials

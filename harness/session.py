@@ -9,15 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import baselines
 from harness.core.suite import FAILING, Status, Suite
 from harness.inputs.finder import Settings
 from harness.measure.runner import Runner
 from harness.report.order import View
 from harness.report.progress import Live
-from harness.results import CellResult, Plan, Recorded
-from harness.revision import Revision
-from harness.sides import Base
+from harness.store import baselines
+from harness.store.base_revision import Base
+from harness.store.git import Revision
+from harness.store.results import CellResult, Plan, Recorded
 
 if TYPE_CHECKING:
     from harness.items import CellTest

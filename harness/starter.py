@@ -15,7 +15,7 @@ from harness.core.errors import Unavailable
 from harness.inputs.finder import runnable
 from harness.inputs.sources import ASSETS
 from harness.matrix import matrix
-from harness.records import write_text
+from harness.store.records import write_text
 
 QUICK = ("onnxruntime", "openvino")
 """Runtimes that build and score the starter suite within a minute on two cores."""

@@ -16,7 +16,7 @@ import pytest
 import scipy.special  # noqa: F401  (runs in this process forget what they import, and numpy loads once)
 from PIL import Image
 
-from harness.results import SCHEMA_FILE
+from harness.store.results import SCHEMA_FILE
 
 TRUTH = (10, 10, 20, 20)  # the one object of every image: x, y, width, height
 EXACT = [10, 10, 30, 30, 0.9, 0]  # finds it exactly: mAP 1

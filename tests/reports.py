@@ -23,7 +23,7 @@ from harness.measure.explain.explain import Explanation, Lost
 from harness.measure.explain.layer_noise import Layer
 from harness.measure.explain.stage_swap import Stage
 from harness.measure.explain.tide import TYPES, Errors
-from harness.results import CellResult, Recorded, load, plan_of, to_json
+from harness.store.results import CellResult, Recorded, load, plan_of, to_json
 
 GATES = (
     Gate("map", max_drop=0.005),

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 
 from harness.core.suite import Cell, Status, Verdict
 from harness.report.tables import Sheet, draw, fitted
-from harness.results import CellResult, Plan
+from harness.store.results import CellResult, Plan
 
 FP32 = Cell("yolo26n", "fp32", "onnxruntime")
 PLAN = Plan("demo", "test_demo.py", (), (), threads=2)

@@ -8,10 +8,11 @@ import json
 import pytest
 from builders import FP32, INT8, measurement
 
-from harness import Gate, Suite, baselines
+from harness import Gate, Suite
 from harness.cli import main
-from harness.records import Record
-from harness.results import gather, plan_of, to_json
+from harness.store import baselines
+from harness.store.records import Record
+from harness.store.results import gather, plan_of, to_json
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from harness import conclusion
 from harness.commands.base import Exit
 from harness.core.suite import Cell, Gate, Measurement, Status, Verdict
-from harness.results import CellResult, Recorded
+from harness.store.results import CellResult, Recorded
 
 
 def side(*statuses: Status, suite: str = "demo", gates: tuple[Gate, ...] = ()) -> Recorded:

@@ -28,7 +28,7 @@ from harness.cli import parser
 from harness.core.metrics import METRICS
 from harness.core.suite import SEVERITY
 from harness.recipes.registry import PRECISIONS
-from harness.results import SCHEMA_FILE
+from harness.store.results import SCHEMA_FILE
 
 READ = [pages.read(path) for path in PAGES]
 PYTHON = [(page, block) for page in READ for block in page.blocks_in("python") if not block.file]

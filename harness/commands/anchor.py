@@ -26,7 +26,7 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness import anchors
+    from harness.store import anchors
 
     console = Console()
     if options.action == "set":

@@ -95,12 +95,14 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def run_list(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness import shelf
     from harness.report import accepted
     from harness.selection import selector
+    from harness.store import inventory
 
     chosen = selector(options.expression)
-    entries = [one for one in shelf.entries(options.baselines) if options.suite in ("", one.suite) and chosen(one.cell)]
+    entries = [
+        one for one in inventory.entries(options.baselines) if options.suite in ("", one.suite) and chosen(one.cell)
+    ]
     if not entries:
         raise ConfigError(f"{options.baselines} has no such baseline; `quantgate baseline list` shows all")
     console = Console(highlight=False, markup=False)
@@ -112,10 +114,10 @@ def run_list(options: argparse.Namespace) -> Exit:
 def run_show(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness import shelf
     from harness.report import accepted
+    from harness.store import inventory
 
-    known = shelf.entries(options.baselines)
+    known = inventory.entries(options.baselines)
     entries = [one for one in known if one.cell == options.cell]
     if not entries:
         hint = nearest(options.cell, {one.cell for one in known})
@@ -130,9 +132,9 @@ def run_show(options: argparse.Namespace) -> Exit:
 def run_accept(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness import offers
     from harness.report import accepted
     from harness.selection import selector
+    from harness.store import offers
 
     if not options.reason.strip():
         raise ConfigError("--reason is empty; say in a few words why these numbers are right")
@@ -158,15 +160,16 @@ def run_accept(options: argparse.Namespace) -> Exit:
 
 
 def run_prune(options: argparse.Namespace) -> Exit:
-    from harness import shelf, suitefile
+    from harness import suitefile
+    from harness.store import inventory
 
     if not options.baselines.is_dir():
         raise ConfigError(f"{options.baselines} is no folder of baselines; name it with --baselines")
     suites = [suite for suite, _ in suitefile.declared(options.suite)]
     if not suites:
         raise ConfigError(f"{options.suite} declares no suite; name its file or folder with --suite")
-    files = shelf.unwanted(options.baselines, suites)
-    foreign = shelf.undeclared(options.baselines, {suite.name for suite in suites})
+    files = inventory.unwanted(options.baselines, suites)
+    foreign = inventory.undeclared(options.baselines, {suite.name for suite in suites})
     if options.whole_suites:
         files += foreign
     elif foreign:

@@ -10,7 +10,7 @@ from harness.commands.base import Commands, Exit, add_cell, command
 from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from harness.results import CellResult
+    from harness.store.results import CellResult
 
 
 def add(commands: Commands) -> None:
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> Exit:
 
 def _last(file: Path | None, suite: str, cell: str) -> CellResult | None:
     """The cell in the last results; a file that the user names has to be there."""
-    from harness import results
+    from harness.store import results
 
     place = file or Path(".quantgate/results.json")
     if file is None and not place.exists():

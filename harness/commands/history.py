@@ -40,16 +40,16 @@ def run(options: argparse.Namespace) -> Exit:
         return _import(options.db, options.files)
     from rich.console import Console
 
-    from harness import history
     from harness.report import trend
+    from harness.store import trends
 
     console = Console(highlight=False, markup=False)
     if options.what == "list":
-        console.print(trend.runs(history.runs(options.db)))
+        console.print(trend.runs(trends.runs(options.db)))
         return Exit.FINE
     drawn = 0
     for metric in options.metric or SHOWN:
-        for one in history.trend(options.db, options.what, metric, options.suite):
+        for one in trends.trend(options.db, options.what, metric, options.suite):
             for part in trend.render(one, console.width):
                 console.print(part)
             drawn += 1
@@ -59,11 +59,11 @@ def run(options: argparse.Namespace) -> Exit:
 
 
 def _import(db: Path, files: list[Path]) -> Exit:
-    from harness import ledger
+    from harness.store import history_db
 
     if not files:
         raise ConfigError("history import takes results: quantgate history import artifacts/*/results.json")
     for file in files:
         file = file / "results.json" if file.is_dir() else file
-        print(f"{file}: {'imported' if ledger.add_file(db, file) else 'is there already'}")
+        print(f"{file}: {'imported' if history_db.add_file(db, file) else 'is there already'}")
     return Exit.FINE

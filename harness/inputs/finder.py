@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import records
 from harness.backends.registry import backend
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.core.suite import Artifact, Cell, Suite
@@ -23,6 +22,7 @@ from harness.machine.fingerprint import version
 from harness.machine.locks import file_lock
 from harness.machine.worker import Channel, Job
 from harness.recipes.registry import Recipe, recipe, steps
+from harness.store import records
 from harness.tasks.outputs import content
 
 

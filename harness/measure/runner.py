@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import records
 from harness.cards import Look, LookJob
 from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.core.metrics import Phase
@@ -33,7 +32,8 @@ from harness.measure.latency.cpu_pairs import Replicate
 from harness.measure.latency.fresh_processes import Turn
 from harness.measure.latency.references import identities
 from harness.recipes.registry import recipe
-from harness.sides import Target
+from harness.store import records
+from harness.store.base_revision import Target
 
 OnProgress = Callable[[str, Progress | None], None]
 

@@ -16,7 +16,7 @@ from harness.judge.stop_rule import LOOKS
 from harness.measure.latency.cpu_pairs import Replicate
 from harness.measure.latency.references import NAMES
 from harness.measure.runner import Runner
-from harness.sides import Base, Side, Target
+from harness.store.base_revision import Base, Side, Target
 
 
 def record(runner: Runner, suite: Suite, home: Path, cell: Cell, accepted: Measurement | None) -> Measurement:

@@ -193,7 +193,7 @@ def _intact(path: Path | None) -> bytes:
 
 
 def _keep_timings(config: Any, path: Path | None) -> None:
-    from harness.records import write_bytes
+    from harness.store.records import write_bytes
 
     if path is not None:
         timings = bytes(config.get_timing_cache().serialize())

@@ -13,11 +13,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness.acceptance import Change
 from harness.core.suite import Measurement
 from harness.judge import latency
 from harness.report.tables import NONE
-from harness.shelf import NOT_COMMITTED, Entry
+from harness.store.accept import Change
+from harness.store.inventory import NOT_COMMITTED, Entry
 
 PROSE = ("anchor", "reason", "file")
 """Columns that wrap before an id of a cell does."""

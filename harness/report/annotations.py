@@ -11,7 +11,7 @@ from harness.core.suite import Status
 from harness.judge.gates import say
 from harness.report.lines import LOUD
 from harness.report.order import severity
-from harness.results import CellResult, Recorded
+from harness.store.results import CellResult, Recorded
 
 SHOWN = 10  # annotations of one kind that GitHub shows of a step
 LENGTH = 2_000  # characters of a message

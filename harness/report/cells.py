@@ -11,7 +11,7 @@ from harness.core.suite import SEVERITY, Verdict, worst
 from harness.report.numbers import change, divided, megabytes, milliseconds, number, plain
 from harness.report.order import SORTS, View, best, chosen, groups
 from harness.report.tables import NONE, STYLES, Column, Row, Section, Sheet
-from harness.results import CellResult, Plan
+from harness.store.results import CellResult, Plan
 
 FINE = ("unchanged", "met", "improved")
 MARK = "★ "

@@ -13,7 +13,7 @@ from harness.report.cells import FINE, heading, precision
 from harness.report.numbers import change, number, plain
 from harness.report.order import View, chosen, groups
 from harness.report.tables import STYLES, Column, Row, Section, Sheet
-from harness.results import CellResult
+from harness.store.results import CellResult
 
 TABLES: dict[str, dict[str, str]] = {
     "average precision": {

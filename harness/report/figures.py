@@ -15,7 +15,7 @@ from harness.judge.gates import relative
 from harness.measure.latency.references import NAMES
 from harness.report.cells import precision
 from harness.report.order import best
-from harness.results import CellResult
+from harness.store.results import CellResult
 
 CALLS = 200  # timed calls of a cell that are drawn; of more, as many quantiles
 

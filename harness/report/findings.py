@@ -11,7 +11,7 @@ from harness.core.metrics import GATED, METRICS
 from harness.core.suite import FAILING, SEVERITY, Gate, Status, Verdict
 from harness.report.figures import limit_of
 from harness.report.lines import LOUD, repeat
-from harness.results import CellResult
+from harness.store.results import CellResult
 
 Tone = Literal["bad", "warn", "good", "none"]
 TONES: Mapping[Status, Tone] = {

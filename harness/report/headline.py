@@ -9,7 +9,7 @@ from harness.report.cells import FINE
 from harness.report.lines import counts
 from harness.report.numbers import change, divided, megabytes, milliseconds, number
 from harness.report.tables import NONE
-from harness.results import CellResult
+from harness.store.results import CellResult
 
 
 def headline(suite: str, results: Sequence[CellResult], failing: Set[Status], machine: str, revision: str) -> str:

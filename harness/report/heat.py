@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.results import CellResult
+from harness.store.results import CellResult
 
 CLASSES, CELLS = 20, 40  # columns and rows; the rest is counted
 PALE = 0.1  # change of AP that has the full colour, at least

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import __version__, ledger, records, results
+from harness import __version__
 from harness.core.errors import ConfigError
 from harness.core.metrics import METRICS
 from harness.core.suite import SEVERITY, Gate
@@ -18,7 +18,8 @@ from harness.report import explanation, findings, past
 from harness.report.figures import Row
 from harness.report.lines import repeat
 from harness.report.sections import Section, sections
-from harness.results import CellResult, Recorded
+from harness.store import history_db, records, results
+from harness.store.results import CellResult, Recorded
 
 ASSETS = Path(__file__).parents[1] / "assets" / "report"
 LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
@@ -36,7 +37,7 @@ def write(source: Path, target: Path, option: str = "-o", history: Path | None =
     """
     file = source / "results.json" if source.is_dir() else source
     read = results.load(file)
-    records.write_text(target, render(read, _beside(file, read), history or file.parent / ledger.NAME), option)
+    records.write_text(target, render(read, _beside(file, read), history or file.parent / history_db.NAME), option)
 
 
 def _beside(file: Path, read: Recorded) -> Path:

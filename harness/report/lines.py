@@ -16,7 +16,7 @@ from harness.judge.gates import say
 from harness.measure.accuracy.score_cache import REUSED
 from harness.report.order import severity
 from harness.report.tables import STYLES
-from harness.results import CellResult
+from harness.store.results import CellResult
 
 if TYPE_CHECKING:
     from harness.session import Session

@@ -18,7 +18,7 @@ from harness.judge.gates import say
 from harness.report.lines import LOUD, counts
 from harness.report.numbers import change, megabytes, milliseconds, number
 from harness.report.order import severity
-from harness.results import CellResult, Recorded
+from harness.store.results import CellResult, Recorded
 
 LIMIT = 65_000  # bytes; a comment on GitHub takes 65,536 characters, and a workflow adds the mark that it finds it by
 FAILED, UNSURE, NOTED = 0.35, 0.15, 0.1  # shares of the room; the table has what is left

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from harness.core.errors import ConfigError, nearest
 from harness.core.metrics import GATED, METRICS
 from harness.core.suite import SEVERITY, Status
-from harness.results import CellResult
+from harness.store.results import CellResult
 
 SORTS = ("status", "cell")
 MEASURED = tuple(name for name in METRICS if name not in (*GATED, "class_ap"))

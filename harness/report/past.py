@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import history
 from harness.core.errors import ConfigError
-from harness.history import Trend
-from harness.ledger import CPU_RATIO
 from harness.report.trend import shown, told
-from harness.results import CellResult
+from harness.store import trends as history
+from harness.store.history_db import CPU_RATIO
+from harness.store.results import CellResult
+from harness.store.trends import Trend
 
 RUNS = 3  # of a cell, from which it has a history
 LINES = 12  # that are drawn

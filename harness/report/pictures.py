@@ -16,7 +16,7 @@ import numpy as np
 from harness.measure.accuracy import agreement
 from harness.measure.accuracy import detections_file as detections
 from harness.measure.accuracy.score_cache import dataset_file, detections_file
-from harness.results import CellResult
+from harness.store.results import CellResult
 from harness.tasks.decode import Detections
 
 GALLERIES = 3  # cells of a suite with pictures

@@ -17,7 +17,7 @@ from harness.report.findings import Finding, Group
 from harness.report.heat import Heat
 from harness.report.past import Past
 from harness.report.pictures import Gallery
-from harness.results import CellResult, Recorded
+from harness.store.results import CellResult, Recorded
 
 FINE = "no gate of accuracy failed; this cell agrees least with its fp32 sibling"
 

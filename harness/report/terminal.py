@@ -16,7 +16,7 @@ from harness.report.headline import headline
 from harness.report.lines import lines
 from harness.report.order import best, chosen, in_vain
 from harness.report.tables import STYLES, draw, fitted, pages
-from harness.results import CellResult, Plan
+from harness.store.results import CellResult, Plan
 
 if TYPE_CHECKING:
     from harness.session import Session

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from harness.core.metrics import METRICS
 from harness.core.suite import FAILING
-from harness.history import Change, Point, Run, Trend
-from harness.ledger import CPU_RATIO
 from harness.report.tables import NONE, STYLES
+from harness.store.history_db import CPU_RATIO
+from harness.store.trends import Change, Point, Run, Trend
 
 HEIGHT = 6  # rows of a plot, of two points each
 WIDEST = 3  # columns of a run

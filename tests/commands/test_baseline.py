@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from demoproject import FP32, INT8, LOOSE, Demo
 
-from harness import Cell, baselines
+from harness import Cell
 from harness.cli import main
 from harness.machine import fingerprint
+from harness.store import baselines
 
 REASON = ["--reason", "new boxes, #12"]
 

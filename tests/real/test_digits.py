@@ -9,8 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness import baselines
-from harness.results import SCHEMA_FILE
+from harness.store import baselines
+from harness.store.results import SCHEMA_FILE
 
 SUITE = Path(__file__).parents[2] / "suites" / "digits" / "test_digits.py"
 EXPECTED = {  # what the precisions of each runtime that runs here store and execute

@@ -15,7 +15,7 @@ import pytest
 from onnx import numpy_helper
 from standins import install
 
-from harness.results import SCHEMA_FILE
+from harness.store.results import SCHEMA_FILE
 
 SUITE = """
 from harness import Gate, Model, Qat, Suite, matrix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.suite import FAILING, Status, Verdict
 from harness.report.annotations import SHOWN, annotate
-from harness.results import CellResult, Recorded
+from harness.store.results import CellResult, Recorded
 
 
 def row(name: str, status: Status, reason: str | None = None, detail: str = "") -> CellResult:

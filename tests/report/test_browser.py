@@ -25,12 +25,12 @@ from reports import (
 )  # fmt: skip
 from runs import NOW, results
 
-from harness import ledger
 from harness.core.suite import Measurement
 from harness.machine.fingerprint import isa
 from harness.report import html
 from harness.report.html import render
-from harness.results import CellResult
+from harness.store import history_db
+from harness.store.results import CellResult
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS = (375, 1440)
@@ -61,7 +61,7 @@ def small(tmp_path_factory):
     for day in range(4):
         earlier = results(f"r{day}", started=NOW + timedelta(days=day), isa=isa(), map=0.4 + 0.01 * day)
         earlier["cells"][0] |= {"id": INT8.id, "suite": "demo"}
-        ledger.append(folder / ledger.NAME, earlier, NOW)
+        history_db.append(folder / history_db.NAME, earlier, NOW)
     html.write(file, folder / "report.html")
     return folder / "report.html"
 

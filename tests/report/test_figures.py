@@ -10,7 +10,7 @@ from reports import DROPPED, FP16, FP32, GATES, INT8, SLOWER, regressed, result,
 from harness import Gate
 from harness.core.suite import Cell, Measurement
 from harness.report.figures import bound, rows, thinned
-from harness.results import CellResult
+from harness.store.results import CellResult
 
 
 def by_id(cells, gates=GATES):

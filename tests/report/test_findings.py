@@ -8,7 +8,7 @@ from reports import FP32, GATES, INT8, regressed, result
 from harness import Verdict
 from harness.core.suite import Measurement
 from harness.report.findings import findings, headline, notes, quantity, unavailable, undecided
-from harness.results import CellResult
+from harness.store.results import CellResult
 
 UNSURE = Verdict("map", "baseline", "inconclusive", 0.39, 0.4, "≥ 0.395", "128 images prove drops above 0.02")
 BIGGER = Verdict("size_bytes", "baseline", "regressed", 3_000_000, 2_000_000, "≤ 2.02e+06")

@@ -16,7 +16,7 @@ from harness.measure.accuracy.detections_file import class_names
 from harness.measure.accuracy.score_cache import detections_file
 from harness.report.html import ASSETS, flat, render, signed
 from harness.report.pictures import gallery
-from harness.results import load
+from harness.store.results import load
 
 VENDOR = ASSETS / "vendor"
 MEGABYTES = 8

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from harness.core.suite import FAILING, Cell, Measurement, Status, Verdict
 from harness.report.markdown import LIMIT, render
-from harness.results import CellResult, Recorded
+from harness.store.results import CellResult, Recorded
 
 NASTY = "a|b`c``d\n| e |<script>alert(1)</script> *f* _g_ [h](i) ![j](k) @team #1 ~~l~~ $m$ \\ </code> <!-- \x1b[31m"
 DETAIL = "−0.0400, 99% interval −0.0500…−0.0300; 128 images prove drops above 0.0100"

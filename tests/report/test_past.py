@@ -8,19 +8,19 @@ import pytest
 from reports import regressed, write
 from runs import CELL, ENVIRONMENT, NOW, results
 
-from harness import ledger
 from harness.report import html
 from harness.report.past import EDGE, HEIGHT, WIDTH, of_suite
-from harness.results import CellResult
+from harness.store import history_db
+from harness.store.results import CellResult
 
 CELLS = [CellResult("made", CELL, None, "unchanged", None, None)]
 
 
 def history(folder, values, **changes):
-    file = folder / ledger.NAME
+    file = folder / history_db.NAME
     for n, value in enumerate(values):
         run = results(f"r{n}", started=NOW + timedelta(days=n), **{"map": value, **changes})
-        ledger.append(file, run, NOW)
+        history_db.append(file, run, NOW)
     return file
 
 
@@ -69,7 +69,7 @@ def test_the_report_finds_the_history_beside_the_results(tmp_path):
         run = results(f"r{n}", started=NOW + timedelta(days=n), map=0.4 + 0.01 * n)
         run["cells"][0] |= {"id": cell, "suite": "demo"}
         run["environment"] |= {"isa": html.results.load(tmp_path / "results.json").environment["isa"]}
-        ledger.append(tmp_path / ledger.NAME, run, NOW)
+        history_db.append(tmp_path / history_db.NAME, run, NOW)
     html.write(tmp_path, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert f"mAP of {cell} over 4 runs, from 0.4000 to 0.4300" in text

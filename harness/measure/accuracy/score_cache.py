@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import __version__, records
+from harness import __version__
 from harness.core.suite import Artifact, Cell
 from harness.machine.fingerprint import machine_class, version
 from harness.measure.accuracy.score import Scored
+from harness.store import records
 from harness.tasks.decode import DECODING_VERSION
 
 REUSED = "accuracy reused from an earlier run of the same artifact, data and runtime (--qg-fresh measures again)"

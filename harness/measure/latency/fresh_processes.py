@@ -12,7 +12,7 @@ from harness.machine.locks import MachineLock
 from harness.measure.latency.cpu_pairs import PairsJob, Replicate
 from harness.measure.latency.references import SINGLE_THREAD
 from harness.measure.latency.wall_clock import READY
-from harness.sides import Side, Target
+from harness.store.base_revision import Side, Target
 
 Turn = tuple[Target, Side]  # what a process opens, and how it is started
 

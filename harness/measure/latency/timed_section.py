@@ -18,7 +18,7 @@ from harness.machine.child import Child, heavy_answers
 from harness.machine.fingerprint import threads
 from harness.machine.locks import MachineLock
 from harness.measure.latency.wall_clock import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
-from harness.records import failure
+from harness.store.records import failure
 
 Failed = dict[Cell, Measurement]
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import baselines
 from harness.core.errors import ConfigError
 from harness.core.metrics import TRACED, Phase
 from harness.core.suite import Gate, Measurement
 from harness.judge import latency
 from harness.measure.latency.references import NAMES
-from harness.results import CellResult
+from harness.store import baselines
+from harness.store.results import CellResult
 
 PHASES: tuple[tuple[Phase, str], ...] = (("accuracy", "map"), ("latency", "latency_p50_ms"))
 """The phases, and the metric that a measured one has."""

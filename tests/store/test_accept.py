@@ -10,8 +10,9 @@ import pytest
 from builders import INT8, measurement
 from test_gating import NOON, recorded
 
-from harness import ConfigError, Gate, baselines
-from harness.acceptance import plan
+from harness import ConfigError, Gate
+from harness.store import baselines
+from harness.store.accept import plan
 
 GATES = (Gate("latency", max_rise=0.05),)
 

@@ -20,9 +20,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from harness import results
 from harness.core.errors import ConfigError
 from harness.machine.locks import file_lock
+from harness.store import results
 
 NAME = "history.db"  # in the results folder
 CPU_RATIO = "cpu_ratio"

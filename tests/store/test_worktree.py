@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import worktree
 from harness.core.errors import ConfigError, Unavailable
+from harness.store import worktree
 
 
 def git(place: Path, *words: str) -> str:

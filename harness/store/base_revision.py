@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness import results
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Cell, Measurement
 from harness.judge import latency
 from harness.judge.gates import Baseline
-from harness.records import cell_from_json, write_text
-from harness.results import CellResult
+from harness.store import results
+from harness.store.records import cell_from_json, write_text
+from harness.store.results import CellResult
 
 PACKAGE = str(Path(harness.__file__).parent)
 

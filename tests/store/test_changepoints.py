@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from harness.changepoints import LONGEST, changes
+from harness.store.changepoints import LONGEST, changes
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 NOISES: dict[str, Draw] = {

@@ -12,10 +12,10 @@ from typing import Any
 from harness.core.errors import ConfigError
 from harness.core.suite import Cell, Gate, Measurement, Status, Suite, Verdict, worst
 from harness.machine.fingerprint import environment, threads
-from harness.records import Record, cell_from_json, verdict_from_json, write_text
+from harness.store.records import Record, cell_from_json, verdict_from_json, write_text
 
 SCHEMA = 1
-SCHEMA_FILE = Path(__file__).parent / "assets" / "results.schema.json"
+SCHEMA_FILE = Path(__file__).parents[1] / "assets" / "results.schema.json"
 
 
 @dataclass(frozen=True)

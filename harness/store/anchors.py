@@ -11,14 +11,14 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harness import baselines
 from harness.core.errors import ConfigError
 from harness.core.suite import Cell, Measurement
 from harness.judge import latency
 from harness.judge.latency import Identity
 from harness.machine.fingerprint import machine_class
-from harness.records import write_text
 from harness.report.tables import NONE
+from harness.store import baselines
+from harness.store.records import write_text
 
 
 def set_all(root: Path, release: str) -> Iterator[str]:

@@ -9,8 +9,8 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness import ConfigError, Gate, Measurement, Suite, Verdict
-from harness.records import Record
-from harness.results import SCHEMA_FILE, Plan, gather, plan_of, read, to_json
+from harness.store.records import Record
+from harness.store.results import SCHEMA_FILE, Plan, gather, plan_of, read, to_json
 
 GATES = (Gate("map", max_drop=0.002, precisions=["int8"]),)
 REGRESSED = Verdict("map", "baseline", "regressed", 0.4, 0.41, "≥ 0.408")

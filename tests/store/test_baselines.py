@@ -10,8 +10,9 @@ import socket
 import pytest
 from builders import FP32, INT8, measurement
 
-from harness import ConfigError, baselines
+from harness import ConfigError
 from harness.judge.gates import Incomparable
+from harness.store import baselines
 
 
 @pytest.fixture

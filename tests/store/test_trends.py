@@ -10,9 +10,10 @@ import pytest
 from demoproject import FP32, Demo, output
 from runs import CELL, NOW, results
 
-from harness import ConfigError, history
+from harness import ConfigError
 from harness.cli import main
-from harness.ledger import CPU_RATIO, append
+from harness.store import trends
+from harness.store.history_db import CPU_RATIO, append
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_trend_is_in_order_of_time_and_knows_where_its_level_changed(file: Path) -> None:
-    (found,) = history.trend(file, CELL, "latency_p50_ms")
+    (found,) = trends.trend(file, CELL, "latency_p50_ms")
     assert [point.run for point in found.points] == [f"r{day}" for day in range(12)]
     assert (found.suite, found.kind) == ("made", "epyc-2c")
     (change,) = found.changes
@@ -40,15 +41,15 @@ def test_a_trend_is_in_order_of_time_and_knows_where_its_level_changed(file: Pat
 
 
 def test_cpu_time_against_the_reference_is_a_metric_of_its_own(file: Path) -> None:
-    (found,) = history.trend(file, CELL, CPU_RATIO)
+    (found,) = trends.trend(file, CELL, CPU_RATIO)
     assert [round(point.value, 3) for point in found.points] == [1.0] * 8 + [1.105] * 4
     assert [change.index for change in found.changes] == [8]
 
 
 def test_machines_and_suites_are_never_mixed(file: Path) -> None:
     append(file, results("other", isa="neon"), NOW)
-    assert [found.kind for found in history.trend(file, CELL, "map")] == ["avx2", "neon"]
-    assert history.trend(file, CELL, "map", suite="another") == ()
+    assert [found.kind for found in trends.trend(file, CELL, "map")] == ["avx2", "neon"]
+    assert trends.trend(file, CELL, "map", suite="another") == ()
 
 
 @pytest.mark.parametrize(
@@ -60,12 +61,12 @@ def test_machines_and_suites_are_never_mixed(file: Path) -> None:
 )
 def test_what_is_not_known_is_one_line_with_the_nearest(file: Path, cell: str, metric: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        history.trend(file, cell, metric)
+        trends.trend(file, cell, metric)
 
 
 def test_without_a_file_it_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no .*run a suite.*--db"):
-        history.runs(tmp_path / "history.db")
+        trends.runs(tmp_path / "history.db")
 
 
 def committed(folder: Path) -> str:
@@ -116,14 +117,14 @@ def test_every_run_is_appended_and_its_results_are_imported_elsewhere_once(
     demo.run("-m", "accuracy")
     commit = committed(demo.path)
     demo.run("-m", "accuracy", "-n2")
-    assert [run.revision for run in history.runs(demo.path / ".quantgate" / "history.db")] == ["", commit]
+    assert [run.revision for run in trends.runs(demo.path / ".quantgate" / "history.db")] == ["", commit]
     run = demo.results()["run"]
-    assert run["id"] == history.runs(demo.path / ".quantgate" / "history.db")[-1].id
+    assert run["id"] == trends.runs(demo.path / ".quantgate" / "history.db")[-1].id
     other = demo.path / "elsewhere.db"
     for said in ("imported", "is there already"):
         assert main(["history", "import", str(demo.path / ".quantgate"), "--db", str(other)]) == 0
         assert said in capsys.readouterr().out
-    assert history.cells(other) == (FP32,)
+    assert trends.cells(other) == (FP32,)
     assert main(["history", "list", "--db", str(other)]) == 0
     assert "demo" in capsys.readouterr().out
 
@@ -132,7 +133,7 @@ def test_the_history_is_switched_off_or_put_elsewhere(demo: Demo) -> None:
     demo.run("-m", "accuracy", "--qg-history=off")
     assert not list(demo.path.rglob("history.db"))
     demo.run("-m", "accuracy", "--qg-history=kept/all.db")
-    assert len(history.runs(demo.path / "kept" / "all.db")) == 1
+    assert len(trends.runs(demo.path / "kept" / "all.db")) == 1
 
 
 def test_a_history_that_cannot_be_written_is_a_loud_line_and_the_verdicts_stand(demo: Demo) -> None:

@@ -12,9 +12,9 @@ from builders import FP32, INT8, measurement
 from harness.core.errors import ConfigError
 from harness.core.suite import Artifact, Measurement
 from harness.measure.sequential import alternating
-from harness.records import measurement_to_json
-from harness.results import CellResult, Plan, PlannedCell, to_json
-from harness.sides import Base, Side, Target, other_versions
+from harness.store.base_revision import Base, Side, Target, other_versions
+from harness.store.records import measurement_to_json
+from harness.store.results import CellResult, Plan, PlannedCell, to_json
 
 TARGET = Target(FP32, Artifact("model.onnx", "k1", 1), "pixels.npy", {"network": "n"})
 BASE = Base("HEAD~1 (1a2b3c4)", ("quantgate", "gate"), "python", "/tree", "")

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import acceptance, baselines, results
-from harness.acceptance import Change
 from harness.core.errors import ConfigError
 from harness.core.metrics import STORED
 from harness.core.suite import Measurement
 from harness.judge.gates import Incomparable, say
-from harness.results import CellResult, Recorded
+from harness.store import accept, baselines, results
+from harness.store.accept import Change
+from harness.store.results import CellResult, Recorded
 
 DEFAULT_ROOT = Path("baselines")
 KINDS = {"accuracy": "isa", "latency": "machine_class"}
@@ -80,19 +80,19 @@ def _check_names(file: Path, known: Recorded) -> None:
 def _offer(
     known: Recorded, root: Path, result: CellResult, reason: str, changes: list[Change], left: list[str]
 ) -> None:
-    found = acceptance.phases(result)
+    found = accept.phases(result)
     if not found:
         left.append(f"{result.id}: {result.status}: {result.reason or 'nothing was measured'}")
     for phase in found:
         assert result.measured is not None
         gates, kind = known.gates[result.suite], str(known.environment[KINDS[phase]])
-        if phase == "latency" and not acceptance.recorded(result.measured, gates):
+        if phase == "latency" and not accept.recorded(result.measured, gates):
             left.append(
                 f"{result.id}: latency: this run did not record the processes that judge it; accept the results of a "
                 f"run with --qg-baseline-update"
             )
             continue
-        changes.append(acceptance.plan(root, result.suite, phase, result.measured, gates, kind, reason))
+        changes.append(accept.plan(root, result.suite, phase, result.measured, gates, kind, reason))
 
 
 def _warnings(changes: list[Change], cells: list[CellResult]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from harness.judge.accuracy import is_resampled
 from harness.judge.gates import Baseline, Incomparable
 from harness.judge.latency import is_gated_sample
 from harness.machine.fingerprint import isa, machine_class
-from harness.records import write_text
+from harness.store.records import write_text
 
 SCHEMA = 1
 DIGITS = 9  # significant digits; more than mAP over any data set has

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import revision
+from harness.store import git as revision
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from runs import NOW, results
 
-from harness import ConfigError, history, ledger
-from harness.ledger import append
+from harness import ConfigError
+from harness.store import history_db, trends
+from harness.store.history_db import append
 
 
 def counts(file: Path) -> dict[str, int]:
@@ -42,16 +43,16 @@ def test_results_of_an_older_quantgate_are_known_by_their_content(tmp_path: Path
         False,
         True,
     ]
-    assert {run.started for run in history.runs(file)} == {NOW}
+    assert {run.started for run in trends.runs(file)} == {NOW}
 
 
 def test_a_results_json_is_imported_with_the_time_of_its_file(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     file.write_text(json.dumps({key: value for key, value in results().items() if key != "run"}))
     os.utime(file, (NOW.timestamp(), NOW.timestamp()))
-    assert ledger.add_file(tmp_path / "history.db", file) is True
-    assert ledger.add_file(tmp_path / "history.db", file) is False
-    assert history.runs(tmp_path / "history.db")[0].started == NOW
+    assert history_db.add_file(tmp_path / "history.db", file) is True
+    assert history_db.add_file(tmp_path / "history.db", file) is False
+    assert trends.runs(tmp_path / "history.db")[0].started == NOW
 
 
 def write(file: Path, worker: int) -> None:
@@ -78,7 +79,7 @@ import itertools, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from runs import NOW, results
-from harness.ledger import append
+from harness.store.history_db import append
 for number in itertools.count():
     append(Path({str(file)!r}), results(str(number), cells=50), NOW)
     print(number, flush=True)
@@ -103,7 +104,7 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
     writer = sqlite3.connect(file, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     writer.execute("DELETE FROM verdict")
-    assert len(history.runs(file)) == 1
+    assert len(trends.runs(file)) == 1
     writer.close()
 
 
@@ -126,6 +127,6 @@ def test_a_newer_schema_is_neither_read_nor_written(tmp_path: Path) -> None:
     store = sqlite3.connect(file)
     store.execute("PRAGMA user_version = 99")
     store.close()
-    for use in (lambda: history.runs(file), lambda: append(file, results("r2"), NOW)):
+    for use in (lambda: trends.runs(file), lambda: append(file, results("r2"), NOW)):
         with pytest.raises(ConfigError, match=r"has schema 99, this quantgate reads 1; upgrade quantgate"):
             use()

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.changepoints import changes
 from harness.core.errors import ConfigError, nearest
 from harness.core.metrics import METRICS
-from harness.ledger import CPU_RATIO, reading
+from harness.store.changepoints import changes
+from harness.store.history_db import CPU_RATIO, reading
 
 
 @dataclass(frozen=True)

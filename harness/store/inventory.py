@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import anchors, baselines, revision
 from harness.core.errors import ConfigError
 from harness.core.suite import Cell, Measurement, Suite
 from harness.judge import latency
+from harness.store import anchors, baselines, git
 
 NOT_COMMITTED = "not committed"
 
@@ -37,7 +37,7 @@ def entries(root: Path) -> list[Entry]:
     """
     if not root.is_dir():
         raise ConfigError(f"{root} is no folder of baselines; name it with --baselines")
-    committed = revision.dates(root)
+    committed = git.dates(root)
     return [
         _entry(root, file, committed) for file in sorted(root.glob("*/*/*/*.json")) if _phase(file) != baselines.ANCHOR
     ]

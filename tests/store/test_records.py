@@ -11,7 +11,7 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness import ConfigError, Measurement, Verdict
-from harness.records import Record, measurement_from_json, measurement_to_json, write_text
+from harness.store.records import Record, measurement_from_json, measurement_to_json, write_text
 
 VERDICT = Verdict("map", "baseline", "regressed", 0.4, 0.41, "≥ 0.408")
 

@@ -1,0 +1,1 @@
+"""Measurements on disk: records of a run, results, baselines, history."""
