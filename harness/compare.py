@@ -12,8 +12,8 @@ from rich.text import Text
 from harness.core.errors import ConfigError
 from harness.core.suite import FAILING, SEVERITY, Cell, Gate, Measurement, Status, worst
 from harness.judge.gates import judge, say
-from harness.report.numbers import change, megabytes, milliseconds, number
-from harness.report.tables import STYLES, Column, Row, Section, Sheet
+from harness.report.common.numbers import change, megabytes, milliseconds, number
+from harness.report.common.tables import STYLES, Column, Row, Section, Sheet
 from harness.store import baselines, results
 
 GATES = (Gate("map", max_drop=0.002), Gate("size_bytes", max_rise=0.01))

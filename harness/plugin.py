@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from harness import options, reports, suitefile
+from harness import options, suitefile
 from harness.core.errors import ConfigError
 from harness.core.suite import Suite
 from harness.items import BaselineTest, CellTest
 from harness.machine import fingerprint, stability
-from harness.report import terminal
+from harness.report import media
+from harness.report.terminal import summary
 from harness.session import Session
 from harness.store import accept, git, history_db, results
 from harness.store.records import write_text
@@ -188,7 +189,7 @@ def _finish(session: pytest.Session) -> None:
         if state.update and state.results:
             state.updated = _update(state)
         if state.found:
-            reports.write(state.found, state.failing, state.markdown, os.environ)
+            media.write(state.found, state.failing, state.markdown, os.environ)
     except ConfigError as error:
         _fail(session, str(error))
     if state.history and state.plans and not state.problem:
@@ -198,9 +199,9 @@ def _finish(session: pytest.Session) -> None:
             state.forgotten = str(error)
     try:
         if state.html and state.plans:
-            from harness.report import html  # templates and images take time to import
+            from harness.report.html import page  # templates and images take time to import
 
-            html.write(state.settings.run, state.html, "--qg-html", state.history)
+            page.write(state.settings.run, state.html, "--qg-html", state.history)
     except ConfigError as error:
         _fail(session, str(error))
     _forget(state.settings.run.parent)
@@ -241,10 +242,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("quantgate")
     writer = terminalreporter._tw
     watched = terminalreporter.isatty
-    width = writer.fullwidth if watched or "COLUMNS" in os.environ else terminal.WIDTH
-    terminalreporter.write(terminal.summary(state, width, colour=writer.hasmarkup, folded=watched))
+    width = writer.fullwidth if watched or "COLUMNS" in os.environ else summary.WIDTH
+    terminalreporter.write(summary.summary(state, width, colour=writer.hasmarkup, folded=watched))
     if state.forgotten:
         terminalreporter.write_line(f"this run is not in the history: {state.forgotten}", yellow=True)
     if state.found:
-        for line in reports.annotated(state.found, state.failing, config.invocation_params.dir, os.environ):
+        for line in media.annotated(state.found, state.failing, config.invocation_params.dir, os.environ):
             terminalreporter.write_line(line)

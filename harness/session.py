@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from harness.core.suite import FAILING, Status, Suite
 from harness.inputs.finder import Settings
 from harness.measure.runner import Runner
-from harness.report.order import View
-from harness.report.progress import Live
+from harness.report.common.view import View
+from harness.report.terminal.progress import Live
 from harness.store import baselines
 from harness.store.base_revision import Base
 from harness.store.git import Revision

@@ -11,7 +11,7 @@ from builders import measurement
 from rich.console import Console, RenderableType
 
 from harness.core.suite import Cell, Status, Verdict
-from harness.report.tables import Sheet, draw, fitted
+from harness.report.common.tables import Sheet, draw, fitted
 from harness.store.results import CellResult, Plan
 
 FP32 = Cell("yolo26n", "fp32", "onnxruntime")

@@ -8,8 +8,8 @@ import pytest
 
 from harness.core.suite import FAILING
 from harness.inputs.finder import Settings
-from harness.report.order import View
-from harness.report.progress import Live
+from harness.report.common.view import View
+from harness.report.terminal.progress import Live
 from harness.session import Session
 
 

@@ -95,7 +95,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def run_list(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness.report import accepted
+    from harness.report.terminal import baselines
     from harness.selection import selector
     from harness.store import inventory
 
@@ -106,7 +106,7 @@ def run_list(options: argparse.Namespace) -> Exit:
     if not entries:
         raise ConfigError(f"{options.baselines} has no such baseline; `quantgate baseline list` shows all")
     console = Console(highlight=False, markup=False)
-    for table in accepted.listings(entries):
+    for table in baselines.listings(entries):
         console.print(table)
     return Exit.FINE
 
@@ -114,7 +114,7 @@ def run_list(options: argparse.Namespace) -> Exit:
 def run_show(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness.report import accepted
+    from harness.report.terminal import baselines
     from harness.store import inventory
 
     known = inventory.entries(options.baselines)
@@ -124,7 +124,7 @@ def run_show(options: argparse.Namespace) -> Exit:
         raise ConfigError(f"{options.baselines} has no baseline of {options.cell!r}; {hint}")
     console = Console(highlight=False, markup=False)
     for entry in entries:
-        for part in accepted.whole(entry):
+        for part in baselines.whole(entry):
             console.print(part, soft_wrap=isinstance(part, str))
     return Exit.FINE
 
@@ -132,7 +132,7 @@ def run_show(options: argparse.Namespace) -> Exit:
 def run_accept(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness.report import accepted
+    from harness.report.terminal import baselines
     from harness.selection import selector
     from harness.store import offers
 
@@ -144,7 +144,7 @@ def run_accept(options: argparse.Namespace) -> Exit:
         lambda result: options.suite in ("", result.suite) and chosen(result.id), options.reason.strip(),
     )  # fmt: skip
     console = Console(highlight=False, markup=False)
-    for table in accepted.changes(offer.changes):
+    for table in baselines.changes(offer.changes):
         console.print(table)
     for line in (*(f"left as it is: {left}" for left in offer.left), *offer.warnings):
         console.print(line, style="yellow", soft_wrap=True)

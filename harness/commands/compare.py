@@ -32,8 +32,8 @@ def run(options: argparse.Namespace) -> Exit:
 
     from harness import compare
     from harness.core.suite import FAILING
-    from harness.report.lines import LOUD
-    from harness.report.tables import draw, fitted
+    from harness.report.common.tables import draw, fitted
+    from harness.report.terminal.messages import LOUD
 
     rows = compare.compare(compare.load(options.a), compare.load(options.b), compare.gates(options.b))
     console = Console()

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> Exit:
     from harness.inputs import sources
     from harness.inputs.finder import Settings
     from harness.measure.runner import Runner
-    from harness.report import explanation
+    from harness.report.terminal import explanation
 
     if options.images < 1:
         raise ConfigError(f"--images {options.images}: look at one image or more")

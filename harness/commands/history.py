@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> Exit:
         return _import(options.db, options.files)
     from rich.console import Console
 
-    from harness.report import trend
+    from harness.report.terminal import trend
     from harness.store import trends
 
     console = Console(highlight=False, markup=False)

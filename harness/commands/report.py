@@ -23,8 +23,8 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> Exit:
-    from harness.report import html
+    from harness.report.html import page
 
-    html.write(options.results, options.out, history=options.history)
+    page.write(options.results, options.out, history=options.history)
     print(options.out)
     return Exit.FINE

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence, Set
 
 from harness.core.suite import Status
 from harness.judge.gates import say
-from harness.report.lines import LOUD
-from harness.report.order import severity
+from harness.report.common.view import severity
+from harness.report.terminal.messages import LOUD
 from harness.store.results import CellResult, Recorded
 
 SHOWN = 10  # annotations of one kind that GitHub shows of a step

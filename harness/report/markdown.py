@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from harness.core.suite import FAILING, Status, Verdict
 from harness.judge.gates import say
-from harness.report.lines import LOUD, counts
-from harness.report.numbers import change, megabytes, milliseconds, number
-from harness.report.order import severity
+from harness.report.common.numbers import change, megabytes, milliseconds, number
+from harness.report.common.view import severity
+from harness.report.terminal.messages import LOUD, counts
 from harness.store.results import CellResult, Recorded
 
 LIMIT = 65_000  # bytes; a comment on GitHub takes 65,536 characters, and a workflow adds the mark that it finds it by

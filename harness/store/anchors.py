@@ -16,7 +16,7 @@ from harness.core.suite import Cell, Measurement
 from harness.judge import latency
 from harness.judge.latency import Identity
 from harness.machine.fingerprint import machine_class
-from harness.report.tables import NONE
+from harness.report.common.tables import NONE
 from harness.store import baselines
 from harness.store.records import write_text
 

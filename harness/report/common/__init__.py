@@ -1,0 +1,1 @@
+"""What several media share: tables, numbers, order of rows, wording."""

@@ -1,0 +1,145 @@
+"""The HTML report: one file with all that it needs, made of a `results.json` and the detections beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.core.errors import ConfigError
+from harness.core.metrics import METRICS
+from harness.core.suite import SEVERITY, Gate
+from harness.measure.explain import tide
+from harness.report.html import findings
+from harness.report.html import history as past
+from harness.report.html.chart_rows import Row
+from harness.report.html.sections import Section, sections
+from harness.report.terminal import explanation
+from harness.report.terminal.messages import repeat
+from harness.store import history_db, records, results
+from harness.store.results import CellResult, Recorded
+
+ASSETS = Path(__file__).parents[2] / "assets" / "report"
+LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
+SCRIPTS = ("shared.js", "details.js", "table.js", "draw.js", "trade.js", "rows.js", "main.js")
+FINDINGS = 10  # that are open; the others unfold
+
+
+def write(source: Path, target: Path, option: str = "-o", history: Path | None = None) -> None:
+    """Read a `results.json`, or the folder that holds one, and write the report of it.
+
+    `history` is the file of earlier runs; where none is named, the one beside the results.
+
+    Raises:
+        ConfigError: `source` holds no results, or `target` cannot be written.
+    """
+    file = source / "results.json" if source.is_dir() else source
+    read = results.load(file)
+    records.write_text(target, render(read, _beside(file, read), history or file.parent / history_db.NAME), option)
+
+
+def _beside(file: Path, read: Recorded) -> Path:
+    """The folder that holds `detections/`: the file's own, or that of its run below the results folder."""
+    run = file.parent / "runs" / str(read.run.get("id") or "none")
+    return run if run.is_dir() else file.parent
+
+
+def render(read: Recorded, folder: Path, history: Path | None = None) -> str:
+    """The whole document; `folder` is the one that holds `detections/` and `datasets/`."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(ASSETS)
+    jinja = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    jinja.undefined = jinja2.StrictUndefined
+    jinja.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # in the order of METRICS
+    jinja.filters |= {"number": number, "signed": signed}
+    suites = sections(read, folder, history)
+    cells = [result for suite in suites for result in suite.results]
+    return jinja.get_template("page.html").render(
+        version=__version__,
+        headline=findings.headline(cells),
+        tally=_tally(cells),
+        tones=findings.TONES,
+        severity=SEVERITY,
+        environment=read.environment,
+        run=read.run,
+        stability=read.stability,
+        suites=suites,
+        findings_open=FINDINGS,
+        lines_past=past.LINES,
+        stages=explanation.WORDS,
+        kinds=tide.TYPES,
+        data=_data(suites),
+        style=_asset("style.css"),
+        libraries=[_asset(name) for name in LIBRARIES],
+        script="\n".join(_asset(name) for name in SCRIPTS),
+    )
+
+
+def _tally(cells: Sequence[CellResult]) -> list[tuple[str, int]]:
+    counts = Counter(result.status for result in cells)
+    return [(status, counts[status]) for status in SEVERITY if counts[status]]
+
+
+# What the scripts draw
+
+
+def _data(suites: Sequence[Section]) -> dict[str, Any]:
+    """Everything that figures and details need, as JSON."""
+    cells = [
+        _cell(row, result, suite.declared)
+        for suite in suites
+        for row, result in zip(suite.rows, suite.results, strict=True)
+    ]
+    metrics = {name: {"unit": metric.unit, "title": metric.title} for name, metric in METRICS.items()}
+    return {"metrics": metrics, "cells": cells, "tones": findings.TONES}
+
+
+def _cell(row: Row, result: CellResult, gates: Sequence[Gate]) -> dict[str, Any]:
+    measured = result.measured
+    return {
+        **dataclasses.asdict(row),
+        "verdicts": [
+            {"status": v.status, "metric": v.metric, "against": v.against, "detail": v.detail,
+             "observed": findings.quantity(v.metric, v.observed), "limit": findings.allowed(v, result, gates)}
+            for v in result.verdicts
+        ],
+        "executed": dict(measured.executed) if measured else {},
+        "provenance": flat(measured.provenance) if measured else [],
+        "notes": list(measured.notes) if measured else [],
+        "repeat": repeat(result, ("accuracy", "latency"), ["pytest"]) if result.cell else "",
+    }  # fmt: skip
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested mapping as dotted names and words, empty ones left out."""
+    found: list[tuple[str, str]] = []
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            found += flat(value, f"{prefix}{name}.")
+        elif value not in (None, "", [], ()):
+            found.append((prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+    return found
+
+
+def number(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None else format(value, form).replace("-", "−") + unit
+
+
+def signed(value: float | None, form: str = "+.4f") -> str:
+    """A change; nothing is said to have changed that rounds to zero."""
+    if value is None:
+        return "–"
+    text = format(value, form)
+    return text.replace("-", "−") if re.search("[1-9]", text) else text.lstrip("+-")
+
+
+def _asset(name: str) -> str:
+    try:
+        return (ASSETS / name).read_text()
+    except OSError as error:
+        raise ConfigError(f"{error.filename} is missing: install quantgate again") from None
