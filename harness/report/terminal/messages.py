@@ -19,7 +19,7 @@ from harness.report.common.view import severity
 from harness.store.results import CellResult
 
 if TYPE_CHECKING:
-    from harness.session import Session
+    from harness.plugin.session import Session
 
 WALL_CLOCK_SHOWN = 0.05  # smaller changes of a stored p50 are not worth a line
 LOUD: tuple[Status, ...] = ("incomparable", "no-baseline", "inconclusive")

@@ -19,7 +19,7 @@ from harness.report.terminal.messages import lines
 from harness.store.results import CellResult, Plan
 
 if TYPE_CHECKING:
-    from harness.session import Session
+    from harness.plugin.session import Session
 
 WIDTH = 100  # columns where the terminal does not tell
 

@@ -9,10 +9,10 @@ from shown import FP32, PLAN, result, unavailable
 
 from harness.core.suite import Verdict
 from harness.inputs.finder import Settings
+from harness.plugin.session import Session
 from harness.report.common.view import View
 from harness.report.terminal.progress import Live
 from harness.report.terminal.summary import summary
-from harness.session import Session
 
 INT8 = FP32.sibling("int8")
 MISSED = Verdict(

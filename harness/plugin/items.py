@@ -18,7 +18,7 @@ from harness.judge.gates import Baseline, absent, by_processes, judge, say
 from harness.measure import sequential
 from harness.measure.accuracy import fp32_sibling
 from harness.measure.runner import Runner
-from harness.session import Session
+from harness.plugin.session import Session
 from harness.store import baselines
 from harness.store.base_revision import other_versions
 from harness.store.records import Record, failure

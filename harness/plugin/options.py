@@ -12,9 +12,9 @@ from harness.backends.registry import backend_names
 from harness.core.errors import ConfigError, nearest
 from harness.inputs.finder import Settings
 from harness.inputs.sources import cache_folder
+from harness.plugin.session import Session
 from harness.report.common.view import View
 from harness.report.terminal.progress import Live
-from harness.session import Session
 from harness.store import history_db
 from harness.store.base_revision import Base
 

@@ -8,9 +8,9 @@ import pytest
 
 from harness.core.suite import FAILING
 from harness.inputs.finder import Settings
+from harness.plugin.session import Session
 from harness.report.common.view import View
 from harness.report.terminal.progress import Live
-from harness.session import Session
 
 
 @pytest.mark.parametrize(

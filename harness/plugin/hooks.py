@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from harness import options, suitefile
+from harness import suitefile
 from harness.core.errors import ConfigError
 from harness.core.suite import Suite
-from harness.items import BaselineTest, CellTest
 from harness.machine import fingerprint, stability
+from harness.plugin import options
+from harness.plugin.items import BaselineTest, CellTest
+from harness.plugin.session import Session
 from harness.report import media
 from harness.report.terminal import summary
-from harness.session import Session
 from harness.store import accept, git, history_db, results
 from harness.store.records import write_text
 

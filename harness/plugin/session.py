@@ -20,7 +20,7 @@ from harness.store.git import Revision
 from harness.store.results import CellResult, Plan, Recorded
 
 if TYPE_CHECKING:
-    from harness.items import CellTest
+    from harness.plugin.items import CellTest
 
 
 @dataclass

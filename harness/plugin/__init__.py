@@ -1,0 +1,1 @@
+"""The pytest plugin: hooks, options, the state of a process, and the tests of a suite."""
