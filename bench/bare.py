@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness import trials
+from harness.commands.selfcheck import trials
 from harness.core.cell import Decoding
 from harness.core.suite import Suite
 from harness.inputs.finder import Finder, Settings

@@ -16,11 +16,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from harness.commands.selfcheck.rates import read_baselines
 from harness.core.suite import Cell, Measurement
 from harness.judge import latency
 from harness.judge.stop_rule import LOOKS
 from harness.measure.latency.cpu_pairs import Replicate
-from harness.selfcheck import read_baselines
 
 CASES = (("unchanged, limit 5 %", 0.0, 0.05), ("+10 %, limit 5 %", 0.10, 0.05), ("+5 %, limit 3 %", 0.05, 0.03))
 NETWORK = "network"

@@ -24,7 +24,7 @@ import pytest
 from pages import PAGES, ROOT, Block, Page
 
 import harness
-from harness.cli import parser
+from harness.commands.cli import parser
 from harness.core.metrics import METRICS
 from harness.core.suite import SEVERITY
 from harness.recipes.registry import PRECISIONS

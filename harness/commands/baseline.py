@@ -95,8 +95,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def run_list(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
+    from harness.commands.selection import selector
     from harness.report.terminal import baselines
-    from harness.selection import selector
     from harness.store import inventory
 
     chosen = selector(options.expression)
@@ -132,8 +132,8 @@ def run_show(options: argparse.Namespace) -> Exit:
 def run_accept(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
+    from harness.commands.selection import selector
     from harness.report.terminal import baselines
-    from harness.selection import selector
     from harness.store import offers
 
     if not options.reason.strip():
@@ -160,12 +160,12 @@ def run_accept(options: argparse.Namespace) -> Exit:
 
 
 def run_prune(options: argparse.Namespace) -> Exit:
-    from harness import suitefile
+    from harness.commands import suite_files
     from harness.store import inventory
 
     if not options.baselines.is_dir():
         raise ConfigError(f"{options.baselines} is no folder of baselines; name it with --baselines")
-    suites = [suite for suite, _ in suitefile.declared(options.suite)]
+    suites = [suite for suite, _ in suite_files.declared(options.suite)]
     if not suites:
         raise ConfigError(f"{options.suite} declares no suite; name its file or folder with --suite")
     files = inventory.unwanted(options.baselines, suites)

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> Exit:
 
     from rich.console import Console
 
-    from harness import suitefile
+    from harness.commands import suite_files
     from harness.inputs import sources
     from harness.inputs.finder import Settings
     from harness.measure.runner import Runner
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> Exit:
 
     if options.images < 1:
         raise ConfigError(f"--images {options.images}: look at one image or more")
-    suite, home, cell = suitefile.find(options.cell, options.suite)
+    suite, home, cell = suite_files.find(options.cell, options.suite)
     weights, data = (tuple(sources.folders_in(name)) for name in ("QUANTGATE_WEIGHTS", "QUANTGATE_DATA"))
     console = Console()
     with tempfile.TemporaryDirectory() as folder, console.status("") as status:

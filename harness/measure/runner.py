@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.cards import Look, LookJob
+from harness.commands.export.model_card import Look, LookJob
 from harness.core.errors import CellError, ConfigError, Unavailable
 from harness.core.metrics import Phase
 from harness.core.suite import Cell, Measurement, Suite

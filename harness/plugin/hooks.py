@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness import suitefile
+from harness.commands import suite_files
 from harness.core.errors import ConfigError
 from harness.core.suite import Suite
 from harness.machine import fingerprint, stability
@@ -72,7 +72,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
     if collector.path in [path for other, path in session.suites.items() if other != obj.name]:
         raise collector.CollectError(f"{collector.path} declares a second suite, {obj.name!r}; one suite a file")
     session.suites[obj.name] = collector.path
-    session.lines[obj.name] = suitefile.line(collector.path, name)
+    session.lines[obj.name] = suite_files.line(collector.path, name)
     items: list[pytest.Item] = [BaselineTest.of(collector, obj, session)]
     for phase in ("accuracy", "latency"):
         items += [CellTest.of(collector, obj, cell, phase, session) for cell in obj.cells]

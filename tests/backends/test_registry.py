@@ -9,7 +9,7 @@ from demoproject import Demo, output
 
 from harness import Cell, ConfigError, Unavailable, matrix
 from harness.backends import registry
-from harness.doctor import abilities
+from harness.commands.doctor.tables import abilities
 from harness.inputs.finder import runnable
 from harness.recipes.registry import Inputs, recipe, recipe_names
 

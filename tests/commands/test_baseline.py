@@ -11,7 +11,7 @@ import pytest
 from demoproject import FP32, INT8, LOOSE, Demo
 
 from harness import Cell
-from harness.cli import main
+from harness.commands.cli import main
 from harness.machine import fingerprint
 from harness.store import baselines
 

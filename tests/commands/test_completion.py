@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
 from harness.commands.base import cells
+from harness.commands.cli import main
 from harness.commands.completion import SHELLS
 
 CELL = "yolo26n-int8-onnxruntime-cpu"
@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def answered(line: str, folder: Path) -> list[str]:
     """What a bash that has evaluated the code is told at a TAB."""
     program = folder / "quantgate"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m harness.cli "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m harness.commands.cli "$@"\n')
     program.chmod(0o755)
     script = f"""
 PATH={folder}:$PATH

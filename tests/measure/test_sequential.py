@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from demoproject import FP32, Demo, output, write_coco
 
-from harness.cli import main
+from harness.commands.cli import main
 from harness.judge.latency import OCCASION
 
 WORK = 600  # products of the model; its reference makes 100

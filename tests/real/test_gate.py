@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.cli import main
 from harness.commands.base import Exit
+from harness.commands.cli import main
 from harness.inputs.sources import BUNDLED_WEIGHTS
 
 CELL = "detector-fp32-onnxruntime-cpu"

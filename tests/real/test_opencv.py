@@ -48,7 +48,17 @@ def test_it_finds_what_onnx_runtime_finds_is_timed_and_exported(
     assert ours["metrics"]["latency_p50_ms"] > 0
     assert ours["provenance"]["versions"]["opencv"]
 
-    command = [sys.executable, "-m", "harness.cli", "export", ours["id"], "-o", "release", "--suite", "test_opencv.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.commands.cli",
+        "export",
+        ours["id"],
+        "-o",
+        "release",
+        "--suite",
+        "test_opencv.py",
+    ]
     assert pytester.run(*command).ret == 0
     assert "is loaded by opencv" in (pytester.path / "release" / "README.md").read_text()
 

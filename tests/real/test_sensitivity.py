@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.cli import main
+from harness.commands.cli import main
 
 
 def test_every_group_of_the_bundled_model_is_measured_and_ranked(capsys, monkeypatch, tmp_path) -> None:

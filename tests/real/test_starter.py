@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from harness import starter
-from harness.cli import main
+from harness.commands.cli import main
+from harness.commands.init import scaffold
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def test_accepting_and_gating_the_starter_suite_and_loading_what_it_exports(star
     assert accepted.ret == 0, accepted.stdout.str()
     gated = started.runpytest_subprocess("suites", "-n", "2", "-m", "accuracy", "--qg-require-baseline")
     assert gated.ret == 0
-    count = 2 * len(starter.installed())
+    count = 2 * len(scaffold.installed())
     assert f"cells: {count} unchanged; artifacts: 0 built, {count} from the cache" in gated.stdout.str()
 
-    for backend in starter.installed():
+    for backend in scaffold.installed():
         folder = started.path / backend
         assert main(["export", f"yolo26n-digits-int8-{backend}-cpu", "-o", str(folder)]) == 0
         (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)

@@ -11,7 +11,7 @@ from demoproject import FP32, Demo, output
 from runs import CELL, NOW, results
 
 from harness import ConfigError
-from harness.cli import main
+from harness.commands.cli import main
 from harness.store import trends
 from harness.store.history_db import CPU_RATIO, append
 

@@ -9,7 +9,7 @@ from onnx import helper
 from rich.console import Console
 
 from harness import ConfigError
-from harness.cli import main
+from harness.commands.cli import main
 from harness.measure.explain.sensitivity import Row, SplitJob, detection_error, groups, table
 
 OBJECT = "0 0.5 0.5 0.4 0.4\n"

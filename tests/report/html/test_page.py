@@ -11,7 +11,7 @@ import pytest
 from demoproject import LOOSE, output
 from reports import FP32, INT8, many, read, regressed, result, scored, write
 
-from harness.cli import main
+from harness.commands.cli import main
 from harness.measure.accuracy.detections_file import class_names
 from harness.measure.accuracy.score_cache import detections_file
 from harness.report.html.page import ASSETS, flat, render, signed

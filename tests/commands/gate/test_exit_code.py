@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from harness import conclusion
 from harness.commands.base import Exit
+from harness.commands.gate import exit_code
 from harness.core.suite import Cell, Gate, Measurement, Status, Verdict
 from harness.store.results import CellResult, Recorded
 
@@ -43,26 +43,26 @@ def side(*statuses: Status, suite: str = "demo", gates: tuple[Gate, ...] = ()) -
     ],
 )
 def test_exit_codes(ended: int, now: list[Status], base: list[Status], strict: bool, code: Exit) -> None:
-    assert conclusion.code(ended, side(*now), side(*base), strict, allow_removed=False) == code
+    assert exit_code.code(ended, side(*now), side(*base), strict, allow_removed=False) == code
 
 
 def test_a_regression_beside_an_error_of_the_same_cell_is_a_regression() -> None:
     (row,) = side("error").cells
     verdict = Verdict("map", "baseline", "regressed", 0.7, 0.75, "≥ 0.745")
     now = dataclasses.replace(side("error"), cells=[dataclasses.replace(row, verdicts=(verdict,))])
-    assert conclusion.code(1, now, side("met"), strict=False, allow_removed=False) == Exit.REGRESSION
+    assert exit_code.code(1, now, side("met"), strict=False, allow_removed=False) == Exit.REGRESSION
 
 
 def test_a_suite_that_is_gone_is_named_and_a_regression_unless_that_is_allowed() -> None:
     now, other = side("met"), side("met", "met", suite="other")
     base = dataclasses.replace(now, cells=[*now.cells, *other.cells])
-    assert list(conclusion.lines(now, base)) == ["other: 2 removed cells: m0-fp32-null-cpu, m1-fp32-null-cpu"]
-    assert conclusion.code(0, now, base, strict=False, allow_removed=False) == Exit.REGRESSION
-    assert conclusion.code(0, now, base, strict=False, allow_removed=True) == Exit.FINE
+    assert list(exit_code.lines(now, base)) == ["other: 2 removed cells: m0-fp32-null-cpu, m1-fp32-null-cpu"]
+    assert exit_code.code(0, now, base, strict=False, allow_removed=False) == Exit.REGRESSION
+    assert exit_code.code(0, now, base, strict=False, allow_removed=True) == Exit.FINE
 
 
 def test_a_new_cell_and_an_error_of_the_base_are_named() -> None:
-    assert list(conclusion.lines(side("met", "no-baseline"), side("error"))) == [
+    assert list(exit_code.lines(side("met", "no-baseline"), side("error"))) == [
         "demo: 1 new cell: m1-fp32-null-cpu",
         "demo: m0-fp32-null-cpu: error on the base: why",
     ]
@@ -71,9 +71,9 @@ def test_a_new_cell_and_an_error_of_the_base_are_named() -> None:
 def test_gates_that_a_pull_request_changes_are_named() -> None:
     kept, old = Gate("size_bytes", max_rise=0.01), Gate("map", max_drop=0.002)
     new = Gate("map", max_drop=0.05, against="fp32", backends=["onnxruntime"])
-    (line,) = conclusion.lines(side("met", gates=(kept, new)), side("met", gates=(kept, old)))
+    (line,) = exit_code.lines(side("met", gates=(kept, new)), side("met", gates=(kept, old)))
     assert line == (
         "demo: judged by its own gates, which the base has not: − Gate('map', max_drop=0.002), "
         "+ Gate('map', max_drop=0.05, against='fp32', backends=('onnxruntime',))"
     )
-    assert not list(conclusion.lines(side("met", gates=(kept,)), side("met", gates=(kept,))))
+    assert not list(exit_code.lines(side("met", gates=(kept,)), side("met", gates=(kept,))))

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from harness.backends.registry import BACKENDS
-from harness.doctor import Ability, abilities, ability_table
+from harness.commands.doctor.tables import Ability, abilities, ability_table
 from harness.recipes.registry import PRECISIONS
 
 

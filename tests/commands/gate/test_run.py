@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from demoproject import EXACT, FP32, INT8, LOOSE, write_coco
 
-from harness.cli import main
 from harness.commands.base import Exit
+from harness.commands.cli import main
 
 WORK = 600  # products of the model; its reference makes 100
 ACCURACY = "--pytest=-m accuracy"
@@ -240,7 +240,7 @@ def test_an_interruption_leaves_no_worktree(project: Project, tmp_path: Path, nu
     """The fixture looks whether anything is left."""
     project.model(fault="hang")
     project.commit()
-    command = [sys.executable, "-m", "harness.cli", "gate", "--base", "HEAD", "test_demo.py"]
+    command = [sys.executable, "-m", "harness.commands.cli", "gate", "--base", "HEAD", "test_demo.py"]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
     with subprocess.Popen(command, cwd=project.path, env=environment, stderr=subprocess.PIPE, text=True) as running:
         deadline = time.monotonic() + 60

@@ -17,9 +17,10 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harness import peers, trials
+from harness.commands.selfcheck import other_rules, trials
+from harness.commands.selfcheck.noisy_neighbours import Crowd
+from harness.commands.selfcheck.trials import Plan, Trial, thinned
 from harness.core.errors import ConfigError
-from harness.crowd import Crowd
 from harness.judge.stop_rule import bound
 from harness.machine import fingerprint
 from harness.machine.child import Child
@@ -29,7 +30,6 @@ from harness.machine.worker import Job
 from harness.measure.latency.cpu_pairs import Replicate, Slowed, measure
 from harness.measure.latency.wall_clock import timed
 from harness.store.records import write_text
-from harness.trials import Plan, Trial, thinned
 
 QUICK = 6  # trials
 CALLS = 20_000  # of the no-op session
@@ -87,7 +87,7 @@ def rates(done: Sequence[Trial], wanted: Wanted) -> list[Rate]:
         (f"quantgate: {word}", counts["regressed"], total),
         ("quantgate: inconclusive", counts["inconclusive"], total),
     ]
-    for name, rule in peers.RULES.items():
+    for name, rule in other_rules.RULES.items():
         hits = sum(rule(one.baseline[0].samples_ms, one.candidate[0].samples_ms, wanted.limit) for one in done)
         found.append((f"{name}: {word}", hits, total))
     return found

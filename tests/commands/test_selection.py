@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import ConfigError
-from harness.selection import selector
+from harness.commands.selection import selector
 
 CELLS = ("yolo26n-int8-onnxruntime-cpu", "yolo26n-int8-dynamic-litert-cpu", "yolo26n~e2e-fp32-torch-cpu")
 

@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import conclusion
 from harness.commands.base import Exit
-from harness.conclusion import NOTHING
+from harness.commands.gate import exit_code
+from harness.commands.gate.exit_code import NOTHING
+from harness.commands.gate.interpreter import BaseFailed, call, environment, last_words
 from harness.core.errors import CellError, ConfigError
-from harness.environments import BaseFailed, call, environment, last_words
 from harness.store import results, worktree
 from harness.store.base_revision import Base
 
@@ -191,7 +191,7 @@ def _judge(wanted: Wanted, base: Base, folder: Path) -> Exit:
     found = sorted(set(kept.glob("runs/*/results.json")) - runs)
     now = results.load(found[-1]) if found and ended in (0, 1) else NOTHING
     then = results.load(Path(base.results, "results.json")) if base.results else NOTHING
-    code = conclusion.code(ended, now, then, wanted.inconclusive_fails, wanted.allow_removed)
-    said = conclusion.lines(now, then) if now.cells or ended in (0, 1) else ()
+    code = exit_code.code(ended, now, then, wanted.inconclusive_fails, wanted.allow_removed)
+    said = exit_code.lines(now, then) if now.cells or ended in (0, 1) else ()
     print("\n".join([*said, f"gate: {code.name.lower()} (exit {code.value}) against {base.title}"]))
     return code

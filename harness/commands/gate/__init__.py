@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     import signal
     import sys
 
-    from harness import gate
+    from harness.commands.gate import run as gate
 
     wanted = gate.Wanted(
         options.base, tuple(options.suites) or ("suites",),

@@ -21,7 +21,13 @@ class Crowd:
 
     def __enter__(self) -> Crowd:
         for number in range(self._count):
-            command = [sys.executable, "-m", "harness.crowd", str(os.getpid()), str(number)]
+            command = [
+                sys.executable,
+                "-m",
+                "harness.commands.selfcheck.noisy_neighbours",
+                str(os.getpid()),
+                str(number),
+            ]
             self._processes.append(subprocess.Popen(command))
         return self
 
@@ -34,7 +40,7 @@ class Crowd:
 
 
 def main() -> None:
-    """`python -m harness.crowd PARENT_PID NUMBER`"""
+    """`python -m harness.commands.selfcheck.noisy_neighbours PARENT_PID NUMBER`"""
     die_with_parent(int(sys.argv[1]))
     draw = random.Random(f"{sys.argv[2]} {time.time()}")
     big = bytearray(64 << 20)  # more than a core's share of the last cache

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from harness import crosscheck, peers, selfcheck
-from harness.cli import main
+from harness.commands.cli import main
+from harness.commands.selfcheck import other_rules, parallel_runs
+from harness.commands.selfcheck import rates as selfcheck
+from harness.commands.selfcheck.rates import Wanted, rates
+from harness.commands.selfcheck.trials import Trial
 from harness.machine.noise import Interference
 from harness.measure.latency.cpu_pairs import Replicate
-from harness.selfcheck import Wanted, rates
-from harness.trials import Trial
 
 QUIET = Interference(0.0, 0.0, 0.0)
 SAME, SLOWER = [1.0, 1.1, 0.9, 1.05] * 10, [1.5, 1.6, 1.4, 1.55] * 10
 
 
-@pytest.mark.parametrize("rule", peers.RULES.values(), ids=peers.RULES)
+@pytest.mark.parametrize("rule", other_rules.RULES.values(), ids=other_rules.RULES)
 def test_every_peer_s_rule_sees_half_as_much_again_and_nothing_in_the_same_samples(rule):
     assert rule(SAME, SLOWER, 0.05)
     assert not rule(SAME, SAME, 0.05)
@@ -46,7 +47,7 @@ def test_recording_costs_less_than_two_microseconds_a_call():
 
 def test_overlaps_are_counted_where_a_timed_section_takes_part():
     spans = [("heavy", 0, 5), ("heavy", 1, 4), ("timed", 5, 6), ("timed", 5.5, 7)]
-    assert crosscheck.overlaps([{"kind": k, "start": s, "end": e} for k, s, e in spans]) == 1
+    assert parallel_runs.overlaps([{"kind": k, "start": s, "end": e} for k, s, e in spans]) == 1
 
 
 def test_a_quick_check_runs_real_processes_and_keeps_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import ConfigError
-from harness.suitefile import find, line
+from harness.commands.suite_files import find, line
 
 TEXT = 'from harness import Suite, matrix\nSUITE = Suite("{}", "d", matrix("yolo26n", "{}", "onnxruntime"))\n'
 

@@ -33,34 +33,34 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness import selfcheck
+    from harness.commands.selfcheck import rates
     from harness.inputs import sources
 
     console = Console()
     cache = sources.cache_folder()
     backends = tuple(filter(None, options.backends.split(",")))
     if options.kind in ("overhead", "interference"):
-        from harness import crosscheck
+        from harness.commands.selfcheck import parallel_runs
 
         if options.kind == "overhead":
-            found = selfcheck.overhead()
+            found = rates.overhead()
             lines = [f"{name}: {value:.2f} µs a call" for name, value in found.items()]
         else:
-            found, overlaps = crosscheck.shifts(
+            found, overlaps = parallel_runs.shifts(
                 backends or ("onnxruntime", "openvino"), 1 if options.quick else 3, cache
             )
             lines = [f"{cell}: {value:+.2%}" for cell, value in found.items()]
             lines.append(f"timed sections that met anything else: {overlaps}")
-        console.print("\n".join([selfcheck.command(), *lines]), highlight=False)
-        selfcheck.write(options.out, {"kind": options.kind, "found": found, "lines": lines})
+        console.print("\n".join([rates.command(), *lines]), highlight=False)
+        rates.write(options.out, {"kind": options.kind, "found": found, "lines": lines})
         return Exit.FINE
     injects = options.kind == "power"
-    wanted = selfcheck.Wanted(
-        options.kind, selfcheck.QUICK if options.quick else options.trials, options.limit / 100, options.neighbours,
+    wanted = rates.Wanted(
+        options.kind, rates.QUICK if options.quick else options.trials, options.limit / 100, options.neighbours,
         options.jobs, options.inject / 100 if injects else 0, injects and options.sleep,
         options.wall or (injects and options.sleep), backends, options.baselines, options.out,
     )  # fmt: skip
-    done = selfcheck.run(wanted, cache, console.print)
-    console.print(selfcheck.rate_table(selfcheck.rates(done, wanted), selfcheck.command()))
+    done = rates.run(wanted, cache, console.print)
+    console.print(rates.rate_table(rates.rates(done, wanted), rates.command()))
     console.print(f"everything: {options.out}", highlight=False)
     return Exit.FINE

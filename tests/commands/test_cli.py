@@ -8,11 +8,12 @@ import sys
 
 import pytest
 
-from harness import ConfigError, Unavailable, __version__, doctor
+from harness import ConfigError, Unavailable, __version__
 from harness.backends.registry import BACKENDS
-from harness.cli import main, parser
 from harness.commands import NAMES
 from harness.commands.base import Exit
+from harness.commands.cli import main, parser
+from harness.commands.doctor import tables
 from harness.core.errors import CellError
 
 COMMANDS = [*([name] for name in NAMES), *(["baseline", action] for action in ("list", "show", "accept", "prune"))]
@@ -59,7 +60,7 @@ def test_doctor_tells_every_backend_the_machine_and_its_folders(capsys, monkeypa
 
 def test_the_console_script_is_installed():
     shown = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "harness.commands.cli", "--version"], capture_output=True, text=True, check=True
     )
     assert shown.stdout == f"quantgate {__version__}\n"
 
@@ -85,19 +86,19 @@ def test_help_teaches_by_an_example_that_parses(capsys, command):
     ],
 )
 def test_what_goes_wrong_is_told_and_never_reads_as_a_regression(capsys, monkeypatch, error, code, said):
-    monkeypatch.setattr(doctor, "machine_table", lambda: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(tables, "machine_table", lambda: (_ for _ in ()).throw(error))
     assert main(["doctor"]) == code
     assert capsys.readouterr().err.endswith(said)
 
 
 def test_an_interruption_is_no_traceback_and_no_regression(capsys, monkeypatch):
-    monkeypatch.setattr(doctor, "machine_table", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(tables, "machine_table", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     assert main(["doctor"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_reader_that_has_seen_enough_is_no_regression():
-    command = f"set -o pipefail; {sys.executable} -m harness.cli doctor | true"
+    command = f"set -o pipefail; {sys.executable} -m harness.commands.cli doctor | true"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (Exit.INFRASTRUCTURE, "")
 
@@ -107,7 +108,7 @@ def test_help_starts_quickly_and_imports_no_runtime(arguments):
     """As below, of a whole command line."""
     program = f"""
 import sys, time
-from harness.cli import main
+from harness.commands.cli import main
 try:
     main({arguments})
 except SystemExit:

@@ -10,7 +10,7 @@ import pytest
 from builders import sha
 from demoproject import FP32, LOOSE, Demo
 
-from harness.cli import main
+from harness.commands.cli import main
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness import doctor
+    from harness.commands.doctor import tables
 
     console = Console()
-    console.print(doctor.machine_table())
-    console.print(doctor.ability_table(doctor.abilities()))
+    console.print(tables.machine_table())
+    console.print(tables.ability_table(tables.abilities()))
     return Exit.FINE

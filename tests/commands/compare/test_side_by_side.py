@@ -9,7 +9,7 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness import Gate, Suite
-from harness.cli import main
+from harness.commands.cli import main
 from harness.store import baselines
 from harness.store.records import Record
 from harness.store.results import gather, plan_of, to_json

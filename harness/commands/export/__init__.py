@@ -46,16 +46,16 @@ def run(options: argparse.Namespace) -> Exit:
 
     from rich.console import Console
 
-    from harness import cards, suitefile
+    from harness.commands import suite_files
+    from harness.commands.export import model_card, readme
     from harness.inputs import sources
     from harness.inputs.finder import Settings
     from harness.measure.runner import Runner
-    from harness.report import exported
 
     target: Path = options.output
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise ConfigError(f"{target} is there already; name a folder that is not, or remove it")
-    suite, home, cell = suitefile.find(options.cell, options.suite)
+    suite, home, cell = suite_files.find(options.cell, options.suite)
     last = _last(options.results, suite.name, cell.id)
     weights, data = (tuple(sources.folders_in(name)) for name in ("QUANTGATE_WEIGHTS", "QUANTGATE_DATA"))
     console = Console()
@@ -63,14 +63,14 @@ def run(options: argparse.Namespace) -> Exit:
         settings = Settings(Path(folder), sources.cache_folder(), weights=weights, data=data)
         runner = Runner(settings, lambda label, progress: status.update(label))
         inputs, seen = runner.look(suite, home, cell)
-    known = cards.card(suite, cell, inputs.artifact, inputs.provenance, seen, last)
+    known = model_card.card(suite, cell, inputs.artifact, inputs.provenance, seen, last)
     scratch = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         scratch.mkdir(parents=True)
         for name in known["files"]:
             shutil.copyfile(Path(inputs.artifact.path).parent / name, scratch / name)
         (scratch / "card.json").write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
-        (scratch / "README.md").write_text(exported.readme(known, cell))
+        (scratch / "README.md").write_text(readme.readme(known, cell))
         os.replace(scratch, target)
     except OSError as error:
         raise ConfigError(f"{target} cannot be written: {error.strerror}; name another folder with -o") from None

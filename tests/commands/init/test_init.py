@@ -14,8 +14,9 @@ import pytest
 import yaml
 from demoproject import Demo
 
-from harness import Suite, starter
-from harness.cli import main
+from harness import Suite
+from harness.commands.cli import main
+from harness.commands.init import scaffold
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 
 SUITE, WORKFLOW = "suites/starter/test_starter.py", ".github/workflows/quantgate.yml"
@@ -65,13 +66,13 @@ def test_the_suite_is_of_bundled_files_and_of_runtimes_that_are_here(repository:
     suite: Suite = runpy.run_path(str(repository / SUITE))["SUITE"]
     assert {cell.model for cell in suite.cells} <= set(BUNDLED_WEIGHTS)
     assert set(suite.datasets) <= set(BUNDLED_DATA)
-    assert {cell.backend for cell in suite.cells} == set(starter.installed())
+    assert {cell.backend for cell in suite.cells} == set(scaffold.installed())
     assert {cell.precision for cell in suite.cells} == {"fp32", "int8"}
 
 
 def test_a_runtime_that_is_not_here_is_in_neither_file(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starter, "QUICK", ("onnxruntime", "tensorrt"))
-    monkeypatch.setattr(starter, "_runs", lambda backend, precision: backend == "onnxruntime")
+    monkeypatch.setattr(scaffold, "QUICK", ("onnxruntime", "tensorrt"))
+    monkeypatch.setattr(scaffold, "_runs", lambda backend, precision: backend == "onnxruntime")
     main(["init"])
     assert "tensorrt" not in (repository / SUITE).read_text()
     assert workflow(repository)["env"]["QUANTGATE"].startswith("quantgate==")
@@ -94,7 +95,7 @@ def test_the_workflow_may_only_read_and_runs_no_code_of_a_fork_with_secrets(repo
     assert "secrets." not in text
     steps = [step.get("run", "") for step in content["jobs"]["gate"]["steps"]]
     assert not any("${{" in step for step in steps), "no expression is pasted into a script"
-    assert any("--qg-require-backends " + ",".join(starter.installed()) in step for step in steps)
+    assert any("--qg-require-backends " + ",".join(scaffold.installed()) in step for step in steps)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +141,8 @@ def test_ci_installs_what_runs_here_or_says_that_it_cannot(
     monkeypatch.setattr(
         importlib.metadata, "distribution", lambda name: Distribution() if name == "quantgate" else known(name)
     )
-    assert re.fullmatch(expected, starter.requirement("openvino"))
-    assert ("git+https://…" in list(starter.write(repository))[-1]) is not findable
+    assert re.fullmatch(expected, scaffold.requirement("openvino"))
+    assert ("git+https://…" in list(scaffold.write(repository))[-1]) is not findable
 
 
 def test_a_folder_elsewhere_without_git(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,14 +30,16 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
-    from harness import compare
+    from harness.commands.compare import side_by_side
     from harness.core.suite import FAILING
     from harness.report.common.tables import draw, fitted
     from harness.report.terminal.messages import LOUD
 
-    rows = compare.compare(compare.load(options.a), compare.load(options.b), compare.gates(options.b))
+    rows = side_by_side.compare(
+        side_by_side.load(options.a), side_by_side.load(options.b), side_by_side.gates(options.b)
+    )
     console = Console()
-    for part in draw(fitted(compare.sheet(rows), console.width), console.width):
+    for part in draw(fitted(side_by_side.sheet(rows), console.width), console.width):
         console.print(part)
     for row in rows:
         if row.detail:
