@@ -1,4 +1,6 @@
-"""Make the frozen reference network of `harness/measure/latency/references.py` for every runtime. Run once; the files are committed.
+"""Make the frozen network of `harness/measure/latency/references.py` for every runtime.
+
+Run once; the files are committed.
 
     python bench/reference.py
 

@@ -164,7 +164,7 @@ def python_path(places: Places) -> str:
     """PYTHONPATH of the base: what lies in the repository is its own, and so is a quantgate that is developed there."""
     named = [Path(os.path.abspath(entry)) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     entries = [places.of_base(entry) if entry.is_relative_to(places.top) else entry for entry in named]
-    developed = [places.tree] if (places.tree / "harness" / "plugin.py").exists() else []
+    developed = [places.tree] if (places.tree / "harness" / "__init__.py").exists() else []
     return os.pathsep.join(map(str, dict.fromkeys([*developed, *entries])))
 
 

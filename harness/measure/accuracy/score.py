@@ -38,7 +38,7 @@ class Scored:
     per_class: dict[str, float | None]
     instances: dict[str, int]  # objects of the data set by class
     resampled: dict[str, list[float]]  # metrics in the resamples of the data set, to six digits
-    detections_file: str  # their digest
+    detections: str  # their digest
     executed: dict[str, int]
     unknown: tuple[str, ...]  # classes of the data set that the model does not know; they score 0
     infer_s: float  # seconds inside the runtime, for the whole data set

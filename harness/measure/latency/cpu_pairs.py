@@ -57,7 +57,7 @@ class Replicate:
     wall: Mapping[str, float]
     levels: Mapping[str, float]  # log of a reference's own CPU time in ns, a turn: the state of the machine
     repeats: Mapping[str, int]  # of each reference, to last as long as the target
-    noise: Interference  # of the machine, while the pairs ran
+    interference: Interference  # of the machine, while the pairs ran
     samples_ms: Sequence[float] = field(default=(), repr=False)  # wall clock of the target's calls
 
 

@@ -52,7 +52,7 @@ class Section:
     undecided: Sequence[Group]
     unavailable: Sequence[Group]
     notes: Sequence[Group]
-    heatmap: Heat | None
+    heat: Heat | None
     losses: Sequence[Loss]
     unpictured: Sequence[str]  # why cells have no pictures
     past: Past
@@ -99,7 +99,8 @@ def sections(read: Recorded, folder: Path, history: Path | None) -> list[Section
             Section(
                 suite["name"], suite["file"], suite["threads"], _images(cells), cells,
                 chart_rows.rows(cells, gates, first), gates, findings.findings(cells, gates, first),
-                findings.undecided(cells), findings.unavailable(cells), findings.notes(cells), heatmap.heat(cells, first),
+                findings.undecided(cells), findings.unavailable(cells), findings.notes(cells),
+                heatmap.heat(cells, first),
                 losses(cells, galleries, first),
                 list(dict.fromkeys(gallery.missing for gallery in galleries if gallery.missing)),
                 past.of_suite(history, cells, read.environment, first), versions(cells), hashes(cells),
