@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands.selfcheck import trials
-from harness.core.cell import Decoding
-from harness.core.suite import Suite
+from harness.core.suite import Decoding, Suite
 from harness.inputs.finder import Finder, Settings
 from harness.inputs.sources import cache_folder
 from harness.machine.child import Child

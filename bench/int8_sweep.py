@@ -24,8 +24,8 @@ import platformdirs
 from rich.console import Console
 from rich.table import Table
 
-from harness.core.cell import Decoding
-from harness.core.suite import Cell
+from harness.core.cell import Cell
+from harness.core.suite import Decoding
 from harness.inputs.artifact_cache import Cache
 from harness.inputs.datasets.loading import Dataset
 from harness.inputs.pixels import read_image

@@ -19,8 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import Suite
-from harness.core.cell import Qat
-from harness.core.suite import Cell
+from harness.core.cell import Cell, Qat
 from harness.inputs.datasets.loading import load_calibration
 from harness.inputs.finder import Settings
 from harness.inputs.pixels import read_image

@@ -17,7 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.commands.selfcheck.rates import read_baselines
-from harness.core.suite import Cell, Measurement
+from harness.core.cell import Cell
+from harness.core.measurement import Measurement
 from harness.judge import latency
 from harness.judge.stop_rule import LOOKS
 from harness.measure.latency.cpu_pairs import Replicate

@@ -1,8 +1,10 @@
 """quantgate: a gate for quantized object detectors. This is what a suite file imports; it loads no runtime."""
 
-from harness.core.cell import Calibration, Decoding, Model, Qat
+from harness.core.cell import Cell, Model, Qat
 from harness.core.errors import ConfigError, Unavailable
-from harness.core.suite import Cell, Gate, Measurement, Suite, Verdict
+from harness.core.measurement import Measurement
+from harness.core.suite import Calibration, Decoding, Gate, Suite
+from harness.core.verdict import Verdict
 from harness.matrix import matrix
 
 __all__ = [

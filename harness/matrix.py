@@ -8,11 +8,11 @@ from os import PathLike, fspath
 from pathlib import PurePath
 
 from harness.backends.registry import GPU_ONLY, backend_names
-from harness.core.cell import LAYOUTS, Model, Qat
+from harness.core.cell import Cell, Model, Qat
 from harness.core.errors import ConfigError, nearest
-from harness.core.suite import Cell
 from harness.recipes.ready import SUFFIXES
 from harness.recipes.registry import PRECISIONS, recipe_names
+from harness.tasks.base import LAYOUTS
 
 HEADS = ("", *LAYOUTS)
 """What may stand behind a model's name: YOLO26's end-to-end head, or the family of a ready file that tells it not."""

@@ -14,7 +14,8 @@ import numpy as np
 import yaml
 from hypothesis import settings
 
-from harness.core.suite import Cell, Measurement
+from harness.core.cell import Cell
+from harness.core.measurement import Measurement
 from harness.inputs.artifact_cache import BuildJob
 from harness.inputs.datasets.loading import Dataset, Image, load_calibration
 from harness.inputs.pixels import read_image

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError, Unavailable
-from harness.core.suite import Cell
 from harness.inputs.artifact_cache import Cache
 from harness.machine.worker import Channel, Job
 

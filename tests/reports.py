@@ -13,7 +13,8 @@ from builders import detections
 from PIL import Image
 
 from harness import Gate, Suite, Verdict
-from harness.core.suite import Cell, Measurement
+from harness.core.cell import Cell
+from harness.core.measurement import Measurement
 from harness.inputs.datasets.base import load_image
 from harness.inputs.datasets.coco import to_coco
 from harness.inputs.datasets.loading import Dataset

@@ -10,7 +10,9 @@ from typing import Any
 from builders import measurement
 from rich.console import Console, RenderableType
 
-from harness.core.suite import Cell, Status, Verdict
+from harness.core.cell import Cell
+from harness.core.status import Status
+from harness.core.verdict import Verdict
 from harness.report.common.tables import Sheet, draw, fitted
 from harness.store.results import CellResult, Plan
 

@@ -26,7 +26,7 @@ from pages import PAGES, ROOT, Block, Page
 import harness
 from harness.commands.cli import parser
 from harness.core.metrics import METRICS
-from harness.core.suite import SEVERITY
+from harness.core.status import SEVERITY
 from harness.recipes.registry import PRECISIONS
 from harness.store.results import SCHEMA_FILE
 

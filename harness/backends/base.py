@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.cell import Cell
 from harness.core.errors import Unavailable
-from harness.core.suite import Artifact, Cell
+from harness.core.measurement import Artifact
 
 Tensor = NDArray[np.generic]
 

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from harness.backends import macs
 from harness.backends.base import Tensor, described, require, require_cpu
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError, first_line
-from harness.core.suite import Artifact, Cell
+from harness.core.measurement import Artifact
 from harness.tasks.outputs import layout_of
 
 TYPES = {"float32": "f32", "float16": "f16", "int8": "i8", "uint8": "i8", "int16": "i16"}

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from harness import __version__
 from harness.backends.base import Tensor, require_cpu
-from harness.core.suite import Artifact, Cell
+from harness.core.cell import Cell
+from harness.core.measurement import Artifact
 
 REFERENCE = "network.json"  # of `references.py`
 

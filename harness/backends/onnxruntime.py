@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from harness.backends import macs
 from harness.backends.base import Tensor, require, require_cpu
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError, Unavailable
-from harness.core.suite import Artifact, Cell
+from harness.core.measurement import Artifact
 
 PROVIDERS = {"cpu": "CPUExecutionProvider"}
 CONVOLUTIONS = ("Conv", "FusedConv", "NhwcFusedConv", "QLinearConv", "ConvInteger")

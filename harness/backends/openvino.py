@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from harness.backends import macs
 from harness.backends.base import Tensor, require, require_cpu
+from harness.core.cell import Cell
 from harness.core.errors import Unsupported
-from harness.core.suite import Artifact, Cell
+from harness.core.measurement import Artifact
 from harness.machine.fingerprint import cpu_flags
 
 CONVOLUTIONS = ("Convolution", "GroupConvolution")

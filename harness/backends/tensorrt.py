@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from harness.backends import cuda, trt_layers
 from harness.backends.base import Tensor, require
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError, Unavailable
-from harness.core.suite import Artifact, Cell
+from harness.core.measurement import Artifact
 
 EXTRA = "tensorrt"
 MAGIC = b"ftrt"  # how a serialized engine begins

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from harness.backends import torch_work
 from harness.backends.base import Tensor, require
+from harness.core.cell import Cell
 from harness.core.errors import Unavailable, Unsupported
-from harness.core.suite import Artifact, Cell
+from harness.core.measurement import Artifact
 from harness.machine.fingerprint import cpu_flags, isa
 
 COMPILED = ".pt2"  # suffix of AOTInductor packages

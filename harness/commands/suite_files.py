@@ -7,8 +7,9 @@ import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError, nearest
-from harness.core.suite import Cell, Suite
+from harness.core.suite import Suite
 
 
 def find(name: str, place: Path) -> tuple[Suite, Path, Cell]:

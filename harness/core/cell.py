@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 from os import PathLike
-from typing import Literal
 
 from harness.core.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The images that static int8 is calibrated on. All of it is in the artifact's key and in the results."""
-
-    images: int = 64  # how many; fewer are an error
-    data: str = ""  # a data set, a folder or a .txt list of images; empty: the train split of the suite's data set
-    order: Literal["id", "random"] = "id"  # which of them: the first by image id, or a draw by `seed`
-    seed: int = 0
-    allow_overlap: bool = False  # scored images may be among them, with a note in the table
-
-    def __post_init__(self) -> None:
-        if self.images < 1:
-            raise ConfigError(f"{self}: calibrate on one image or more")
-        if self.order not in ("id", "random"):
-            raise ConfigError(f"{self}: order is 'id' or 'random'")
 
 
 @dataclass(frozen=True)
@@ -51,25 +34,39 @@ class Model:
     qat: Qat | None = None  # what its int8-qat cells are made by
 
 
-@dataclass(frozen=True)
-class Decoding:
-    """Post-processing thresholds, the same for every backend."""
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One point of a suite's matrix."""
 
-    conf: float = 0.001  # keep candidates above this score
-    iou: float = 0.7  # NMS overlap, intersection over union
-    max_det: int = 300  # detections kept per image
+    model: str  # stem of the weights; ":HEAD" selects YOLO26's end-to-end head, or names the family of a ready file
+    precision: str  # fp32, bf16, fp16, int8, …, "ready" for a file as it is; "int8:NAME" names another recipe
+    backend: str  # torch, onnxruntime, openvino, …
+    device: str = "cpu"
+    imgsz: int = 640  # side of the square network input, pixels
+    batch: int = 1  # images per inference call
+    tag: str = ""  # image size and batch where the suite has more than one of them
+    weights: str = field(default="", compare=False)  # path or name as declared; empty: the model's name
+    qat: Qat | None = field(default=None, compare=False)  # how int8-qat is trained
 
+    @property
+    def id(self) -> str:
+        """Test id, table key and file stem: `yolo26n-int8-onnxruntime-cpu`."""
+        parts = [self.model, self.precision, self.backend, self.device, self.tag]
+        return "-".join(part for part in parts if part).replace(":", "~")
 
-Task = Literal["detect", "segment", "pose"]
-"""What a model finds beside boxes: nothing, masks, key points. Ultralytics' names."""
+    def __str__(self) -> str:
+        return self.id
 
-TASKS: tuple[Task, ...] = Task.__args__  # type: ignore[attr-defined]
+    @property
+    def family(self) -> str:
+        """The precision without its recipe: `int8:entropy` → `int8`."""
+        return self.precision.partition(":")[0]
 
-Layout = Literal["raw", "e2e", "yolov5", "yolox"]
-"""`raw`: [N, 4 + classes, anchors], centre-size boxes (YOLOv8, YOLO11, YOLO26 one-to-many); needs NMS.
-`e2e`: [N, max_det, 6], corner boxes, score, class (YOLO26 end to end).
-`yolov5`: [N, anchors, 5 + classes], centre-size boxes, objectness, class scores; three anchors a cell.
-`yolox`: the same columns, one anchor a cell, boxes relative to their cell (YOLOX exported without decoding); its input
-is BGR in 0–255. It is letterboxed centred as every family here, where YOLOX's own demo pads right and below."""
+    @property
+    def head(self) -> str:
+        """What stands behind the model's name: `e2e`, a family of a ready file, or nothing."""
+        return self.model.partition(":")[2]
 
-LAYOUTS: tuple[Layout, ...] = Layout.__args__  # type: ignore[attr-defined]
+    def sibling(self, precision: str) -> Cell:
+        """The same cell at another precision."""
+        return dataclasses.replace(self, precision=precision)

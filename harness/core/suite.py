@@ -2,75 +2,41 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any, Literal
+from typing import Literal
 
-from harness.core.cell import Calibration, Decoding, Qat
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError, nearest
 from harness.core.metrics import GATED, METRICS, RELATIVE
-
-Status = Literal[
-    "error",
-    "regressed",
-    "missed",
-    "missing",
-    "incomparable",
-    "no-baseline",
-    "inconclusive",
-    "unavailable",
-    "unchanged",
-    "met",
-    "improved",
-]
-
-SEVERITY: tuple[Status, ...] = Status.__args__  # type: ignore[attr-defined]
-"""Worst first; a cell's status is the worst of its verdicts."""
-
-FAILING: frozenset[Status] = frozenset({"error", "regressed", "missed", "missing"})
-"""What makes pytest fail without any option."""
-
-Against = Literal["baseline", "fp32", "limit"]
+from harness.core.verdict import Against
 
 
-@dataclass(frozen=True, order=True)
-class Cell:
-    """One point of a suite's matrix."""
+@dataclass(frozen=True)
+class Calibration:
+    """The images that static int8 is calibrated on. All of it is in the artifact's key and in the results."""
 
-    model: str  # stem of the weights; ":HEAD" selects YOLO26's end-to-end head, or names the family of a ready file
-    precision: str  # fp32, bf16, fp16, int8, …, "ready" for a file as it is; "int8:NAME" names another recipe
-    backend: str  # torch, onnxruntime, openvino, …
-    device: str = "cpu"
-    imgsz: int = 640  # side of the square network input, pixels
-    batch: int = 1  # images per inference call
-    tag: str = ""  # image size and batch where the suite has more than one of them
-    weights: str = field(default="", compare=False)  # path or name as declared; empty: the model's name
-    qat: Qat | None = field(default=None, compare=False)  # how int8-qat is trained
+    images: int = 64  # how many; fewer are an error
+    data: str = ""  # a data set, a folder or a .txt list of images; empty: the train split of the suite's data set
+    order: Literal["id", "random"] = "id"  # which of them: the first by image id, or a draw by `seed`
+    seed: int = 0
+    allow_overlap: bool = False  # scored images may be among them, with a note in the table
 
-    @property
-    def id(self) -> str:
-        """Test id, table key and file stem: `yolo26n-int8-onnxruntime-cpu`."""
-        parts = [self.model, self.precision, self.backend, self.device, self.tag]
-        return "-".join(part for part in parts if part).replace(":", "~")
+    def __post_init__(self) -> None:
+        if self.images < 1:
+            raise ConfigError(f"{self}: calibrate on one image or more")
+        if self.order not in ("id", "random"):
+            raise ConfigError(f"{self}: order is 'id' or 'random'")
 
-    def __str__(self) -> str:
-        return self.id
 
-    @property
-    def family(self) -> str:
-        """The precision without its recipe: `int8:entropy` → `int8`."""
-        return self.precision.partition(":")[0]
+@dataclass(frozen=True)
+class Decoding:
+    """Post-processing thresholds, the same for every backend."""
 
-    @property
-    def head(self) -> str:
-        """What stands behind the model's name: `e2e`, a family of a ready file, or nothing."""
-        return self.model.partition(":")[2]
-
-    def sibling(self, precision: str) -> Cell:
-        """The same cell at another precision."""
-        return dataclasses.replace(self, precision=precision)
+    conf: float = 0.001  # keep candidates above this score
+    iou: float = 0.7  # NMS overlap, intersection over union
+    max_det: int = 300  # detections kept per image
 
 
 @dataclass(frozen=True)
@@ -208,65 +174,3 @@ def _check_names(where: str, gate: Gate, cells: Sequence[Cell]) -> None:
         for name in wanted:
             if name not in known:
                 raise ConfigError(f"{where}: no cell of the suite has {axis} {name!r}; {nearest(name, known)}")
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """The built file(s) of a cell in the cache."""
-
-    path: str  # the file or folder that the runtime opens
-    key: str  # hash of everything that shaped it
-    size_bytes: int  # what a deployment ships: all its files
-    meta: Mapping[str, Any] = field(default_factory=dict)  # names, layout, recipe, versions, weights hash
-    built: bool = False  # True when this run built it, False when it came from the cache
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What was observed for a cell. A baseline is a committed measurement, not another type."""
-
-    cell: Cell
-    metrics: Mapping[str, float | None] = field(default_factory=dict)  # None: defined, but nothing to measure
-    per_class: Mapping[str, float | None] = field(default_factory=dict)  # AP by class name
-    instances: Mapping[str, int] = field(default_factory=dict)  # objects of the scored data by class name
-    samples: Mapping[str, Sequence[float]] = field(default_factory=dict)  # raw values, e.g. milliseconds per call
-    executed: Mapping[str, int] = field(default_factory=dict)  # multiply-accumulates by the type they executed in
-    provenance: Mapping[str, Any] = field(default_factory=dict)  # hashes, recipe, versions, data, decoding
-    timings: Mapping[str, float] = field(default_factory=dict)  # seconds per phase
-    notes: Sequence[str] = ()  # what a reader of the table must know
-    failure: tuple[Status, str] | None = None  # ("error" | "unavailable", reason) instead of metrics
-
-    def merged(self, other: Measurement) -> Measurement:
-        """The phases of one cell as one measurement; the worse failure wins."""
-        failures = sorted(filter(None, (self.failure, other.failure)), key=lambda f: SEVERITY.index(f[0]))
-        return Measurement(
-            cell=self.cell,
-            metrics={**self.metrics, **other.metrics},
-            per_class={**self.per_class, **other.per_class},
-            instances={**self.instances, **other.instances},
-            samples={**self.samples, **other.samples},
-            executed={**self.executed, **other.executed},
-            provenance={**self.provenance, **other.provenance},
-            timings={k: self.timings.get(k, 0) + other.timings.get(k, 0) for k in {**self.timings, **other.timings}},
-            notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
-            failure=failures[0] if failures else None,
-        )
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One gate applied to one cell."""
-
-    metric: str
-    against: Against
-    status: Status
-    observed: float | None
-    reference: float | None  # the baseline's or the fp32 sibling's value; None for a fixed limit
-    expected: str  # the limit in words: "≥ 0.4165"
-    detail: str = ""  # why, where the numbers alone do not say it
-    interval: tuple[float, float] | None = None  # of `observed`, `reference` taken as exact; None: none is known
-
-
-def worst(statuses: Sequence[Status]) -> Status:
-    """The worst of `statuses`; a cell without gates has nothing to miss and is `met`."""
-    return min(statuses, key=SEVERITY.index, default="met")

@@ -6,8 +6,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-from harness.core.cell import Calibration
 from harness.core.errors import ConfigError
+from harness.core.suite import Calibration
 from harness.inputs.datasets.loading import Dataset, overlap
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.backends.registry import backend
+from harness.core.cell import Cell
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
-from harness.core.suite import Artifact, Cell, Suite
+from harness.core.measurement import Artifact
+from harness.core.suite import Suite
 from harness.inputs import calibration, sources
 from harness.inputs.artifact_cache import Cache, RunJob, Training, digest
 from harness.inputs.datasets.loading import Dataset, load_calibration, load_scored, overlap

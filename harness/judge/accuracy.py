@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
-from harness.core.suite import Measurement, Status, Suite
+from harness.core.measurement import Measurement
+from harness.core.status import Status
+from harness.core.suite import Suite
 from harness.judge.paired import CONFIDENCE, Change, change
 from harness.measure.accuracy.bootstrap import PARTS
 

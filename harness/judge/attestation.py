@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.core.suite import Cell
+from harness.core.cell import Cell
 
 CONTRADICTED = 0.5
 """A cell is named wrongly where less than this share of its work ran in the promised type."""

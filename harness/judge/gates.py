@@ -6,8 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.core.measurement import Measurement
 from harness.core.metrics import GATED, METRICS, RELATIVE, STORED, Phase
-from harness.core.suite import Against, Gate, Measurement, Status, Verdict
+from harness.core.status import Status
+from harness.core.suite import Gate
+from harness.core.verdict import Against, Verdict
 from harness.judge import accuracy
 
 EXACT = 1e-9  # two decimals that should be equal; far below any difference of interest

@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from harness.core.suite import Gate, Measurement, Status, Verdict
+from harness.core.measurement import Measurement
+from harness.core.status import Status
+from harness.core.suite import Gate
+from harness.core.verdict import Verdict
 from harness.judge import stop_rule
 from harness.measure.latency.cpu_pairs import Replicate
 from harness.measure.latency.references import NAMES

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands.export.model_card import Look, LookJob
+from harness.core.cell import Cell
 from harness.core.errors import CellError, ConfigError, Unavailable
+from harness.core.measurement import Measurement
 from harness.core.metrics import Phase
-from harness.core.suite import Cell, Measurement, Suite
+from harness.core.suite import Suite
 from harness.inputs.datasets.coco import to_coco
 from harness.inputs.finder import Finder, Inputs, Settings, runnable
 from harness.judge.accuracy import resampled_metrics, resampled_name

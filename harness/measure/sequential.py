@@ -9,7 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from harness.core.suite import Cell, Measurement, Status, Suite, Verdict
+from harness.core.cell import Cell
+from harness.core.measurement import Measurement
+from harness.core.status import Status
+from harness.core.suite import Suite
+from harness.core.verdict import Verdict
 from harness.judge import latency
 from harness.judge.latency import Identity
 from harness.judge.stop_rule import LOOKS

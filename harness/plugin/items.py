@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from harness.core.cell import Cell
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
+from harness.core.measurement import Measurement
 from harness.core.metrics import METRICS, STORED, Phase
-from harness.core.suite import Cell, Gate, Measurement, Suite, Verdict
+from harness.core.suite import Gate, Suite
+from harness.core.verdict import Verdict
 from harness.inputs.finder import runnable
 from harness.judge import latency
 from harness.judge.gates import Baseline, absent, by_processes, judge, say

@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.suite import FAILING, Status, Suite
+from harness.core.status import FAILING, Status
+from harness.core.suite import Suite
 from harness.inputs.finder import Settings
 from harness.measure.runner import Runner
 from harness.report.common.view import View

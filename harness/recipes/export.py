@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends.base import described
-from harness.core.cell import TASKS
+from harness.core.dataset import TASKS
 from harness.core.errors import ConfigError, first_line
 from harness.recipes.base import EXPORT, Inputs, Recipe, Table
 

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from harness.backends.base import require
 from harness.backends.registry import BACKENDS, backend_names, outside
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError, Unavailable, Unsupported
-from harness.core.suite import Cell
 from harness.recipes import export, litert, modelopt, nncf, null, onnx, pt2e, qat, ready, stock, tensorrt
 from harness.recipes.base import Inputs, Recipe, Table
 

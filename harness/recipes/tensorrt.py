@@ -227,7 +227,8 @@ def ready(inputs: Inputs, folder: Path) -> dict[str, Any]:
     Or a graph from elsewhere, compiled as it is: with Q/DQ pairs, in float16, or in float32.
     """
     from harness.backends import tensorrt
-    from harness.core.suite import Artifact, Cell
+    from harness.core.cell import Cell
+    from harness.core.measurement import Artifact
 
     if inputs.weights.suffix == ".onnx":
         graph = folder / "model.onnx"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 
-from harness.core.suite import Status
+from harness.core.status import Status
 from harness.judge.gates import say
 from harness.report.common.view import severity
 from harness.report.terminal.messages import LOUD

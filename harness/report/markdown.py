@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import TypeVar
 
-from harness.core.suite import FAILING, Status, Verdict
+from harness.core.status import FAILING, Status
+from harness.core.verdict import Verdict
 from harness.judge.gates import say
 from harness.report.common.numbers import change, megabytes, milliseconds, number
 from harness.report.common.view import severity

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 from harness.core.errors import ConfigError
-from harness.core.suite import Status
+from harness.core.status import Status
 from harness.report import markdown
 from harness.report.annotations import annotate
 from harness.store.records import write_text

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.errors import ConfigError
+from harness.core.measurement import Measurement
 from harness.core.metrics import TRACED, Phase
-from harness.core.suite import Gate, Measurement
+from harness.core.suite import Gate
 from harness.judge import latency
 from harness.measure.latency.references import NAMES
 from harness.store import baselines

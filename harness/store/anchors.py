@@ -11,8 +11,9 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError
-from harness.core.suite import Cell, Measurement
+from harness.core.measurement import Measurement
 from harness.judge import latency
 from harness.judge.latency import Identity
 from harness.machine.fingerprint import machine_class

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import harness
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError
-from harness.core.suite import Artifact, Cell, Measurement
+from harness.core.measurement import Artifact, Measurement
 from harness.judge import latency
 from harness.judge.gates import Baseline
 from harness.store import results

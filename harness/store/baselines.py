@@ -11,9 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError
+from harness.core.measurement import Measurement
 from harness.core.metrics import STORED, Phase
-from harness.core.suite import Cell, Measurement
 from harness.judge.accuracy import is_resampled
 from harness.judge.gates import Baseline, Incomparable
 from harness.judge.latency import is_gated_sample

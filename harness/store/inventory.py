@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError
-from harness.core.suite import Cell, Measurement, Suite
+from harness.core.measurement import Measurement
+from harness.core.suite import Suite
 from harness.judge import latency
 from harness.store import anchors, baselines, git
 

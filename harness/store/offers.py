@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import ConfigError
+from harness.core.measurement import Measurement
 from harness.core.metrics import STORED
-from harness.core.suite import Measurement
 from harness.judge.gates import Incomparable, say
 from harness.store import accept, baselines, results
 from harness.store.accept import Change

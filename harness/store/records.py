@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from harness.core.cell import Qat
+from harness.core.cell import Cell, Qat
 from harness.core.errors import ConfigError, Unavailable
-from harness.core.suite import Cell, Measurement, Verdict
+from harness.core.measurement import Measurement
+from harness.core.verdict import Verdict
 
 
 def write_text(path: Path, text: str, option: str) -> None:

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError
-from harness.core.suite import Cell, Gate, Measurement, Status, Suite, Verdict, worst
+from harness.core.measurement import Measurement
+from harness.core.status import Status, worst
+from harness.core.suite import Gate, Suite
+from harness.core.verdict import Verdict
 from harness.machine.fingerprint import environment, threads
 from harness.store.records import Record, cell_from_json, verdict_from_json, write_text
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.cell import Decoding, Layout
+from harness.core.suite import Decoding
 from harness.tasks import segment
+from harness.tasks.base import Layout
 from harness.tasks.outputs import STRIDES, Reading
 from harness.tasks.preprocess import fit
 from harness.tasks.segment import Mask

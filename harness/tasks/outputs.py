@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.cell import LAYOUTS, TASKS, Layout, Task
+from harness.core.dataset import TASKS, Task
 from harness.core.errors import ConfigError
+from harness.tasks.base import LAYOUTS, Layout
 
 STRIDES = (8, 16, 32)  # of the three feature maps of all these families
 

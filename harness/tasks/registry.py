@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.core.cell import Task
+from harness.core.dataset import Task
 from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from tflite_files import CLASSES, IMAGE, MACS, SIDE
 
 from harness import Cell, ConfigError, Unavailable
 from harness.backends import litert
-from harness.core.suite import Artifact
+from harness.core.measurement import Artifact
 
 CELL = Cell("model", "ready", "litert", imgsz=SIDE)
 TYPES = {

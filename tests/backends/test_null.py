@@ -10,7 +10,7 @@ from builders import null_weights
 
 from harness import Cell, Unavailable
 from harness.backends import null
-from harness.core.suite import Artifact
+from harness.core.measurement import Artifact
 
 CELL = Cell("model", "fp32", "null", batch=2)
 BATCH = np.zeros((2, 3, 32, 32), np.float32)

@@ -18,7 +18,7 @@ from standins.gpu import Gpu, Status, runtime
 from harness import Cell, ConfigError, Unavailable
 from harness.backends import cuda, tensorrt
 from harness.commands.doctor.tables import abilities
-from harness.core.suite import Artifact
+from harness.core.measurement import Artifact
 from harness.recipes.base import Inputs
 from harness.recipes.tensorrt import engine
 

@@ -11,7 +11,7 @@ import torch
 from harness import Cell, Unavailable
 from harness.backends import torch as backend
 from harness.backends import torch_work
-from harness.core.suite import Artifact
+from harness.core.measurement import Artifact
 from harness.inputs.sources import BUNDLED_WEIGHTS
 from harness.recipes.base import Inputs
 from harness.recipes.export import to_module

@@ -6,7 +6,7 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness import Cell, ConfigError, Gate, Suite, matrix
-from harness.core.suite import FAILING, SEVERITY, worst
+from harness.core.status import FAILING, SEVERITY, worst
 
 
 def suite(**changes):

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import pytest
 from builders import measurement
 
-from harness.core.suite import Gate, Measurement
+from harness.core.measurement import Measurement
+from harness.core.suite import Gate
 from harness.judge import latency
 from harness.judge.latency import Identity
 from harness.machine.noise import Interference

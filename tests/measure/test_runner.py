@@ -9,7 +9,7 @@ import pytest
 from builders import coco, null_weights
 
 from harness import Suite, matrix
-from harness.core.suite import Cell
+from harness.core.cell import Cell
 from harness.inputs.finder import Settings
 from harness.measure.latency.wall_clock import BLOCK
 from harness.measure.runner import Runner, siblings

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.suite import FAILING
+from harness.core.status import FAILING
 from harness.inputs.finder import Settings
 from harness.plugin.session import Session
 from harness.report.common.view import View

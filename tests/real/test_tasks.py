@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness import Suite, matrix
-from harness.core.suite import Measurement
+from harness.core.measurement import Measurement
 from harness.inputs.finder import Settings
 from harness.measure.accuracy import detections_file as detections
 from harness.measure.accuracy.score_cache import detections_file

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness import Calibration, Suite
-from harness.core.suite import Artifact, Cell
+from harness.core.cell import Cell
+from harness.core.measurement import Artifact
 from harness.inputs.finder import Finder, Settings
 from harness.inputs.sources import BUNDLED_DATA
 from harness.machine.child import Child

@@ -15,7 +15,7 @@ from tflite_files import SIZE
 
 from harness import Cell, ConfigError, Unavailable
 from harness.backends import litert
-from harness.core.suite import Artifact
+from harness.core.measurement import Artifact
 from harness.recipes.base import Inputs
 from harness.recipes.registry import RECIPES, recipe
 

@@ -12,7 +12,7 @@ import torch
 
 from harness import Cell, Unavailable
 from harness.backends import torch as backend
-from harness.core.suite import Artifact
+from harness.core.measurement import Artifact
 from harness.judge.attestation import contradiction, share
 from harness.recipes import pt2e
 from harness.recipes.base import Inputs

@@ -21,9 +21,9 @@ from onnx import numpy_helper
 
 from harness import Suite, matrix
 from harness.backends.registry import backend
-from harness.core.cell import Model, Qat
+from harness.core.cell import Cell, Model, Qat
 from harness.core.errors import ConfigError
-from harness.core.suite import Artifact, Cell
+from harness.core.measurement import Artifact
 from harness.inputs.finder import Settings
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.measure.runner import Runner

@@ -18,7 +18,7 @@ from standins.gpu import Gpu
 
 from harness import Cell, ConfigError, matrix
 from harness.backends import tensorrt as backend
-from harness.core.suite import Artifact
+from harness.core.measurement import Artifact
 from harness.inputs.artifact_cache import Cache
 from harness.recipes.base import Inputs
 from harness.recipes.registry import RECIPES, steps

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.core.suite import FAILING, Status, Verdict
+from harness.core.status import FAILING, Status
+from harness.core.verdict import Verdict
 from harness.report.annotations import SHOWN, annotate
 from harness.store.results import CellResult, Recorded
 

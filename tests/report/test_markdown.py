@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from harness.core.suite import FAILING, Cell, Measurement, Status, Verdict
+from harness.core.cell import Cell
+from harness.core.measurement import Measurement
+from harness.core.status import FAILING, Status
+from harness.core.verdict import Verdict
 from harness.report.markdown import LIMIT, render
 from harness.store.results import CellResult, Recorded
 

@@ -10,7 +10,7 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness.core.errors import ConfigError
-from harness.core.suite import Artifact, Measurement
+from harness.core.measurement import Artifact, Measurement
 from harness.measure.sequential import alternating
 from harness.store.base_revision import Base, Side, Target, other_versions
 from harness.store.records import measurement_to_json

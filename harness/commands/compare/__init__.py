@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
     from harness.commands.compare import side_by_side
-    from harness.core.suite import FAILING
+    from harness.core.status import FAILING
     from harness.report.common.tables import draw, fitted
     from harness.report.terminal.messages import LOUD
 

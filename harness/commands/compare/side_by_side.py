@@ -9,8 +9,11 @@ from pathlib import Path
 
 from rich.text import Text
 
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError
-from harness.core.suite import FAILING, SEVERITY, Cell, Gate, Measurement, Status, worst
+from harness.core.measurement import Measurement
+from harness.core.status import FAILING, SEVERITY, Status, worst
+from harness.core.suite import Gate
 from harness.judge.gates import judge, say
 from harness.report.common.numbers import change, megabytes, milliseconds, number
 from harness.report.common.tables import STYLES, Column, Row, Section, Sheet

@@ -11,7 +11,9 @@ from typing import Any
 
 from harness import __version__
 from harness.backends.registry import backend
-from harness.core.suite import Artifact, Cell, Suite
+from harness.core.cell import Cell
+from harness.core.measurement import Artifact
+from harness.core.suite import Suite
 from harness.inputs.datasets.loading import Dataset
 from harness.machine.worker import Channel
 from harness.measure.accuracy.score import names_of, reading_of

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from harness.core.cell import Cell
 from harness.core.metrics import METRICS
-from harness.core.suite import Cell
 
 LOADING = {
     "onnxruntime": """import onnxruntime

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 
 from harness.commands.base import Exit
-from harness.core.suite import FAILING, Gate
+from harness.core.status import FAILING
+from harness.core.suite import Gate
 from harness.store.results import Recorded
 
 NOTHING = Recorded((), (), {}, {}, {})

@@ -13,8 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.core.cell import Cell
 from harness.core.errors import Unavailable
-from harness.core.suite import Artifact, Cell, Measurement, Status, Suite
+from harness.core.measurement import Artifact, Measurement
+from harness.core.status import Status
+from harness.core.suite import Suite
 from harness.inputs.finder import Finder, Settings
 from harness.judge import latency
 from harness.judge.latency import MIN_OCCASIONS, OCCASION

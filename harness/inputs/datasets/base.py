@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.core.cell import Task
+from harness.core.dataset import Task
 from harness.core.errors import ConfigError
 from harness.tasks.registry import BOX, TRUTH, truth
 

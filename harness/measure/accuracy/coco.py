@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.cell import Task
+from harness.core.dataset import Task
 from harness.core.errors import ConfigError
 from harness.inputs.datasets.loading import Dataset, Image
 from harness.measure.accuracy.bootstrap import AREAS, PARTS, Ranked

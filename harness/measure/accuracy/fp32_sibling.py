@@ -6,7 +6,8 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from harness.core.suite import Gate, Measurement, Suite
+from harness.core.measurement import Measurement
+from harness.core.suite import Gate, Suite
 from harness.judge import accuracy
 from harness.measure.accuracy import agreement
 from harness.measure.accuracy import detections_file as detections

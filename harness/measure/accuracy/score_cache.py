@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.core.suite import Artifact, Cell
+from harness.core.cell import Cell
+from harness.core.measurement import Artifact
 from harness.machine.fingerprint import machine_class, version
 from harness.measure.accuracy.score import Scored
 from harness.store import records

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.cell import Cell
 from harness.core.errors import CellError, ConfigError, Unavailable
-from harness.core.suite import Artifact, Cell, Suite
+from harness.core.measurement import Artifact
+from harness.core.suite import Suite
 from harness.inputs.datasets.loading import Dataset
 from harness.inputs.finder import Finder
 from harness.machine.worker import Channel

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harness.core.cell import Decoding
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError
-from harness.core.suite import Artifact, Cell
+from harness.core.measurement import Artifact
+from harness.core.suite import Decoding
 from harness.inputs.artifact_cache import Cache
 from harness.inputs.datasets.loading import Dataset, load_calibration, load_scored, overlap
 from harness.judge.attestation import share

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from harness.backends.registry import backend
-from harness.core.suite import Artifact, Cell
+from harness.core.cell import Cell
+from harness.core.measurement import Artifact
 from harness.machine import noise
 from harness.machine.noise import Interference
 from harness.machine.worker import Channel

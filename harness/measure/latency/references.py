@@ -17,7 +17,8 @@ import numpy as np
 
 from harness.backends.base import Session
 from harness.backends.registry import backend
-from harness.core.suite import Artifact, Cell
+from harness.core.cell import Cell
+from harness.core.measurement import Artifact
 from harness.machine.fingerprint import version
 
 FOLDER = Path(__file__).parents[2] / "assets" / "reference"

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.cell import Cell
 from harness.core.errors import CellError, ConfigError, Unavailable
-from harness.core.suite import Cell, Measurement, Suite
+from harness.core.measurement import Measurement
+from harness.core.suite import Suite
 from harness.inputs.finder import Inputs
 from harness.machine import energy
 from harness.machine.child import Child, heavy_answers

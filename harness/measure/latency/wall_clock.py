@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from harness.backends.registry import backend
-from harness.core.cell import Decoding
-from harness.core.suite import Artifact, Cell
+from harness.core.cell import Cell
+from harness.core.measurement import Artifact
+from harness.core.suite import Decoding
 from harness.inputs.datasets.loading import Image
 from harness.machine.worker import Channel
 from harness.tasks.decode import decode

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.core.suite import Status
+from harness.core.status import Status
 
 NONE = "–"
 NARROWEST = 8  # columns that a label keeps where there is no room for anything

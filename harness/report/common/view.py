@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.metrics import GATED, METRICS
-from harness.core.suite import SEVERITY, Status
+from harness.core.status import SEVERITY, Status
 from harness.store.results import CellResult
 
 SORTS = ("status", "cell")

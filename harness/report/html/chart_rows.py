@@ -7,8 +7,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.core.cell import Cell
 from harness.core.metrics import METRICS
-from harness.core.suite import Against, Cell, Gate, Status, Verdict
+from harness.core.status import Status
+from harness.core.suite import Gate
+from harness.core.verdict import Against, Verdict
 from harness.judge import paired
 from harness.judge.accuracy import resampled_name
 from harness.judge.gates import relative

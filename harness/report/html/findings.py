@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.core.metrics import GATED, METRICS
-from harness.core.suite import FAILING, SEVERITY, Gate, Status, Verdict
+from harness.core.status import FAILING, SEVERITY, Status
+from harness.core.suite import Gate
+from harness.core.verdict import Verdict
 from harness.report.html.chart_rows import limit_of
 from harness.report.terminal.messages import LOUD, repeat
 from harness.store.results import CellResult

@@ -12,7 +12,8 @@ from typing import Any
 from harness import __version__
 from harness.core.errors import ConfigError
 from harness.core.metrics import METRICS
-from harness.core.suite import SEVERITY, Gate
+from harness.core.status import SEVERITY
+from harness.core.suite import Gate
 from harness.measure.explain import tide
 from harness.report.html import findings
 from harness.report.html import history as past

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.suite import Gate, Status
+from harness.core.status import Status
+from harness.core.suite import Gate
 from harness.measure.explain import tide
 from harness.measure.explain.explain import Explanation, from_json
 from harness.measure.explain.tide import Errors

@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness.core.suite import Measurement
+from harness.core.measurement import Measurement
 from harness.judge import latency
 from harness.report.common.tables import NONE
 from harness.store.accept import Change

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from harness.core.suite import SEVERITY, Verdict, worst
+from harness.core.status import SEVERITY, worst
+from harness.core.verdict import Verdict
 from harness.report.common.numbers import change, divided, megabytes, milliseconds, number, plain
 from harness.report.common.tables import NONE, STYLES, Column, Row, Section, Sheet
 from harness.report.common.view import SORTS, View, best, chosen, groups

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from harness.core.metrics import METRICS
-from harness.core.suite import Verdict
+from harness.core.verdict import Verdict
 from harness.judge.gates import say
 from harness.report.common.numbers import change, number, plain
 from harness.report.common.tables import STYLES, Column, Row, Section, Sheet

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 
-from harness.core.suite import SEVERITY, Status, Verdict
+from harness.core.status import SEVERITY, Status
+from harness.core.verdict import Verdict
 from harness.report.common.numbers import change, divided, megabytes, milliseconds, number
 from harness.report.common.tables import NONE
 from harness.report.terminal.cells import FINE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from harness.core.metrics import METRICS
-from harness.core.suite import Status
+from harness.core.status import Status
 from harness.judge.gates import say
 from harness.measure.accuracy.score_cache import REUSED
 from harness.report.common.tables import STYLES

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core.metrics import METRICS
-from harness.core.suite import FAILING
+from harness.core.status import FAILING
 from harness.report.common.tables import NONE, STYLES
 from harness.store.history_db import CPU_RATIO
 from harness.store.trends import Change, Point, Run, Trend

@@ -8,7 +8,11 @@ import pytest
 
 from harness.commands.base import Exit
 from harness.commands.gate import exit_code
-from harness.core.suite import Cell, Gate, Measurement, Status, Verdict
+from harness.core.cell import Cell
+from harness.core.measurement import Measurement
+from harness.core.status import Status
+from harness.core.suite import Gate
+from harness.core.verdict import Verdict
 from harness.store.results import CellResult, Recorded
 
 

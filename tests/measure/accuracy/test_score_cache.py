@@ -9,7 +9,7 @@ import pytest
 from builders import coco, null_weights
 
 from harness import Decoding, Suite, matrix
-from harness.core.suite import Measurement
+from harness.core.measurement import Measurement
 from harness.inputs.finder import Settings
 from harness.measure.accuracy.score_cache import REUSED
 from harness.measure.runner import Runner

@@ -11,8 +11,9 @@ import pytest
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
-from harness.core.cell import Decoding
-from harness.core.suite import Artifact, Cell
+from harness.core.cell import Cell
+from harness.core.measurement import Artifact
+from harness.core.suite import Decoding
 from harness.inputs.datasets.loading import load_scored
 from harness.inputs.pixels import read_image
 from harness.inputs.sources import BUNDLED_DATA

@@ -12,7 +12,8 @@ import pytest
 from builders import null_weights
 
 from harness.backends.registry import BACKENDS
-from harness.core.suite import Artifact, Cell
+from harness.core.cell import Cell
+from harness.core.measurement import Artifact
 from harness.machine.child import Child
 from harness.measure.latency.cpu_pairs import TARGET, PairsJob, Slowed, fit, log_ratios, measure, on_device, slow
 from harness.measure.latency.references import FOLDER, SINGLE_THREAD, identities, network_input, open_network

@@ -6,7 +6,7 @@ import pytest
 from rich.text import Text
 from shown import rendered, table
 
-from harness.core.suite import SEVERITY
+from harness.core.status import SEVERITY
 from harness.report.common.tables import STYLES, Column, Row, Section, Sheet, draw, fitted, pages
 
 COLUMNS = (Column("MB", 2), Column("p50 ms", 1), Column("mJ", 3), Column("verdict", justify="left"))

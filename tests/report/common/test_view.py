@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 from shown import FP32, result, unavailable
 
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError
 from harness.core.metrics import METRICS
-from harness.core.suite import Cell
 from harness.report.common.view import MEASURED, View, best, chosen, groups, in_vain
 
 INT8 = FP32.sibling("int8")

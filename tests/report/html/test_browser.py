@@ -25,7 +25,7 @@ from reports import (
 )  # fmt: skip
 from runs import NOW, results
 
-from harness.core.suite import Measurement
+from harness.core.measurement import Measurement
 from harness.machine.fingerprint import isa
 from harness.report.html import page as html
 from harness.report.html.page import render

@@ -8,7 +8,8 @@ import pytest
 from reports import DROPPED, FP16, FP32, GATES, INT8, SLOWER, regressed, result, scored
 
 from harness import Gate
-from harness.core.suite import Cell, Measurement
+from harness.core.cell import Cell
+from harness.core.measurement import Measurement
 from harness.report.html.chart_rows import bound, rows, thinned
 from harness.store.results import CellResult
 

@@ -6,7 +6,7 @@ import pytest
 from reports import FP32, GATES, INT8, regressed, result
 
 from harness import Verdict
-from harness.core.suite import Measurement
+from harness.core.measurement import Measurement
 from harness.report.html.findings import findings, headline, notes, quantity, unavailable, undecided
 from harness.store.results import CellResult
 

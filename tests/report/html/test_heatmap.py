@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from reports import FP32, INT8, regressed, result, scored
 
-from harness.core.suite import Measurement
+from harness.core.measurement import Measurement
 from harness.report.html.heatmap import CELLS, CLASSES, heat
 
 

@@ -7,7 +7,8 @@ import re
 import pytest
 from shown import FP32, PLAN, result, row, table, unavailable
 
-from harness.core.suite import Cell, Verdict
+from harness.core.cell import Cell
+from harness.core.verdict import Verdict
 from harness.report.common.view import View
 from harness.report.terminal.cells import FIELDS, sheet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shown import FP32, rendered, result
 
 from harness.core.metrics import GATED, METRICS
-from harness.core.suite import Verdict
+from harness.core.verdict import Verdict
 from harness.report.common.tables import draw, pages
 from harness.report.common.view import View
 from harness.report.terminal.details import TABLES, judged, notes, sheets

@@ -6,7 +6,8 @@ import dataclasses
 
 from shown import FP32, result, unavailable
 
-from harness.core.suite import FAILING, Verdict
+from harness.core.status import FAILING
+from harness.core.verdict import Verdict
 from harness.report.terminal.headline import headline
 
 INT8 = FP32.sibling("int8")

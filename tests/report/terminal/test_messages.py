@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shown import FP32, result
 
-from harness.core.suite import Cell
+from harness.core.cell import Cell
 from harness.report.terminal.messages import counts, repeat
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from shown import FP32, PLAN, result, unavailable
 
-from harness.core.suite import Verdict
+from harness.core.verdict import Verdict
 from harness.inputs.finder import Settings
 from harness.plugin.session import Session
 from harness.report.common.view import View
