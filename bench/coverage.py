@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.inputs.datasets.loading import Dataset, Image
-from harness.judge.paired import change
+from harness.judge.accuracy import change
 from harness.measure.accuracy.bootstrap import Ranked, draws, resampled
 from harness.measure.accuracy.coco import evaluate
-from harness.tasks.decode import Detections
+from harness.tasks.base import Detections
 
 CLASSES = 10
 Ranks = dict[tuple[int, int], Ranked]

@@ -33,8 +33,8 @@ from harness.machine.worker import Channel
 from harness.measure.accuracy.score import evaluate
 from harness.measure.explain.sensitivity import SplitJob, detection_error
 from harness.recipes import onnx, ranges
-from harness.tasks.decode import Detections, decode
-from harness.tasks.outputs import Reading
+from harness.tasks.base import Detections, OutputLayout
+from harness.tasks.decode import decode
 from harness.tasks.preprocess import letterbox, normalize
 
 ROUNDS, SEES = 12, 0.25
@@ -121,7 +121,9 @@ class Judge:
         outputs, found = [], []
         for image, pixels in zip(self._data.images, self._pixels, strict=True):
             output = session.run(None, {session.get_inputs()[0].name: normalize(pixels[None])})[0]
-            found += decode([output], Reading("raw", 0, None), Decoding(), self._size, [(image.width, image.height)])
+            found += decode(
+                [output], OutputLayout("raw", 0, None), Decoding(), self._size, [(image.width, image.height)]
+            )
             outputs.append(output[0])
         return outputs, found
 

@@ -25,7 +25,7 @@ from harness.inputs.finder import Settings
 from harness.inputs.pixels import read_image
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.measure.runner import Runner
-from harness.recipes.base import Inputs
+from harness.recipes.base import BuildInputs
 from harness.recipes.qat import make_checkpoint
 from harness.tasks.preprocess import letterbox
 
@@ -59,7 +59,7 @@ def fine_tuned(options: argparse.Namespace, work: Path) -> tuple[Path, Path]:
     np.save(work / "pixels.npy", np.stack([letterbox(read_image(image), options.imgsz) for image in images]))
     qat = Qat(options.epochs, str(options.data), options.lr, options.batch, options.images, options.seed)
     weights = options.weights.resolve()
-    inputs = Inputs(weights, weights, options.imgsz, 1, False, work / "pixels.npy", qat, options.data)
+    inputs = BuildInputs(weights, weights, options.imgsz, 1, False, work / "pixels.npy", qat, options.data)
     make_checkpoint(inputs, control, quantized=False)
     make_checkpoint(inputs, quantized)
     return control, quantized

@@ -19,9 +19,9 @@ from pathlib import Path
 from harness.commands.selfcheck.rates import read_baselines
 from harness.core.cell import Cell
 from harness.core.measurement import Measurement
+from harness.core.processes import Replicate
 from harness.judge import latency
 from harness.judge.stop_rule import LOOKS
-from harness.measure.latency.cpu_pairs import Replicate
 
 CASES = (("unchanged, limit 5 %", 0.0, 0.05), ("+10 %, limit 5 %", 0.10, 0.05), ("+5 %, limit 3 %", 0.05, 0.03))
 NETWORK = "network"

@@ -18,7 +18,7 @@ import numpy as np
 from harness.inputs.datasets.loading import Dataset, Image
 from harness.measure.accuracy.bootstrap import draws, resampled
 from harness.measure.accuracy.coco import evaluate
-from harness.tasks.decode import Detections
+from harness.tasks.base import Detections
 
 CLASSES = 80
 OBJECTS = 7.3  # per image, as in COCO val2017

@@ -21,8 +21,8 @@ from harness.inputs.datasets.loading import Dataset, Image, load_calibration
 from harness.inputs.pixels import read_image
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.machine.child import Child
-from harness.recipes.registry import Inputs, Recipe
-from harness.tasks.decode import Detections
+from harness.recipes.registry import BuildInputs, Recipe
+from harness.tasks.base import Detections
 from harness.tasks.preprocess import letterbox
 
 FP32 = Cell("yolo26n", "fp32", "onnxruntime")
@@ -110,17 +110,17 @@ def sha(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def digits(folder: Path, images: int = 8, **changes: Any) -> Inputs:
+def digits(folder: Path, images: int = 8, **changes: Any) -> BuildInputs:
     """What builds of the bundled detector read: the first calibration images at its size."""
     source = load_calibration(BUNDLED_DATA["digits"], explicit=False)
     assert source is not None
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "pixels.npy", np.stack([letterbox(read_image(image), 256) for image in source.images[:images]]))
     weights = BUNDLED_WEIGHTS["yolo26n-digits"]
-    return replace(Inputs(weights, weights, 256, 1, False, folder / "pixels.npy"), **changes)
+    return replace(BuildInputs(weights, weights, 256, 1, False, folder / "pixels.npy"), **changes)
 
 
-def built(recipe: Recipe, inputs: Inputs, folder: Path) -> Path:
+def built(recipe: Recipe, inputs: BuildInputs, folder: Path) -> Path:
     """Build as the harness does: in a child, whose libraries warn and set their switches there."""
     folder.mkdir(parents=True, exist_ok=True)
     with Child(BuildJob(recipe, inputs, str(folder)), folder.with_suffix(".log"), limit_s=600) as child:

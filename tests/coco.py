@@ -12,6 +12,7 @@ from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from harness.tasks.registry import of_task
 from harness.tasks.segment import encoded
 
 NAMES = ("cat", "dog")
@@ -105,7 +106,7 @@ def random_task(task, seed, images=4, crowd=True):
         inside = np.column_stack([draw.uniform(x, x + w, POINTS), draw.uniform(y, y + h, POINTS)])
         row["keypoints"] = np.column_stack([inside, draw.integers(0, 3, POINTS)]).ravel().tolist()
     shaped = [dataclasses.replace(one, **_shapes(task, one, draw)) for one in found]
-    return made.of_task(task), shaped
+    return of_task(made, task), shaped
 
 
 def _shapes(task, one, draw):

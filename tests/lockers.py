@@ -6,7 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from harness.machine.locks import MachineLock, file_lock
+from harness.core.files import file_lock
+from harness.machine.locks import MachineLock
 
 POLL_S = 0.02
 

@@ -26,14 +26,16 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
+    from harness.machine.fingerprint import machine_class
+    from harness.report.terminal import baselines
     from harness.store import anchors
 
     console = Console()
     if options.action == "set":
         if not options.release:
             raise ConfigError("anchor set needs a name: quantgate anchor set v1.0")
-        for line in anchors.set_all(options.baselines, options.release):
+        for line in anchors.set_all(options.baselines, machine_class(), options.release):
             console.print(line, soft_wrap=True)
     else:
-        console.print(anchors.table(options.baselines))
+        console.print(baselines.anchors(anchors.listed(options.baselines, machine_class())))
     return Exit.FINE

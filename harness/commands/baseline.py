@@ -101,7 +101,9 @@ def run_list(options: argparse.Namespace) -> Exit:
 
     chosen = selector(options.expression)
     entries = [
-        one for one in inventory.entries(options.baselines) if options.suite in ("", one.suite) and chosen(one.cell)
+        one
+        for one in inventory.entries(options.baselines)
+        if options.suite in ("", one.file.suite) and chosen(one.file.cell)
     ]
     if not entries:
         raise ConfigError(f"{options.baselines} has no such baseline; `quantgate baseline list` shows all")
@@ -118,9 +120,9 @@ def run_show(options: argparse.Namespace) -> Exit:
     from harness.store import inventory
 
     known = inventory.entries(options.baselines)
-    entries = [one for one in known if one.cell == options.cell]
+    entries = [one for one in known if one.file.cell == options.cell]
     if not entries:
-        hint = nearest(options.cell, {one.cell for one in known})
+        hint = nearest(options.cell, {one.file.cell for one in known})
         raise ConfigError(f"{options.baselines} has no baseline of {options.cell!r}; {hint}")
     console = Console(highlight=False, markup=False)
     for entry in entries:
@@ -134,12 +136,12 @@ def run_accept(options: argparse.Namespace) -> Exit:
 
     from harness.commands.selection import selector
     from harness.report.terminal import baselines
-    from harness.store import offers
+    from harness.store import accept
 
     if not options.reason.strip():
         raise ConfigError("--reason is empty; say in a few words why these numbers are right")
     chosen = selector(options.expression)
-    offer = offers.of(
+    offer = accept.offer(
         options.results, options.baselines,
         lambda result: options.suite in ("", result.suite) and chosen(result.id), options.reason.strip(),
     )  # fmt: skip
@@ -173,14 +175,14 @@ def run_prune(options: argparse.Namespace) -> Exit:
     if options.whole_suites:
         files += foreign
     elif foreign:
-        names = ", ".join(sorted({file.parts[-4] for file in foreign}))
+        names = ", ".join(sorted({file.suite for file in foreign}))
         print(
             f"kept: {len(foreign)} baselines of suites that {options.suite} does not declare ({names}): --whole-suites"
         )
     for file in files:
-        print(f"{'removed' if options.yes else 'to remove'}: {file}")
+        print(f"{'removed' if options.yes else 'to remove'}: {file.path}")
         if options.yes:
-            file.unlink()
+            file.path.unlink()
     if not files:
         print("every other baseline is of a cell that a suite declares")
     elif not options.yes:

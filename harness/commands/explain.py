@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> Exit:
     from harness.commands import suite_files
     from harness.inputs import sources
     from harness.inputs.finder import Settings
+    from harness.measure.explain.explain import explain
     from harness.measure.runner import Runner
     from harness.report.terminal import explanation
 
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> Exit:
             settings,
             lambda label, progress: status.update(f"{label}: {progress.done} of {progress.total}" if progress else ""),
         )
-        explained = runner.explain(suite, home, cell, options.images)
+        explained = explain(runner, suite, home, cell, options.images)
     for part in explanation.render(explained):
         console.print(part, soft_wrap=isinstance(part, str))
     return Exit.FINE

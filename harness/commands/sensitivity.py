@@ -28,11 +28,16 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> Exit:
+    import tempfile
+
     from rich.console import Console
 
     from harness.inputs import sources
+    from harness.inputs.finder import Settings
     from harness.matrix import matrix
     from harness.measure.explain import sensitivity
+    from harness.measure.runner import Runner
+    from harness.report.terminal import sensitivity as terminal
 
     (cell,) = matrix(options.model, "fp32", options.backend, options.imgsz)
     weights = sources.find_weights(cell.weights, Path(), sources.folders_in("QUANTGATE_WEIGHTS"))
@@ -43,11 +48,12 @@ def run(options: argparse.Namespace) -> Exit:
     wanted = sensitivity.SplitJob(data, options.calibration, options.limit, options.scored)
     cache = sources.cache_folder()
     console = Console()
-    with console.status("") as status:
-        split, rows = sensitivity.measure(
-            cell, weights, wanted, cache,
+    with tempfile.TemporaryDirectory() as folder, console.status("") as status:
+        runner = Runner(
+            Settings(Path(folder), cache),
             lambda label, progress: status.update(f"{label}: {progress.done} of {progress.total}" if progress else ""),
-        )  # fmt: skip
-    console.print(sensitivity.table(rows))
-    console.print(sensitivity.explanation(cell, split), soft_wrap=True)
+        )
+        split, rows = sensitivity.measure(runner, cache, cell, weights, wanted)
+    console.print(terminal.table(rows))
+    console.print(terminal.explanation(cell, split), soft_wrap=True)
     return Exit.FINE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,13 +41,3 @@ def declared(place: Path) -> Iterator[tuple[Suite, Path]]:
         except Exception as error:  # a suite file is anybody's code
             raise ConfigError(f"{file} cannot be read: {type(error).__name__}: {error}") from None
         yield from ((value, file) for value in content.values() if isinstance(value, Suite))
-
-
-def line(file: Path, name: str) -> int:
-    """Where a module-level variable is assigned last, counted from 1; 1 where it comes from elsewhere."""
-    found = 1
-    for statement in ast.parse(file.read_bytes()).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            found = statement.lineno
-    return found

@@ -1,26 +1,47 @@
-"""The two things that can be wrong before anything is measured: the input, or the machine."""
+"""What can go wrong, as one kind of error with four kinds below it. Every message is one line."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterable
+from typing import ClassVar, Literal
 
 
-class ConfigError(ValueError):
-    """The user's input is wrong. The message is one line: what, where, and what to do next."""
+class QuantgateError(Exception):
+    """What quantgate raises. The message is one line: what is wrong, where, and what to do next.
+
+    A command prints the line and ends with `exit_code`. In a run it costs one cell, which gets `status` and the line.
+    """
+
+    exit_code: ClassVar[int] = 3
+    status: ClassVar[Literal["error", "unavailable"]] = "error"
 
 
-class Unavailable(RuntimeError):
-    """This machine cannot run it (package, device or data absent). The message says what would change that."""
+class ConfigError(QuantgateError, ValueError):
+    """The user's input is wrong."""
+
+    exit_code = 2
+
+
+class Unavailable(QuantgateError, RuntimeError):
+    """This machine cannot run it: a package, a device or data are absent. The message says what would change that."""
+
+    status = "unavailable"
 
 
 class Unsupported(Unavailable):
     """Nothing to install would change it: the runtime has no such precision, or this processor lacks instructions."""
 
 
-class CellError(RuntimeError):
+class CellError(QuantgateError, RuntimeError):
     """A cell was to run and did not: its child crashed, hung past its limit, or reported a failure."""
+
+
+KINDS: dict[str, type[QuantgateError]] = {
+    kind.__name__: kind for kind in (ConfigError, Unavailable, Unsupported, CellError)
+}
+"""The kinds of error by name: how a child process tells its parent which one it met."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

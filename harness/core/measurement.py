@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.core.cell import Cell
-from harness.core.status import SEVERITY, Status
+from harness.core.cell import Cell, Qat
+from harness.core.errors import QuantgateError
+from harness.core.metrics import Phase
+from harness.core.status import Status, severity
 
 
 @dataclass(frozen=True)
@@ -22,23 +25,47 @@ class Artifact:
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """What was observed for a cell. A baseline is a committed measurement, not another type."""
+class Machine:
+    """The machine that measured a cell. It carries no host name and no user name."""
 
-    cell: Cell
+    machine_class: str  # processor, instruction set and cores: machines of one class are expected to be equally fast
+    cpu: str
+    isa: str  # the instruction set that decides which int8 kernels run
+    cores: int
+    memory_bytes: int
+    system: str
+    python: str
+
+    def kind(self, phase: Phase) -> str:
+        """The key of this machine's baselines: the instruction set for accuracy, the machine class for latency."""
+        return self.isa if phase == "accuracy" else self.machine_class
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What was observed, of whatever cell. A baseline is an observation that was committed."""
+
     metrics: Mapping[str, float | None] = field(default_factory=dict)  # None: defined, but nothing to measure
     per_class: Mapping[str, float | None] = field(default_factory=dict)  # AP by class name
     instances: Mapping[str, int] = field(default_factory=dict)  # objects of the scored data by class name
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)  # raw values, e.g. milliseconds per call
     executed: Mapping[str, int] = field(default_factory=dict)  # multiply-accumulates by the type they executed in
     provenance: Mapping[str, Any] = field(default_factory=dict)  # hashes, recipe, versions, data, decoding
-    timings: Mapping[str, float] = field(default_factory=dict)  # seconds per phase
-    notes: Sequence[str] = ()  # what a reader of the table must know
-    failure: tuple[Status, str] | None = None  # ("error" | "unavailable", reason) instead of metrics
+
+
+@dataclass(frozen=True)
+class Measurement(Observation):
+    """What a run observed of a cell, or why it could not."""
+
+    cell: Cell
+    timings: Mapping[str, float] = field(default_factory=dict, kw_only=True)  # seconds per phase
+    notes: Sequence[str] = field(default=(), kw_only=True)  # what a reader of the table must know
+    failure: tuple[Status, str] | None = field(default=None, kw_only=True)  # ("error" | "unavailable", the reason)
+    machine: Machine | None = field(default=None, kw_only=True)  # None: read from a file that does not say
 
     def merged(self, other: Measurement) -> Measurement:
-        """The phases of one cell as one measurement; the worse failure wins."""
-        failures = sorted(filter(None, (self.failure, other.failure)), key=lambda f: SEVERITY.index(f[0]))
+        """Both phases of one cell as one measurement. The worse failure wins."""
+        failures = sorted(filter(None, (self.failure, other.failure)), key=lambda f: severity(f[0]))
         return Measurement(
             cell=self.cell,
             metrics={**self.metrics, **other.metrics},
@@ -50,4 +77,44 @@ class Measurement:
             timings={k: self.timings.get(k, 0) + other.timings.get(k, 0) for k in {**self.timings, **other.timings}},
             notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
             failure=failures[0] if failures else None,
+            machine=self.machine or other.machine,
         )
+
+
+def measurement_to_json(measured: Measurement) -> dict[str, Any]:
+    """A measurement as JSON; `measurement_from_json` reads it."""
+    return dataclasses.asdict(measured)
+
+
+def measurement_from_json(data: dict[str, Any]) -> Measurement:
+    """A measurement as `measurement_to_json` wrote it."""
+    failure, machine = data.get("failure"), data.get("machine")
+    return Measurement(
+        **{
+            **data,
+            "cell": cell_from_json(data["cell"]),
+            "failure": tuple(failure) if failure else None,
+            "machine": Machine(**machine) if machine else None,
+        }
+    )
+
+
+def cell_from_json(data: dict[str, Any]) -> Cell:
+    """A cell as `dataclasses.asdict` wrote it."""
+    return Cell(**{**data, "qat": Qat(**data["qat"]) if data.get("qat") else None})
+
+
+def failure(cell: Cell, error: QuantgateError) -> Measurement:
+    """The measurement of a cell that could not be measured: `unavailable` or `error`, and the reason."""
+    return Measurement(cell, failure=(error.status, str(error)))
+
+
+@dataclass(frozen=True)
+class Incomparable:
+    """A baseline exists, but of something else; `why` names the component that differs."""
+
+    why: str
+
+
+Baseline = Observation | Incomparable | None
+"""What a cell is held against: an accepted observation, one that cannot be compared, or none."""

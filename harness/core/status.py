@@ -1,9 +1,9 @@
-"""Every status of a verdict or a cell, worst first."""
+"""Every status that a verdict or a cell can have: how bad it is, and how it is shown. One row a status."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Status = Literal[
     "error",
@@ -19,15 +19,46 @@ Status = Literal[
     "improved",
 ]
 
+Tone = Literal["bad", "warn", "good", "none"]
+"""The colour family of a status in the HTML report."""
 
-SEVERITY: tuple[Status, ...] = Status.__args__  # type: ignore[attr-defined]
-"""Worst first; a cell's status is the worst of its verdicts."""
+
+class Traits(NamedTuple):
+    """What a status means for a test, and how a report shows it."""
+
+    fails: bool  # the test fails without any option
+    undecided: bool  # neither passed nor failed: every report says so in a line of its own
+    tone: Tone  # in the HTML report
+    icon: str  # in Markdown
+    colour: str  # in the terminal, a style of rich
 
 
-FAILING: frozenset[Status] = frozenset({"error", "regressed", "missed", "missing"})
-"""What makes pytest fail without any option."""
+TABLE: dict[Status, Traits] = {
+    "error": Traits(True, False, "bad", "❌", "bold red"),
+    "regressed": Traits(True, False, "bad", "❌", "bold red"),
+    "missed": Traits(True, False, "bad", "❌", "bold red"),
+    "missing": Traits(True, False, "bad", "❌", "bold red"),
+    "incomparable": Traits(False, True, "warn", "⚠️", "yellow"),
+    "no-baseline": Traits(False, True, "warn", "⚠️", "yellow"),
+    "inconclusive": Traits(False, True, "warn", "⚠️", "yellow"),
+    "unavailable": Traits(False, False, "none", "➖", "dim"),
+    "unchanged": Traits(False, False, "good", "✅", "green"),
+    "met": Traits(False, False, "good", "✅", "green"),
+    "improved": Traits(False, False, "good", "✅", "bold green"),
+}
+"""Worst first; the status of a cell is the worst status of its verdicts."""
+
+SEVERITY: tuple[Status, ...] = tuple(TABLE)
+FAILING: frozenset[Status] = frozenset(status for status, traits in TABLE.items() if traits.fails)
+UNDECIDED: tuple[Status, ...] = tuple(status for status, traits in TABLE.items() if traits.undecided)
+FINE: tuple[Status, ...] = tuple(status for status, traits in TABLE.items() if traits.tone == "good")
+
+
+def severity(status: Status) -> int:
+    """The rank of a status, 0 for the worst: the key to sort by."""
+    return SEVERITY.index(status)
 
 
 def worst(statuses: Sequence[Status]) -> Status:
-    """The worst of `statuses`; a cell without gates has nothing to miss and is `met`."""
-    return min(statuses, key=SEVERITY.index, default="met")
+    """The worst of `statuses`. A cell without gates has nothing to miss: it is `met`."""
+    return min(statuses, key=severity, default="met")

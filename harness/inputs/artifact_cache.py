@@ -18,14 +18,14 @@ from harness.backends.base import Compiling
 from harness.backends.registry import backend
 from harness.core.cell import Cell, Qat
 from harness.core.errors import ConfigError, Unavailable, first_line
+from harness.core.files import file_lock
 from harness.core.measurement import Artifact
 from harness.inputs.datasets.loading import Dataset, Image
 from harness.inputs.pixels import LetterboxJob, intact, pixels_key
 from harness.machine.fingerprint import version
-from harness.machine.locks import file_lock
 from harness.machine.worker import Channel, Job
 from harness.recipes.base import BESIDE
-from harness.recipes.registry import Inputs, Recipe, recipe, source_of, steps
+from harness.recipes.registry import BuildInputs, Recipe, recipe, source_of, steps
 
 RunJob = Callable[[Job, str], Any]
 """Run a heavy job in a child; the text is what a progress line calls it."""
@@ -36,7 +36,7 @@ class Training:
     """What int8-qat is fine-tuned by, found and hashed."""
 
     qat: Qat  # its checkpoint is the path that was found
-    data: Path | None  # a data set with a train split, or None where a checkpoint is ready
+    data: Dataset | None  # labelled images, or None where a checkpoint is ready
     digest: str  # of the training images and labels, or of the checkpoint
 
     @property
@@ -54,7 +54,7 @@ class BuildJob:
     """Build one artifact into an empty folder."""
 
     recipe: Recipe
-    inputs: Inputs
+    inputs: BuildInputs
     folder: str
 
     def run(self, channel: Channel) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class Cache:
         pixels = pixels if made_by.calibrated else None
         training = training if made_by.trained else None
         hardware = _hardware(cell) if made_by.compiled else ""
-        inputs = Inputs(
+        inputs = BuildInputs(
             weights, Path(source.path), cell.imgsz, cell.batch, cell.head == "e2e", pixels, device=cell.device,
             timings=self.root / "timings" / re.sub(r"[^A-Za-z0-9.]+", "-", hardware) if hardware else None,
         )  # fmt: skip
@@ -114,7 +114,9 @@ class Cache:
         key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:24]
         return self._read_or_build(made_by, cell, inputs, key, {**source.meta, "shaped_by": shaped_by})
 
-    def _read_or_build(self, made_by: Recipe, cell: Cell, inputs: Inputs, key: str, meta: dict[str, Any]) -> Artifact:
+    def _read_or_build(
+        self, made_by: Recipe, cell: Cell, inputs: BuildInputs, key: str, meta: dict[str, Any]
+    ) -> Artifact:
         folder = self.root / "artifacts" / key
         with _writing(self.root), file_lock(self.root / "locks" / key):
             found = _read(folder, made_by.entry, key)
@@ -130,7 +132,7 @@ class Cache:
             raise ConfigError(f"{cell}: {made_by.build} wrote no {made_by.entry}")
         return replace(built, built=True)
 
-    def _alone(self, inputs: Inputs) -> AbstractContextManager[object]:
+    def _alone(self, inputs: BuildInputs) -> AbstractContextManager[object]:
         """Compilers that time kernels would time each other's: one at a time on a device, waiting outside the child."""
         return file_lock(self.root / "locks" / inputs.timings.name) if inputs.timings else nullcontext()
 

@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.backends.registry import backend
+from harness.core import files
 from harness.core.cell import Cell
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
+from harness.core.files import file_lock
 from harness.core.measurement import Artifact
 from harness.core.suite import Suite
 from harness.inputs import calibration, sources
 from harness.inputs.artifact_cache import Cache, RunJob, Training, digest
 from harness.inputs.datasets.loading import Dataset, load_calibration, load_scored, overlap
 from harness.machine.fingerprint import version
-from harness.machine.locks import file_lock
 from harness.machine.worker import Channel, Job
 from harness.recipes.registry import Recipe, recipe, steps
-from harness.store import records
 from harness.tasks.outputs import content
+from harness.tasks.registry import of_task, task
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class CellInputs:
     """What a cell needs before it can open a session."""
 
     data: Dataset
@@ -52,6 +53,8 @@ class Inputs:
     provenance: dict[str, Any]
     notes: tuple[str, ...]
     build_s: float
+    recipe: Recipe
+    runtime: str  # version of the cell's runtime
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Finder:
         self._load = functools.cache(self._load_once)
         self._digest = functools.cache(digest)
 
-    def inputs(self, suite: Suite, home: Path, cell: Cell) -> Inputs:
+    def inputs(self, suite: Suite, home: Path, cell: Cell) -> CellInputs:
         """Everything a session needs; raises Unavailable or ConfigError with one line."""
         made_by, runtime = runnable(cell)
         data = self._data(suite, home)
@@ -109,7 +112,9 @@ class Finder:
             "precision": artifact.meta.get("precision"),
             "versions": {tool: version(tool) for tool in made_by.tools} | {cell.backend: runtime},
         }
-        return Inputs(data, artifact, self._cache.pixels(data.images, cell.imgsz), provenance, notes, built)
+        return CellInputs(
+            data, artifact, self._cache.pixels(data.images, cell.imgsz), provenance, notes, built, made_by, runtime
+        )
 
     def _data(self, suite: Suite, home: Path) -> Dataset:
         data = self._load(LoadJob(self.settings.dataset or self._data_source(suite.datasets, home), "scored"))
@@ -123,7 +128,7 @@ class Finder:
         with file_lock(kept.with_suffix(".lock")):
             if not kept.exists():
                 data = self._run_job(job, f"read {job.source.name}")
-                records.write_bytes(kept, pickle.dumps(data), "--qg-results-dir")
+                files.write_bytes(kept, pickle.dumps(data), "--qg-results-dir")
         found: Dataset | None = pickle.loads(kept.read_bytes())
         return found
 
@@ -153,7 +158,7 @@ class Finder:
                     result = [self._run_job(job, f"download {name}"), None]
                 except (Unavailable, CellError) as error:
                     result = [None, str(error)]
-                records.write_text(answer, json.dumps(result), "--qg-results-dir")
+                files.write_text(answer, json.dumps(result), "--qg-results-dir")
         path, reason = json.loads(answer.read_text())
         if path is None:
             raise Unavailable(reason)
@@ -190,7 +195,7 @@ class Finder:
                 f"{cell}: {len(shared)} training images of {data} are also scored (first: {shared[0]}), which flatters "
                 f"int8-qat; name another data set in Qat(data=…)"
             )
-        return Training(qat, data, images.digest)
+        return Training(qat, images, images.digest)
 
 
 def runnable(cell: Cell) -> tuple[Recipe, str]:
@@ -216,12 +221,8 @@ def _of_task(cell: Cell, data: Dataset, artifact: Artifact) -> Dataset:
     """The data set as the model is scored by it: its task is read from the model."""
     try:
         said = content(artifact.meta)
-        scored = data.of_task(said.task)
-        if said.task == "pose" and scored.points not in (0, said.points[0]):
-            raise ConfigError(
-                f"dataset {data.name} has {scored.points} key points an object, the model {said.points[0]}; "
-                f"they have to be the same"
-            )
+        scored = of_task(data, said.task)
+        task(said.task).expect(scored, said)
         return scored
     except ConfigError as error:
         raise ConfigError(f"{cell}: {error}") from None

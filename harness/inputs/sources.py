@@ -14,9 +14,9 @@ from typing import Any
 import platformdirs
 
 from harness.core.errors import ConfigError, Unavailable, nearest
+from harness.core.files import ASSETS
 from harness.machine.worker import Channel
 
-ASSETS = Path(__file__).parents[1] / "assets"
 BUNDLED_WEIGHTS = {
     name: ASSETS / "digits" / f"{name}.pt"
     for name in ("yolo26n-digits", "yolo26n-digits-qat", "yolo26-seg-digits", "yolo26-pose-digits")

@@ -3,17 +3,28 @@
 - identical: the canonical detections of every image have the same hash. The change is exactly zero.
 - equivalent: at least 99.9 % of the detections match one to one and the metric moved by 0.0005 at most. Told only
   where the baseline's detections are at hand.
-- statistical: the paired bootstrap over images (`paired.py`). `regressed` when the drop exceeds the gate and is proven,
+- statistical: the paired bootstrap over images. `regressed` when the drop exceeds the gate and is proven,
   `inconclusive` when it exceeds the gate and is not.
+
+    error    = standard deviation of new − old over the resamples, times √(n / (n − 1)) for n images
+    interval = change ± z(0.995) · error
+    provable = (z(0.995) + z(0.8)) · error
+
+`provable` is the minimal detectable effect: a drop of that size is proven in four of five samples of images (Cohen,
+"Statistical Power Analysis", 1988).
 """
 
 from __future__ import annotations
 
-from harness.core.measurement import Measurement
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from harness.core.measurement import Observation
 from harness.core.status import Status
-from harness.core.suite import Suite
-from harness.judge.paired import CONFIDENCE, Change, change
-from harness.measure.accuracy.bootstrap import PARTS
 
 MATCHED = 0.999  # share of detections of an equivalent run
 CLOSE = 0.0005  # change of the metric in an equivalent run
@@ -31,19 +42,13 @@ def is_resampled(name: str) -> bool:
     return name.endswith("_resampled")
 
 
-def resampled_metrics(suite: Suite) -> tuple[str, ...]:
-    """Metrics whose drop against the baseline is judged by resamples: mAP, and what the suite gates so."""
-    gated = {gate.metric for gate in suite.gates if gate.against == "baseline" and gate.max_drop is not None}
-    return tuple(name for name in (*PARTS, "box_map") if name == "map" or name in gated)
-
-
-def same(measured: Measurement, baseline: Measurement) -> bool:
+def same(measured: Observation, baseline: Observation) -> bool:
     """Whether every image has exactly the detections that it had."""
     found = measured.provenance.get("detections")
     return bool(found) and found == baseline.provenance.get("detections")
 
 
-def seen(metric: str, measured: Measurement, baseline: Measurement) -> Change | None:
+def seen(metric: str, measured: Observation, baseline: Observation) -> Change | None:
     """The change of a metric; None where one side has no value, or no resamples of the same draws."""
     old, new = baseline.metrics.get(metric), measured.metrics.get(metric)
     olds, news = (side.samples.get(resampled_name(metric), ()) for side in (baseline, measured))
@@ -53,7 +58,7 @@ def seen(metric: str, measured: Measurement, baseline: Measurement) -> Change | 
 
 
 def judge(
-    metric: str, limit: float, measured: Measurement, baseline: Measurement, alike: float | None = None
+    metric: str, limit: float, measured: Observation, baseline: Observation, alike: float | None = None
 ) -> Judged | None:
     """The verdict on a drop of more than `limit`, and how sure it is; None where there is nothing to tell it by.
 
@@ -81,3 +86,39 @@ def say(found: Change, images: int) -> str:
 
 def _signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", "−")
+
+
+CONFIDENCE = 0.99  # of the interval; two-sided
+
+
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Change:
+    """New less old, in the metric's own unit."""
+
+    value: float
+    low: float
+    high: float
+    provable: float  # the smallest drop that these images can prove
+
+    @property
+    def proven_drop(self) -> bool:
+        return self.high < 0
+
+    @property
+    def proven_gain(self) -> bool:
+        return self.low > 0
+
+
+def change(
+    old: float, new: float, olds: Sequence[float], news: Sequence[float], images: int, confidence: float = CONFIDENCE
+) -> Change:
+    """`olds` and `news` are the metric in the same resamples of `images` images, −1 where it had no ground truth."""
+    before, after = np.asarray(olds, np.float64), np.asarray(news, np.float64)
+    known = (after - before)[(before >= 0) & (after >= 0)]
+    error = float(known.std(ddof=1)) * math.sqrt(images / max(1, images - 1)) if known.size > 1 else math.inf
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    half = z * error
+    return Change(new - old, new - old - half, new - old + half, half + NormalDist().inv_cdf(POWER) * error)

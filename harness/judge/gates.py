@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from harness.core.measurement import Measurement
+from harness.core.measurement import Baseline, Incomparable, Measurement, Observation
 from harness.core.metrics import GATED, METRICS, RELATIVE, STORED, Phase
 from harness.core.status import Status
-from harness.core.suite import Gate
+from harness.core.suite import Gate, Suite
 from harness.core.verdict import Against, Verdict
 from harness.judge import accuracy
 
 EXACT = 1e-9  # two decimals that should be equal; far below any difference of interest
 
 
-@dataclass(frozen=True)
-class Incomparable:
-    """A baseline exists, but of something else; `why` names the component that differs."""
-
-    why: str
-
-
-Baseline = Measurement | Incomparable | None
-
-
 def judge(
-    measured: Measurement,
+    measured: Observation,
     baseline: Baseline,
-    reference: Measurement | None,
+    reference: Observation | None,
     gates: Sequence[Gate],
     phase: Phase,
     alike: float | None = None,
@@ -42,9 +31,14 @@ def judge(
     verdicts = [
         _verdict(gate, measured, baseline, reference, alike)
         for gate in gates
-        if METRICS[gate.metric].phase == phase and gate.applies(measured.cell) and not by_processes(gate)
+        if METRICS[gate.metric].phase == phase and _applies(gate, measured) and not by_processes(gate)
     ]
     return (*verdicts, *_vanished(measured, baseline, phase, {v.metric for v in verdicts if v.status == "missing"}))
+
+
+def _applies(gate: Gate, measured: Observation) -> bool:
+    """Of an observation whose cell is not known, every gate applies."""
+    return not isinstance(measured, Measurement) or gate.applies(measured.cell)
 
 
 def by_processes(gate: Gate) -> bool:
@@ -52,14 +46,14 @@ def by_processes(gate: Gate) -> bool:
     return gate.against == "baseline" and gate.metric in GATED
 
 
-def absent(measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:
+def absent(measured: Observation, baseline: Baseline) -> tuple[Verdict, ...]:
     """That there is no comparable baseline, for a suite whose gates do not ask for one and a user who does."""
     verdict = _against_baseline(Gate("map", max_drop=1.0), measured.metrics.get("map"), baseline)
     return (verdict,) if verdict.status in ("no-baseline", "incomparable") else ()
 
 
 def _verdict(
-    gate: Gate, measured: Measurement, baseline: Baseline, reference: Measurement | None, alike: float | None
+    gate: Gate, measured: Observation, baseline: Baseline, reference: Observation | None, alike: float | None
 ) -> Verdict:
     if gate.metric == "class_ap":
         return _by_class(gate, measured, baseline if gate.against == "baseline" else reference)
@@ -68,7 +62,7 @@ def _verdict(
         return _fixed(gate, observed)
     if gate.against == "fp32":
         return _against_fp32(gate, observed, reference)
-    if isinstance(baseline, Measurement) and observed is not None and (value := _value(baseline, gate)) is not None:
+    if isinstance(baseline, Observation) and observed is not None and (value := _value(baseline, gate)) is not None:
         scale = abs(value) if relative(gate) else 1.0
         if gate.max_drop is not None and (
             told := accuracy.judge(gate.metric, gate.max_drop * scale + EXACT, measured, baseline, alike)
@@ -79,11 +73,11 @@ def _verdict(
     return _against_baseline(gate, observed, baseline)
 
 
-def _by_class(gate: Gate, measured: Measurement, reference: Baseline) -> Verdict:
+def _by_class(gate: Gate, measured: Observation, reference: Baseline) -> Verdict:
     """The class that lost most, of those with enough objects."""
     assert gate.max_drop is not None
     expected = f"no class −{gate.max_drop:g}"
-    if not isinstance(reference, Measurement):
+    if not isinstance(reference, Observation):
         why = reference.why if isinstance(reference, Incomparable) else "nothing to compare with"
         return Verdict(
             gate.metric, gate.against, "incomparable" if reference else "no-baseline", None, None, expected, why
@@ -119,14 +113,18 @@ def _fixed(gate: Gate, observed: float | None) -> Verdict:
     return Verdict(gate.metric, "limit", "met" if low and high else "missed", observed, None, expected)
 
 
-def _against_fp32(gate: Gate, observed: float | None, reference: Measurement | None) -> Verdict:
+def _against_fp32(gate: Gate, observed: float | None, reference: Observation | None) -> Verdict:
     value = _value(reference, gate) if reference else None
     if gate.metric in ("latency", "latency_ratio") and observed is not None:
         value = 1.0  # the observed number is the ratio to the sibling already
     if observed is None and value is not None:
         return Verdict(gate.metric, "fp32", "missing", None, value, _expected(gate, value), "nothing was measured")
     if observed is None or value is None:
-        why = reference.failure[1] if reference and reference.failure else "nothing was measured to compare with"
+        why = (
+            reference.failure[1]
+            if isinstance(reference, Measurement) and reference.failure
+            else "nothing was measured to compare with"
+        )
         return Verdict(
             gate.metric, "fp32", "inconclusive", observed, value, _expected(gate, value), f"fp32 sibling: {why}"
         )
@@ -189,9 +187,9 @@ def _expected(gate: Gate, value: float | None) -> str:
     return " and ".join(parts)
 
 
-def _vanished(measured: Measurement, baseline: Baseline, phase: Phase, known: Iterable[str]) -> list[Verdict]:
+def _vanished(measured: Observation, baseline: Baseline, phase: Phase, known: Iterable[str]) -> list[Verdict]:
     """The union of metrics is compared, not only those that the run happened to bring."""
-    if not isinstance(baseline, Measurement) or measured.failure:
+    if not isinstance(baseline, Observation):
         return []
     against: Against = "baseline"
     lost = [
@@ -203,15 +201,19 @@ def _vanished(measured: Measurement, baseline: Baseline, phase: Phase, known: It
     return [Verdict(name, against, "missing", None, baseline.metrics[name], "present", detail) for name in lost]
 
 
-def _value(measurement: Measurement, gate: Gate) -> float | None:
+def _value(measurement: Observation, gate: Gate) -> float | None:
     return measurement.metrics.get("latency_ratio" if gate.metric == "latency" else gate.metric)
 
 
-def say(verdict: Verdict) -> str:
-    """A verdict in one line: metric, status, observed, expected."""
-    observed = "nothing" if verdict.observed is None else f"{verdict.observed:.6g}"
-    against = {"baseline": " (baseline {:.6g})", "fp32": " (fp32 {:.6g})", "limit": ""}[verdict.against]
-    known = against.format(verdict.reference) if verdict.reference is not None else ""
-    detail = f": {verdict.detail}" if verdict.detail else ""
-    expected = verdict.expected or "a comparable baseline"
-    return f"{verdict.metric} {verdict.status}: observed {observed}, expected {expected}{known}{detail}"
+AGREEMENT = 0.75  # least share of fp32's detections that a cell keeps, where the suite says nothing
+
+
+ALWAYS = (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))
+"""Gates of every quantized cell with an fp32 sibling, unless the suite has gates of that name: breakage that mAP may
+not show. int8 of YOLO26n and YOLO11n agrees to 0.88–0.97, of the digits to 0.92–0.98 (docs/accuracy.md)."""
+
+
+def gates(suite: Suite) -> tuple[Gate, ...]:
+    """The gates of a suite and those that every suite has."""
+    declared = {gate.metric for gate in suite.gates}
+    return (*suite.gates, *(gate for gate in ALWAYS if gate.metric not in declared))

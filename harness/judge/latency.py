@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from harness.core.measurement import Measurement
+from harness.core.measurement import Measurement, Observation
+from harness.core.processes import NAMES, Identity, Replicate
 from harness.core.status import Status
 from harness.core.suite import Gate
 from harness.core.verdict import Verdict
 from harness.judge import stop_rule
-from harness.measure.latency.cpu_pairs import Replicate
-from harness.measure.latency.references import NAMES
 
 OCCASION = 5  # processes that one recording adds
 MIN_PROCESSES, MIN_OCCASIONS = 10, 2  # of a baseline that may judge
@@ -31,14 +30,6 @@ ELSEWHERE, BLAMED_ELSEWHERE = 1.5, 0.25  # from this factor on it is as good as 
 CREEP_LIMIT = 0.10  # since the anchor, the same
 NONE = "no"  # reference: the time itself is judged
 STAMP = "%Y-%m-%dT%H:%MZ"
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a process measures with."""
-
-    artifact: str  # its key
-    references: Mapping[str, str]  # what each reference is here, by name
 
 
 def provenance(identity: Identity, repeats: Mapping[str, int], processes: int, now: datetime) -> dict[str, Any]:
@@ -62,12 +53,12 @@ def samples(replicates: Sequence[Replicate]) -> dict[str, list[float]]:
     return kept
 
 
-def gated(measured: Measurement | None) -> Mapping[str, Any]:
+def gated(measured: Observation | None) -> Mapping[str, Any]:
     """What the processes of a measurement were measured with; empty where it has none."""
     return (measured.provenance.get("gated") or {}) if measured else {}
 
 
-def usable(accepted: Measurement | None, identity: Identity) -> tuple[str, str]:
+def usable(accepted: Observation | None, identity: Identity) -> tuple[str, str]:
     """The reference that may judge, and why there is none: ("network", "") or ("", reason).
 
     The network judges where it is the same file on the same version of the runtime. Where the runtime was upgraded,
@@ -105,7 +96,7 @@ def plain(one: Replicate) -> Replicate:
     return replace(one, cpu={NONE: one.cpu[name] + level}, wall={NONE: one.wall[name] + level}, levels={NONE: 0.0})
 
 
-def immature(accepted: Measurement) -> str:
+def immature(accepted: Observation) -> str:
     """What a baseline lacks before it may judge; empty where nothing."""
     occasions = gated(accepted)["occasions"]
     processes = sum(one["processes"] for one in occasions)
@@ -131,7 +122,7 @@ def limits(gates: Sequence[Gate]) -> dict[str, float]:
 
 
 def judge(
-    metric: str, now: Sequence[Replicate], accepted: Measurement, reference: str, limit: float, cells: int,
+    metric: str, now: Sequence[Replicate], accepted: Observation, reference: str, limit: float, cells: int,
     recorded: bool = True,
 ) -> Verdict:  # fmt: skip
     """One gate after one look. `metric` is latency or latency_creep (CPU time), or latency_wall (waiting).
@@ -169,7 +160,7 @@ def _remedy(seen: stop_rule.Comparison, limit: float, recorded: bool) -> str:
     return f"{scatter}: quieten the machine, or gate at {now:.0%} or more"
 
 
-def extended(accepted: Measurement | None, new: Measurement, limit: float) -> tuple[Measurement, str]:
+def extended(accepted: Observation | None, new: Measurement, limit: float) -> tuple[Measurement, str]:
     """The baseline after a recording, and what happened, in words.
 
     An occasion is added where artifact and references are the same and the stop rule finds no change; anything else is
@@ -202,7 +193,7 @@ def extended(accepted: Measurement | None, new: Measurement, limit: float) -> tu
     return added, f"occasion {len(merged['occasions'])}, {processes} processes"
 
 
-def _values(measured: Measurement | None, reference: str, waiting: bool = False) -> list[float]:
+def _values(measured: Observation | None, reference: str, waiting: bool = False) -> list[float]:
     """One number a process: its log ratio of CPU time or, for `waiting`, what the wall clock's has above that.
 
     The wall clock's alone would count every change of CPU time twice and scatter as it does. What it has above CPU
@@ -216,7 +207,7 @@ def _values(measured: Measurement | None, reference: str, waiting: bool = False)
     return [wall - busy for wall, busy in zip(measured.samples[f"wall_log_ratio_{reference}"], cpu, strict=True)]
 
 
-def _gated_samples(measured: Measurement) -> dict[str, Sequence[float]]:
+def _gated_samples(measured: Observation) -> dict[str, Sequence[float]]:
     return {key: values for key, values in measured.samples.items() if is_gated_sample(key)}
 
 
@@ -230,7 +221,7 @@ def _busiest(now: Sequence[Replicate]) -> str:
     return f"the machine is busy ({busy})" if busy else ""
 
 
-def _slowed(now: Sequence[Replicate], accepted: Measurement, reference: str) -> float:
+def _slowed(now: Sequence[Replicate], accepted: Observation, reference: str) -> float:
     """By how much the reference itself is slower than for the baseline, as a logarithm."""
     levels = accepted.samples.get(f"log_level_{reference}")
     return statistics.fmean(one.levels[reference] for one in now) - statistics.fmean(levels) if levels else 0.0

@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 LOOKS = (3, 5, 7)  # fresh processes; the last look may convict (FACTS.md, "Latency on a shared machine")
 ALARM = 0.01  # chance of any false alarm in a run
@@ -75,6 +75,35 @@ def decide(seen: Comparison, limit: float, last: bool) -> Decision:
     if last and seen.estimate > edge and seen.estimate - seen.alarm > 0:
         return "regressed"
     return "inconclusive"
+
+
+Judged = TypeVar("Judged")
+
+
+def in_looks(
+    metrics: Collection[str],
+    measure: Callable[[int], None],
+    judge: Callable[[str], Judged],
+    undecided: Callable[[Judged], bool],
+) -> dict[str, Judged]:
+    """Measure and judge, look by look, until everything is decided or the looks are used up.
+
+    Args:
+        metrics: names of what is judged.
+        measure: called with a number of processes; afterwards there are that many.
+        judge: what the processes so far say of a metric.
+        undecided: whether a metric needs another look; a metric that is decided is not judged again.
+
+    Returns:
+        The last answer of `judge` for each metric.
+    """
+    answers: dict[str, Judged] = {}
+    for look in LOOKS:
+        measure(look)
+        answers |= {name: judge(name) for name in metrics if name not in answers or undecided(answers[name])}
+        if not any(map(undecided, answers.values())):
+            break
+    return answers
 
 
 def resolvable(seen: Comparison, accepted: int | None = None) -> float:

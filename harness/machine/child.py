@@ -16,9 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from harness.core.errors import CellError, ConfigError, Unavailable
+from harness.core.errors import KINDS, CellError, ConfigError, QuantgateError
+from harness.core.processes import Progress
 from harness.machine.locks import MachineLock
-from harness.machine.worker import Failure, Job, Progress
+from harness.machine.worker import Failure, Job
 
 POLL_S = 0.02  # how soon heavy work notices that a timed section is wanted
 LOG_LINES = 8  # of a dead child's last output, quoted in its error
@@ -136,11 +137,7 @@ class Child:
                 on_progress(message)
             return False, None
         if isinstance(message, Failure):
-            if message.kind == "config":
-                raise ConfigError(message.message)
-            if message.kind == "unavailable":
-                raise Unavailable(message.message)
-            raise CellError(message.message)
+            raise KINDS[message.kind](message.message)
         return True, message.value
 
     def _died(self) -> CellError:
@@ -171,7 +168,7 @@ def heavy_answers(children: Sequence[Child], lock: MachineLock, on_progress: OnP
             for child in waiting:
                 try:
                     done, value = child._next(on_progress) if child._connection in ready else (False, None)
-                except (CellError, ConfigError, Unavailable) as error:
+                except QuantgateError as error:
                     done, value = True, error
                 if done:
                     answers[child] = value

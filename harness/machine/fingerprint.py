@@ -8,9 +8,10 @@ import os
 import platform
 import re
 from pathlib import Path
-from typing import Any
 
 import psutil
+
+from harness.core.measurement import Machine
 
 ISA_TIERS = (
     ("amx_int8", "amx"),
@@ -68,17 +69,17 @@ def machine_class() -> str:
     return f"{slug}-{isa()}-{cores()}c"
 
 
-def environment() -> dict[str, Any]:
-    """What every report says about the machine; no host name and no user name."""
-    return {
-        "machine_class": machine_class(),
-        "cpu": cpu_model(),
-        "isa": isa(),
-        "cores": cores(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }
+def this_machine() -> Machine:
+    """The machine that this process runs on."""
+    return Machine(
+        machine_class(),
+        cpu_model(),
+        isa(),
+        cores(),
+        psutil.virtual_memory().total,
+        f"{platform.system()} {platform.release()}",
+        platform.python_version(),
+    )
 
 
 def version(tool: str) -> str | None:

@@ -18,24 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.core.errors import ConfigError
-
-
-@contextlib.contextmanager
-def file_lock(path: Path, wait: bool = True) -> Iterator[bool]:
-    """Exclusive section between processes. The file stays, since removing it would race.
-
-    Without `wait` the value is False, and the section is not exclusive, where another process holds it.
-    """
-    descriptor = _opened(path)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            held = True
-        except BlockingIOError:
-            held = False
-        yield held
-    finally:
-        os.close(descriptor)
+from harness.core.files import _opened
 
 
 class MachineLock:
@@ -131,11 +114,3 @@ def _open_shared(path: Path) -> int:
         return descriptor
     except OSError as error:
         raise ConfigError(f"the machine's lock {path} cannot be opened: {error.strerror}; remove the file") from None
-
-
-def _opened(path: Path) -> int:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise ConfigError(f"lock file {path} cannot be written: {error.strerror}") from None

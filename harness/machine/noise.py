@@ -1,43 +1,18 @@
-"""How much the rest of the machine took part while something was timed: steal, pressure stall, involuntary switches."""
+"""What disturbs timing on this machine: what the system tells before a run, and what happened during a section."""
 
 from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-STEAL = 0.01  # share of the machine's time that the hypervisor gave to others
-PRESSURE = 0.05  # share of the time in which some task waited for a CPU
-SWITCHES = 20.0  # times a second that the process was made to wait
-"""Limits of a quiet section, see docs/latency.md; an idle two-core machine shows 0, < 0.01, < 5."""
+from harness.core.processes import Interference
 
 
 @dataclass(frozen=True)
-class Interference:
-    """Over one process's pairs; None where the system does not tell."""
-
-    steal: float | None  # share of all CPU time, /proc/stat
-    pressure: (
-        float | None
-    )  # share of the wall clock, /proc/pressure/cpu "some" (Linux 4.20, Documentation/accounting/psi)
-    switches: float | None  # involuntary context switches of the process a second, getrusage(2)
-
-    @property
-    def high(self) -> str:
-        """What disturbed, in words; empty where nothing did."""
-        found = []
-        if self.steal is not None and self.steal > STEAL:
-            found.append(f"steal {self.steal:.1%}")
-        if self.pressure is not None and self.pressure > PRESSURE:
-            found.append(f"CPU pressure {self.pressure:.0%}")
-        if self.switches is not None and self.switches > SWITCHES:
-            found.append(f"{self.switches:.0f} involuntary context switches a second")
-        return ", ".join(found)
-
-
-@dataclass(frozen=True)
-class Reading:
+class Counters:
     """The counters at one moment."""
 
     wall_s: float
@@ -45,7 +20,7 @@ class Reading:
     pressure_us: int | None
     switches: int
 
-    def until(self, later: Reading) -> Interference:
+    def until(self, later: Counters) -> Interference:
         """What happened between two readings."""
         elapsed = max(later.wall_s - self.wall_s, 1e-9)
         steal = pressure = None
@@ -56,9 +31,9 @@ class Reading:
         return Interference(steal, pressure, (later.switches - self.switches) / elapsed)
 
 
-def read(proc: Path = Path("/proc")) -> Reading:
+def read(proc: Path = Path("/proc")) -> Counters:
     """The counters now."""
-    return Reading(time.monotonic(), _steal(proc), _pressure(proc), resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
+    return Counters(time.monotonic(), _steal(proc), _pressure(proc), resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
 
 
 def _steal(proc: Path) -> tuple[int, int] | None:
@@ -75,3 +50,69 @@ def _pressure(proc: Path) -> int | None:
         return int(some.partition("total=")[2])
     except (OSError, ValueError):
         return None
+
+
+LOAD = 0.25  # of the cores busy before anything is timed
+
+
+def warnings(root: Path = Path("/"), cores: int = 1) -> list[str]:
+    """Everything that Linux tells, worst first; nothing on systems that tell nothing."""
+    return [text for check in (_load, _quota, _throttled, _battery, _governor, _turbo, _hybrid)
+            for text in check(root, cores)]  # fmt: skip
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _load(root: Path, cores: int) -> Iterator[str]:
+    words = _read(root / "proc/loadavg").split()
+    if words and float(words[0]) > LOAD * cores:
+        yield f"load average {words[0]} on {cores} cores: other programs run"
+
+
+def _quota(root: Path, cores: int) -> Iterator[str]:
+    """cgroup v2's cpu.max, "max 100000" or "150000 100000"; v1's cfs_quota_us, -1 without one."""
+    quota, _, period = _read(root / "sys/fs/cgroup/cpu.max").partition(" ")
+    if not quota:
+        quota = _read(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+        period = _read(root / "sys/fs/cgroup/cpu/cpu.cfs_period_us")
+    if quota.isdigit() and period.isdigit() and int(quota) < cores * int(period):
+        yield f"the container may use {int(quota) / int(period):.1f} of {cores} cores: it is paused beyond that"
+
+
+def _throttled(root: Path, cores: int) -> Iterator[str]:
+    files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
+    times = sum(int(_read(file) or 0) for file in files)
+    if times:
+        yield f"the CPU has throttled {times} times for heat since it was booted"
+
+
+def _battery(root: Path, cores: int) -> Iterator[str]:
+    states = [_read(file) for file in (root / "sys/class/power_supply").glob("BAT*/status")]
+    if "Discharging" in states:
+        yield "it runs on battery"
+
+
+def _governor(root: Path, cores: int) -> Iterator[str]:
+    files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
+    slow = sorted({_read(file) for file in files} - {"performance", ""})
+    if slow:
+        yield f"frequency governor {', '.join(slow)}: `cpupower frequency-set -g performance` holds the clock"
+
+
+def _turbo(root: Path, cores: int) -> Iterator[str]:
+    cpus = root / "sys/devices/system/cpu"
+    if _read(cpus / "intel_pstate/no_turbo") == "0" or _read(cpus / "cpufreq/boost") == "1":
+        yield "turbo is on: the first seconds are faster than the rest"
+
+
+def _hybrid(root: Path, cores: int) -> Iterator[str]:
+    files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/cpuinfo_max_freq")
+    fastest = {int(_read(file) or 0) for file in files}
+    both = (root / "sys/devices/cpu_core").is_dir() and (root / "sys/devices/cpu_atom").is_dir()
+    if both or (fastest and max(fastest) > 1.3 * min(fastest)):
+        yield "its cores differ: pin the run to one kind (`taskset -c …`)"

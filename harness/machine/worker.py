@@ -15,15 +15,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from harness.core.errors import ConfigError, Unavailable, first_line
-
-
-@dataclass(frozen=True)
-class Progress:
-    """`done` of `total` units, 0 if uncountable; also the sign of life that restarts the parent's time limit."""
-
-    done: int
-    total: int
+from harness.core.errors import CellError, QuantgateError, first_line
+from harness.core.processes import Progress
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Failure:
-    """The job raised: `kind` is config, unavailable or error; `message` is one line."""
+    """The job raised: `kind` is the name of the error's class, `message` is one line."""
 
     kind: str
     message: str
@@ -87,13 +80,11 @@ def main() -> None:
         except EOFError:  # the parent is gone
             return
         channel.reply(job.run(channel))
-    except ConfigError as error:
-        channel.fail("config", str(error))
-    except Unavailable as error:
-        channel.fail("unavailable", str(error))
+    except QuantgateError as error:
+        channel.fail(type(error).__name__, str(error))
     except BaseException as error:  # the boundary of the process: everything becomes one line for the parent
         traceback.print_exc()
-        channel.fail("error", f"{type(error).__name__}: {first_line(error)}")
+        channel.fail(CellError.__name__, f"{type(error).__name__}: {first_line(error)}")
 
 
 if __name__ == "__main__":
@@ -101,3 +92,6 @@ if __name__ == "__main__":
     from harness.machine import worker
 
     worker.main()
+
+
+READY = "ready"

@@ -5,43 +5,43 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.commands.export.model_card import Look, LookJob
+from harness.core import files, measurement
 from harness.core.cell import Cell
-from harness.core.errors import CellError, ConfigError, Unavailable
+from harness.core.errors import CellError, ConfigError, QuantgateError
+from harness.core.files import file_lock
 from harness.core.measurement import Measurement
 from harness.core.metrics import Phase
+from harness.core.processes import Progress, Replicate, Target, Turn
 from harness.core.suite import Suite
 from harness.inputs.datasets.coco import to_coco
-from harness.inputs.finder import Finder, Inputs, Settings, runnable
-from harness.judge.accuracy import resampled_metrics, resampled_name
+from harness.inputs.finder import CellInputs, Finder, Settings
+from harness.judge.accuracy import resampled_name
 from harness.judge.attestation import contradiction, share
 from harness.machine.child import Child
-from harness.machine.locks import MachineLock, file_lock
-from harness.machine.worker import Job, Progress
+from harness.machine.fingerprint import this_machine
+from harness.machine.locks import MachineLock
+from harness.machine.worker import Job
+from harness.measure.accuracy.bootstrap import resampled_metrics
 from harness.measure.accuracy.score import ScoreJob
 from harness.measure.accuracy.score_cache import REUSED, Scores, dataset_file, detections_file
-from harness.measure.explain import explain
-from harness.measure.explain.explain import IMAGES as IMAGES_EXPLAINED
-from harness.measure.explain.explain import Explanation
 from harness.measure.latency import fresh_processes, timed_section
-from harness.measure.latency.cpu_pairs import Replicate
-from harness.measure.latency.fresh_processes import Turn
 from harness.measure.latency.references import identities
-from harness.recipes.registry import recipe
-from harness.store import records
-from harness.store.base_revision import Target
+from harness.measure.place import Place
 
 OnProgress = Callable[[str, Progress | None], None]
 
 
-class Runner:
-    """Measures cells. Several processes share one `Settings.run`: each cell is measured once, by whoever is first."""
+class Runner(Place):
+    """Measures cells on this machine.
+
+    Several processes share one `Settings.run`: each cell is measured once, by the process that comes first.
+    """
 
     def __init__(self, settings: Settings, on_progress: OnProgress = lambda label, progress: None) -> None:
         self.settings = settings
@@ -53,7 +53,7 @@ class Runner:
                 f"results folder {settings.run} cannot be written: {error.strerror}; name another with --qg-results-dir"
             ) from None
         self._lock = MachineLock(log=settings.run / "intervals.jsonl")
-        self._finder = Finder(settings, self._heavy)
+        self._finder = Finder(settings, self.run_job)
 
     def accuracy(self, suite: Suite, home: Path, cell: Cell) -> Measurement:
         """mAP and size of a cell; a failure is a measurement too."""
@@ -86,22 +86,18 @@ class Runner:
         """Fresh processes that measure pairs, in this order (`replicates.measure`)."""
         return fresh_processes.measure(turns, references, repeats, self._lock, self._log, self.settings.timeout_s)
 
-    def explain(self, suite: Suite, home: Path, cell: Cell, images: int = IMAGES_EXPLAINED) -> Explanation:
-        """Where the accuracy of a cell went.
+    def inputs(self, suite: Suite, home: Path, cell: Cell) -> CellInputs:
+        """See `Place.inputs`."""
+        return self._finder.inputs(suite, home, cell)
 
-        Raises:
-            Unavailable, ConfigError, CellError: of the cell itself.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            job = explain.prepare(self._finder, suite, home, cell, Path(folder), images)
-            explained: Explanation = self._heavy(job, f"explain {cell}")
-        return explained
-
-    def look(self, suite: Suite, home: Path, cell: Cell) -> tuple[Inputs, Look]:
-        """The artifact of a cell, built where it is missing, and what one call of it shows; raises as `explain`."""
-        inputs = self._finder.inputs(suite, home, cell)
-        seen: Look = self._heavy(LookJob(cell, inputs.artifact, inputs.data), f"open {cell}")
-        return inputs, seen
+    def run_job(self, job: Job, label: str) -> Any:
+        """See `Place.run_job`. `label` names the job in progress lines and its log."""
+        self._say(label, Progress(0, 0))
+        try:
+            with Child(job, self._log(label), self.settings.timeout_s) as child:
+                return child.heavy_answer(self._lock, lambda progress: self._say(label, progress))
+        finally:
+            self._say(label, None)
 
     # One measurement per cell and phase
 
@@ -112,7 +108,7 @@ class Runner:
         path = self._kept(suite, cell, phase)
         with file_lock(path.with_suffix(".lock")):
             self._measure(suite, cell, phase, measure)
-        return records.measurement_from_json(json.loads(path.read_text()))
+        return measurement.measurement_from_json(json.loads(path.read_text()))
 
     def _measure(self, suite: Suite, cell: Cell, phase: Phase, measure: Callable[[], Measurement]) -> None:
         """Measure and keep, unless it is kept already; the caller holds the lock."""
@@ -120,22 +116,14 @@ class Runner:
             return
         try:
             measured = measure()
-        except (Unavailable, ConfigError, CellError) as error:  # what goes wrong costs this cell only
-            measured = records.failure(cell, error)
+        except QuantgateError as error:  # what goes wrong costs this cell only
+            measured = measurement.failure(cell, error)
         self._keep(suite, phase, measured)
 
     def _keep(self, suite: Suite, phase: Phase, measured: Measurement) -> None:
-        text = json.dumps(records.measurement_to_json(measured))
-        records.write_text(self._kept(suite, measured.cell, phase), text, "--qg-results-dir")
-
-    def _heavy(self, job: Job, label: str) -> Any:
-        """Run a job in a child of its own, out of the way of timed sections."""
-        self._say(label, Progress(0, 0))
-        try:
-            with Child(job, self._log(label), self.settings.timeout_s) as child:
-                return child.heavy_answer(self._lock, lambda progress: self._say(label, progress))
-        finally:
-            self._say(label, None)
+        measured = replace(measured, machine=this_machine())
+        text = json.dumps(measurement.measurement_to_json(measured))
+        files.write_text(self._kept(suite, measured.cell, phase), text, "--qg-results-dir")
 
     def _log(self, label: str) -> Path:
         return self.settings.run / "logs" / f"{re.sub('[^A-Za-z0-9~.]+', '-', label)}-{os.getpid()}.log"
@@ -156,14 +144,14 @@ class Runner:
                 cell, inputs.artifact, inputs.data, str(inputs.pixels), suite.decoding, str(found), wanted,
                 suite.operating_conf,
             )  # fmt: skip
-            scored = self._heavy(job, f"score {cell}")
+            scored = self.run_job(job, f"score {cell}")
             scores.keep(scored, found)
             found.unlink()
         kept = detections_file(cache, scored.detections)
-        records.write_bytes(detections_file(run, scored.detections), kept.read_bytes(), "--qg-results-dir")
+        files.write_bytes(detections_file(run, scored.detections), kept.read_bytes(), "--qg-results-dir")
         if not (known := dataset_file(run, inputs.data.digest)).exists():
-            records.write_text(known, json.dumps(to_coco(inputs.data)), "--qg-results-dir")
-        promised = str(inputs.artifact.meta.get("executes") or recipe(cell).executes)
+            files.write_text(known, json.dumps(to_coco(inputs.data)), "--qg-results-dir")
+        promised = str(inputs.artifact.meta.get("executes") or inputs.recipe.executes)
         return Measurement(
             cell,
             metrics={
@@ -187,18 +175,18 @@ class Runner:
 
     def _time(self, suite: Suite, home: Path, group: Sequence[Cell]) -> None:
         """Time a group of siblings and keep a measurement of each."""
-        found: dict[Cell, Inputs] = {}
+        found: dict[Cell, CellInputs] = {}
         for cell in group:
             try:
                 found[cell] = self._finder.inputs(suite, home, cell)
-            except (Unavailable, ConfigError, CellError) as error:
-                self._keep(suite, "latency", records.failure(cell, error))
+            except QuantgateError as error:
+                self._keep(suite, "latency", measurement.failure(cell, error))
         for measured in timed_section.measure(suite, found, self._lock, self._log, self.settings.timeout_s):
             self._keep(suite, "latency", measured)
 
 
-def _target(cell: Cell, inputs: Inputs) -> Target:
-    return Target(cell, inputs.artifact, str(inputs.pixels), identities(cell, runnable(cell)[1]))
+def _target(cell: Cell, inputs: CellInputs) -> Target:
+    return Target(cell, inputs.artifact, str(inputs.pixels), identities(cell, inputs.runtime))
 
 
 def _not_timed(cell: Cell) -> Measurement:

@@ -1,4 +1,4 @@
-"""The options of the plugin: their names, what they mean, and the state of a session that they make."""
+"""The options of the plugin: their names, what they mean, and the state of a process that they make."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from harness.backends.registry import backend_names
 from harness.core.errors import ConfigError, nearest
 from harness.inputs.finder import Settings
 from harness.inputs.sources import cache_folder
-from harness.plugin.session import Session
+from harness.plugin.session import RunState
 from harness.report.common.view import View
+from harness.report.media import MEDIA
 from harness.report.terminal.progress import Live
 from harness.store import history_db
 from harness.store.base_revision import Base
@@ -26,10 +27,6 @@ FOLDERS = (
     ("--qg-cache-dir", "store", "artifact cache (also QUANTGATE_CACHE; default: the user's cache folder)"),
     ("--qg-results-dir", "store", "where results.json goes (default: .quantgate beside pytest's configuration)"),
     ("--qg-baseline-dir", "store", "committed baselines (default: baselines beside it)"),
-)
-REPORTS = (
-    ("--qg-html", "write the HTML report of this run to this file, which needs no other"),
-    ("--qg-markdown", "write the results as Markdown (in a GitHub job also into the step's summary)"),
 )
 BASE = "--qg-base"
 SWITCHES = (
@@ -45,8 +42,8 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("quantgate", "quantgate: accuracy and latency gates of quantized detectors")
     for name, action, text in FOLDERS:
         group.addoption(name, action=action, metavar="PATH", help=text)
-    for name, text in REPORTS:
-        group.addoption(name, metavar="FILE", help=text)
+    for medium in MEDIA:
+        group.addoption(medium.option, metavar="FILE", help=medium.help)
     group.addoption(BASE, metavar="FILE", help="hold the run against the base that `quantgate gate` has measured")
     for name, text in SWITCHES:
         group.addoption(name, action="store_true", help=text)
@@ -75,7 +72,7 @@ def add(parser: pytest.Parser) -> None:
     )
 
 
-def session(config: pytest.Config, run: str) -> Session:
+def state(config: pytest.Config, run: str) -> RunState:
     """The state of this pytest process.
 
     Raises:
@@ -94,7 +91,7 @@ def session(config: pytest.Config, run: str) -> Session:
     _check(config, settings)
     base = _base(config)
     terminal = None if hasattr(config, "workerinput") else config.pluginmanager.getplugin("terminalreporter")
-    return Session(
+    return RunState(
         settings,
         baselines=_place(config, "--qg-baseline-dir", "baselines"),
         update=config.getoption("--qg-baseline-update"),
@@ -105,8 +102,7 @@ def session(config: pytest.Config, run: str) -> Session:
         again=base.command if base else ("pytest", *_repeated(config)),
         view=_view(config),
         live=Live(terminal),
-        html=_named(config, "--qg-html"),
-        markdown=_named(config, "--qg-markdown"),
+        outputs={medium.option: file for medium in MEDIA if (file := _named(config, medium.option))},
         history=_history(config),
         base=base,
     )

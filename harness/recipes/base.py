@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.cell import Qat
+from harness.core.dataset import Dataset
 from harness.tasks.preprocess import normalize
 
 Advance = Callable[[int, int], None]
@@ -24,7 +25,7 @@ def silent(done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class BuildInputs:
     """What a build function reads. It writes `model.*` into a folder and nothing else."""
 
     weights: Path  # the checkpoint as the user gave it
@@ -34,7 +35,7 @@ class Inputs:
     end_to_end: bool  # YOLO26's one-to-one head instead of raw output
     calibration: Path | None  # .npy of letterboxed bytes [N, 3, S, S], for static int8
     qat: Qat | None = None  # for int8-qat
-    training: Path | None = None  # YOLO YAML whose train split int8-qat fine-tunes on
+    training: Dataset | None = None  # labelled images that int8-qat fine-tunes on
     device: str = "cpu"  # what a compiled artifact is compiled on
     timings: Path | None = None  # file in which builds for the same hardware keep what they have timed
     advance: Advance = silent  # called by builds that may outlast the limit of a silent child
@@ -64,7 +65,7 @@ class Recipe:
     tools: tuple[str, ...] = ()  # distributions whose version shapes the result
     compiled: bool = False  # for the hardware it is built on, as the backend's `hardware` names it; part of the key
 
-    def run(self, inputs: Inputs, folder: Path) -> dict[str, Any]:
+    def run(self, inputs: BuildInputs, folder: Path) -> dict[str, Any]:
         """Build into `folder`; returns what the function adds to the artifact's metadata."""
         module, _, function = self.build.partition(":")
         own = importlib.util.find_spec(f"harness.recipes.{module.partition('.')[0]}")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends.base import described
-from harness.core.dataset import TASKS
 from harness.core.errors import ConfigError, first_line
-from harness.recipes.base import EXPORT, Inputs, Recipe, Table
+from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
+from harness.tasks.registry import TASKS
 
 SOURCES = {"onnx": Recipe("export:to_onnx", "model.onnx", "f32", "f32", "checkpoint", tools=EXPORT)}
 """The exported graph that ONNX Runtime and OpenVINO artifacts are made from."""
@@ -33,14 +33,14 @@ FP16 = "PyTorch has no fast float16 convolution on CPUs (measured 10 × slower t
 REASONS = {("torch", "fp16", "cpu"): FP16}
 
 
-def to_onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def to_onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Export with Ultralytics' own exporter, static shape, simplified, without NMS in the graph."""
     model, meta = load(inputs)
     write_onnx(model, inputs, folder)
     return meta
 
 
-def write_onnx(model: Any, inputs: Inputs, folder: Path) -> None:
+def write_onnx(model: Any, inputs: BuildInputs, folder: Path) -> None:
     """Export a loaded model, fake quantization included, to `model.onnx`."""
     # The exporter writes beside the checkpoint it was loaded from, and that place is not ours to write to.
     model.ckpt_path = str(folder / "model.pt")
@@ -55,7 +55,7 @@ def write_onnx(model: Any, inputs: Inputs, folder: Path) -> None:
         shutil.move(written, folder / "model.onnx")
 
 
-def to_module(inputs: Inputs, folder: Path, dtype: str) -> dict[str, Any]:
+def to_module(inputs: BuildInputs, folder: Path, dtype: str) -> dict[str, Any]:
     """The eager module with its weights stored as `dtype`."""
     import torch
 
@@ -64,7 +64,7 @@ def to_module(inputs: Inputs, folder: Path, dtype: str) -> dict[str, Any]:
     return meta
 
 
-def fused(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
+def fused(inputs: BuildInputs) -> tuple[Any, dict[str, Any]]:
     """BatchNorm folded into the convolutions, the head chosen as the exporter does; float32, for inference."""
     model, meta = load(inputs)
     module = model.model.float().eval()
@@ -79,7 +79,7 @@ def fused(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
     return module, meta
 
 
-def load(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
+def load(inputs: BuildInputs) -> tuple[Any, dict[str, Any]]:
     """The checkpoint, and what every artifact made from it says about itself."""
     from ultralytics import YOLO
 

@@ -23,7 +23,7 @@ import numpy as np
 from harness.backends import litert as backend
 from harness.core.errors import ConfigError
 from harness.recipes import export, ready
-from harness.recipes.base import Inputs, Recipe, Table
+from harness.recipes.base import BuildInputs, Recipe, Table
 
 CONVERT = ("ultralytics", "torch", "litert-torch")
 QUANTIZE = (*CONVERT, "ai-edge-quantizer")
@@ -63,7 +63,7 @@ The operator that makes an output has the output's name: of raw YOLO the one tha
 SILU_FLOOR = np.float32(-8)
 
 
-def convert(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def convert(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Trace and lower the fused module; static shape, input and output as in PyTorch."""
     import litert_torch
     import torch
@@ -75,13 +75,13 @@ def convert(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return meta
 
 
-def copy(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def copy(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """fp32 is the converted model itself."""
     shutil.copyfile(inputs.source, folder / ENTRY)
     return {}
 
 
-def float16(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def float16(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Weights in float16; a CPU widens them when it loads the model."""
     from ai_edge_quantizer import qtyping, quantizer
 
@@ -93,7 +93,7 @@ def float16(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return {}
 
 
-def dynamic_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def dynamic_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Weights in int8 per channel, activation ranges computed at every inference (dynamic range)."""
     from ai_edge_quantizer import quantizer, recipe
 
@@ -102,7 +102,7 @@ def dynamic_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return {}
 
 
-def static(inputs: Inputs, folder: Path, activations: int) -> dict[str, Any]:
+def static(inputs: BuildInputs, folder: Path, activations: int) -> dict[str, Any]:
     """Weights in int8 per channel, activations in 8 or 16 bits; input and output stay float32.
 
     16 bits have resolution for the widest range that was seen and for everything but the decoding.
@@ -123,7 +123,7 @@ def static(inputs: Inputs, folder: Path, activations: int) -> dict[str, Any]:
     return {}
 
 
-def adopt(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def adopt(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """A `.tflite` from elsewhere, of any precision that the backend opens."""
     read = backend.inspect(inputs.weights)
     shape = read["input"]
@@ -131,7 +131,7 @@ def adopt(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return ready.adopt(inputs, folder, ".tflite", read["precision"], read["said"])
 
 
-def _ranges(inputs: Inputs, widest: bool) -> dict[str, Any]:
+def _ranges(inputs: BuildInputs, widest: bool) -> dict[str, Any]:
     """Tensor → `min` and `max`: the widest of all calls, or the mean of what every call reached."""
     from ai_edge_quantizer import calibrator, recipe_manager
     from ai_edge_quantizer.utils.qsv_utils import min_max_update
@@ -162,7 +162,7 @@ def _divided(total: dict[str, Any], calls: int) -> dict[str, Any]:
     return {end: total[end] / calls for end in ("min", "max")}
 
 
-def _through_silu(inputs: Inputs, ranges: dict[str, Any]) -> dict[str, Any]:
+def _through_silu(inputs: BuildInputs, ranges: dict[str, Any]) -> dict[str, Any]:
     """Ranges of what enters a sigmoid begin at `SILU_FLOOR`: neither SiLU nor a score tells what is below."""
     from ai_edge_litert.interpreter import Interpreter
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.recipes import export, qdq
-from harness.recipes.base import EXPORT, Inputs, Recipe
+from harness.recipes.base import EXPORT, BuildInputs, Recipe
 
 TOOLS = (*EXPORT, "nvidia-modelopt")
 
@@ -25,7 +25,7 @@ PERCENTILE = 99.999
 """Percent of an activation's magnitudes that its range covers. By measurement, as is the class branch in float."""
 
 
-def ptq_onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def ptq_onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Post-training quantization: ranges from the calibration images, weights as they are."""
     model, meta = export.load(inputs)
     model.model = fake_quantized(fused(model.model, inputs.end_to_end), inputs)
@@ -50,7 +50,7 @@ def fused(module: Any, end_to_end: bool) -> Any:
     return module.fuse(verbose=False)
 
 
-def fake_quantized(module: Any, inputs: Inputs) -> Any:
+def fake_quantized(module: Any, inputs: BuildInputs) -> Any:
     """`module` with fake quantization before its convolutions, ranges from the calibration images; in place.
 
     The head's class branch stays in float, 4–7 % of the work: its largest activations are far beyond the others.
@@ -91,7 +91,7 @@ def _quantizers(module: Any) -> Any:
     return ((name, q) for name, q in module.named_modules() if isinstance(q, TensorQuantizer) and q.is_enabled)
 
 
-def write_graph(model: Any, inputs: Inputs, folder: Path) -> None:
+def write_graph(model: Any, inputs: BuildInputs, folder: Path) -> None:
     """Export a fake-quantized model as the fp32 one is exported, and store its weights as int8."""
     import onnx
 

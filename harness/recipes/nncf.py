@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.recipes.base import EXPORT, Inputs, Recipe, Table
+from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
 from harness.recipes.onnx import in_branch, module_of
 from harness.recipes.splits import to_openvino
 from harness.tasks.decode import prepare
@@ -36,7 +36,7 @@ REASONS = {
 }
 
 
-def convert(inputs: Inputs, folder: Path, half: bool) -> dict[str, Any]:
+def convert(inputs: BuildInputs, folder: Path, half: bool) -> dict[str, Any]:
     """IR with float32 or float16 weights; what executes is decided by the backend's precision hint."""
     import openvino
 
@@ -45,7 +45,7 @@ def convert(inputs: Inputs, folder: Path, half: bool) -> dict[str, Any]:
     return {}
 
 
-def static_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def static_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Full integer by NNCF's min-max with bias correction; the head's decoding in float."""
     import nncf
     import openvino

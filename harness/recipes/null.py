@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.recipes.base import Inputs, Recipe, Table
+from harness.recipes.base import BuildInputs, Recipe, Table
 
 RECIPES: Table = {
     ("null", "fp32"): Recipe("null:copy", "model.json", "f32", "f32", "checkpoint"),
@@ -16,7 +16,7 @@ RECIPES: Table = {
 }
 
 
-def copy(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def copy(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Check the script and copy it."""
     try:
         script = json.loads(inputs.weights.read_text())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.core.errors import ConfigError
 from harness.recipes import ranges
-from harness.recipes.base import EXPORT, Inputs, Recipe, Table
+from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
 from harness.tasks.decode import prepare
 from harness.tasks.outputs import input_layout
 from harness.tasks.preprocess import normalize
@@ -48,13 +48,13 @@ BRANCHES = ("cv2", "cv3", "cv4", "proto")
 """Parts of Ultralytics' heads that are convolutions: boxes, classes, mask coefficients or key points, prototypes."""
 
 
-def copy(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def copy(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """fp32 is the exported graph itself; the runtime optimizes it on load."""
     shutil.copyfile(inputs.source, folder / "model.onnx")
     return {}
 
 
-def float16(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def float16(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Weights and activations in float16, inputs and outputs in float32; a CPU executes it by casting."""
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
@@ -64,7 +64,7 @@ def float16(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return {}
 
 
-def dynamic_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def dynamic_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Weights in int8, activation ranges computed at every inference (dynamic range)."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -79,7 +79,7 @@ def dynamic_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
 
 
 def static_int8(
-    inputs: Inputs, folder: Path, overrides: Mapping[str, Any] | None = None, method: str = "mse"
+    inputs: BuildInputs, folder: Path, overrides: Mapping[str, Any] | None = None, method: str = "mse"
 ) -> dict[str, Any]:
     """U8S8 per channel with activation ranges by `method`; the trunk in int8, stem and head in float.
 
@@ -220,7 +220,7 @@ def _silu(values: ranges.Floats) -> ranges.Floats:
     return curved
 
 
-def _batches(inputs: Inputs, model: Any) -> tuple[Iterator[NDArray[np.float32]], Callable[[int], None]]:
+def _batches(inputs: BuildInputs, model: Any) -> tuple[Iterator[NDArray[np.float32]], Callable[[int], None]]:
     """Calibration images in whole batches as the network takes them, and whom to tell how many are done."""
     assert inputs.calibration is not None
     pixels = np.load(inputs.calibration, mmap_mode="r")

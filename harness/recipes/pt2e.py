@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import Unavailable
-from harness.recipes.base import Inputs, Recipe, Table
+from harness.recipes.base import BuildInputs, Recipe, Table
 from harness.recipes.export import MODULE
 
 ENTRY = "model.pt2"
@@ -46,7 +46,7 @@ OPTIONS = {
 }
 
 
-def static_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def static_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Everything that the quantizer knows in int8, but for the decoding."""
     import torch
 
@@ -58,7 +58,7 @@ def static_int8(inputs: Inputs, folder: Path) -> dict[str, Any]:
         return {**meta, **_compile(_capture(quantized, inputs), folder)}
 
 
-def in_float(inputs: Inputs, folder: Path, dtype: str) -> dict[str, Any]:
+def in_float(inputs: BuildInputs, folder: Path, dtype: str) -> dict[str, Any]:
     """What int8 is compared with where both are compiled."""
     import torch
 
@@ -77,7 +77,7 @@ def _require_compiler() -> None:
         raise Unavailable("PyTorch compiles this with a C++ compiler and finds none: install g++ or set CXX") from None
 
 
-def _module(inputs: Inputs, dtype: str) -> tuple[Any, dict[str, Any]]:
+def _module(inputs: BuildInputs, dtype: str) -> tuple[Any, dict[str, Any]]:
     """float32 in and out, `dtype` between, boxes decoded in float32."""
     import torch
 
@@ -102,7 +102,7 @@ def _module(inputs: Inputs, dtype: str) -> tuple[Any, dict[str, Any]]:
     return Casting().eval(), meta
 
 
-def _capture(module: Any, inputs: Inputs) -> Any:
+def _capture(module: Any, inputs: BuildInputs) -> Any:
     """An exported program for batches of one shape."""
     import torch
 
@@ -112,7 +112,7 @@ def _capture(module: Any, inputs: Inputs) -> Any:
     return torch.export.export(module, (images,), strict=True)
 
 
-def _quantize(program: Any, inputs: Inputs, in_float: str) -> Any:
+def _quantize(program: Any, inputs: BuildInputs, in_float: str) -> Any:
     """Insert observers, show them the calibration images, put quantize and dequantize operators in their places."""
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.loading import load_calibration
 from harness.recipes import export, modelopt, qdq
-from harness.recipes.base import Inputs, Recipe, Table
+from harness.recipes.base import BuildInputs, Recipe, Table
 from harness.recipes.finetune import finetune
 from harness.recipes.onnx import static_int8
 
@@ -45,7 +44,7 @@ RECIPES: Table = {
 }
 
 
-def train(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def train(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Fine-tune, or take the checkpoint that was fine-tuned before, and export it."""
     assert inputs.qat is not None
     checkpoint = Path(inputs.qat.checkpoint or folder / CHECKPOINT)
@@ -59,12 +58,9 @@ def train(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return meta
 
 
-def make_checkpoint(inputs: Inputs, path: Path, quantized: bool = True) -> None:
+def make_checkpoint(inputs: BuildInputs, path: Path, quantized: bool = True) -> None:
     """Fine-tune `inputs.weights` as `inputs.qat` says; in float where `quantized` is False, as a control."""
     assert inputs.qat is not None and inputs.training is not None
-    data = load_calibration(inputs.training, explicit=False)
-    if data is None or not data.images:
-        raise ConfigError(f"{inputs.training} has no train split to fine-tune on; name another in Qat(data=…)")
     model, _ = export.load(inputs)
     if model.task != "detect":
         raise ConfigError(
@@ -74,7 +70,7 @@ def make_checkpoint(inputs: Inputs, path: Path, quantized: bool = True) -> None:
     if quantized:
         model.model = modelopt.fake_quantized(model.model, inputs)
     what = f"{'QAT' if quantized else 'fine-tuning'} of {inputs.weights.name}"
-    finetune(model, data, inputs.qat, inputs.imgsz, what, inputs.advance)
+    finetune(model, inputs.training, inputs.qat, inputs.imgsz, what, inputs.advance)
     save(model.model, path)
 
 
@@ -116,7 +112,7 @@ def _expect_trained(model: Any, checkpoint: Path, end_to_end: bool) -> None:
         raise ConfigError(f"{checkpoint} has the end-to-end head only; add ':e2e' to the model's name")
 
 
-def graph(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def graph(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """What ONNX Runtime runs fast: its own recipe on the trained weights, which keep the steps they were trained on.
 
     Its int8 kernels want a pair of Q/DQ behind every operator, while training quantized what convolutions read. So all
@@ -141,7 +137,7 @@ def _overrides(weights: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return {name: [{**signed, "scale": step} for step in scale] for name, scale in weights.items()}
 
 
-def ir(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def ir(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """OpenVINO IR of the graph: int8 weights, and pairs that its passes turn into int8 kernels."""
     qdq.to_ir(inputs.source, folder / "model.xml")
     return {}

@@ -14,7 +14,7 @@ from typing import Any
 from harness.backends.base import described
 from harness.core.errors import ConfigError, first_line
 from harness.recipes import qdq
-from harness.recipes.base import BESIDE, Inputs, Recipe, Table
+from harness.recipes.base import BESIDE, BuildInputs, Recipe, Table
 
 SUFFIXES = (".onnx", ".xml", ".tflite", ".engine")
 EXECUTES = {"fp32": "f32", "fp16": "f32", "int8": "i8", "int8-dynamic": "i8", "w8": "f32", "w8a16": "i16"}
@@ -32,7 +32,7 @@ REASONS = {("torch", "ready"): "PyTorch runs checkpoints only; 'ready' is for .o
 SOURCES = {"onnx file": Recipe("ready:float_graph", "model.onnx", "f32", "f32", "checkpoint", tools=("onnx",))}
 
 
-def float_graph(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def float_graph(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """An ONNX graph that recipes quantize, and that must not be quantized already."""
     meta = onnx(inputs, folder)
     if meta["precision"] != "fp32":
@@ -43,7 +43,7 @@ def float_graph(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return {name: value for name, value in meta.items() if name not in ("precision", "executes")}
 
 
-def ir(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def ir(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """An OpenVINO IR of any precision (.xml with its .bin, or the folder that holds them), or an ONNX graph."""
     import openvino
 
@@ -70,14 +70,14 @@ def ir(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return _read(_precision_of_ir(model), _said_beside(inputs.weights))
 
 
-def adopt(inputs: Inputs, folder: Path, suffix: str, precision: str, said: Mapping[str, Any]) -> dict[str, Any]:
+def adopt(inputs: BuildInputs, folder: Path, suffix: str, precision: str, said: Mapping[str, Any]) -> dict[str, Any]:
     """Copy a file that another toolchain's module has read, with what it says of itself, as of `described`."""
     _expect(inputs, suffix)
     shutil.copyfile(inputs.weights, folder / f"model{suffix}")
     return _read(precision, said)
 
 
-def onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """An ONNX graph of any precision as one file: external data folded in, free dimensions as the cell feeds them."""
     import onnx
 
@@ -175,12 +175,12 @@ def _said_beside(weights: Path) -> dict[str, Any]:
     return described(said if isinstance(said, dict) else {})
 
 
-def _expect(inputs: Inputs, suffix: str) -> None:
+def _expect(inputs: BuildInputs, suffix: str) -> None:
     if inputs.weights.suffix != suffix:
         raise ConfigError(f"{inputs.weights} is no {suffix} file, which this backend runs 'ready'")
 
 
-def expect_input(inputs: Inputs, shape: Sequence[int | None]) -> None:
+def expect_input(inputs: BuildInputs, shape: Sequence[int | None]) -> None:
     """The file's input against the cell's; None is a free dimension."""
     wanted = (inputs.batch, 3, inputs.imgsz, inputs.imgsz)
     if len(shape) != 4 or any(have not in (None, want) for have, want in zip(shape, wanted, strict=False)):

@@ -15,14 +15,14 @@ from harness.backends.registry import BACKENDS, backend_names, outside
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError, Unavailable, Unsupported
 from harness.recipes import export, litert, modelopt, nncf, null, onnx, pt2e, qat, ready, stock, tensorrt
-from harness.recipes.base import Inputs, Recipe, Table
+from harness.recipes.base import BuildInputs, Recipe, Table
 
 __all__ = [
     "PRECISIONS",
     "REASONS",
     "RECIPES",
     "SOURCES",
-    "Inputs",
+    "BuildInputs",
     "Recipe",
     "recipe",
     "recipe_names",

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.core.errors import Unavailable
 from harness.recipes import export
-from harness.recipes.base import EXPORT, Inputs, Recipe, Table
+from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
 from harness.tasks.preprocess import normalize
 
 LITERT = ("ultralytics", "torch", "litert-torch", "ai-edge-quantizer")
@@ -33,7 +33,7 @@ RECIPES: Table = {
 }
 
 
-def onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """S8S8 per tensor, min-max; convolutions and matrix products only. Its source is the graph they export."""
     from ultralytics.utils.export.onnx import onnx_int8_quantize
 
@@ -41,7 +41,7 @@ def onnx(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return {}
 
 
-def openvino(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def openvino(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """NNCF on a TorchScript trace; the head's decoding and every Sigmoid in float."""
     written, meta = _exported(inputs, folder, "openvino")
     for suffix in (".xml", ".bin"):
@@ -50,7 +50,7 @@ def openvino(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return meta
 
 
-def litert(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def litert(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Everything in int8, decoding included, with boxes in units of the image."""
     if inputs.end_to_end:
         raise Unavailable("Ultralytics exports no end-to-end int8 for LiteRT; drop ':e2e', or take precision int8")
@@ -61,7 +61,7 @@ def litert(inputs: Inputs, folder: Path) -> dict[str, Any]:
     return meta
 
 
-def _exported(inputs: Inputs, folder: Path, format: str) -> tuple[Path, dict[str, Any]]:
+def _exported(inputs: BuildInputs, folder: Path, format: str) -> tuple[Path, dict[str, Any]]:
     """What the exporter wrote into `folder`, calibrated on our images."""
     import torch
     from ultralytics.engine.exporter import Exporter
@@ -82,7 +82,7 @@ def _exported(inputs: Inputs, folder: Path, format: str) -> tuple[Path, dict[str
 class _Batches:
     """Calibration images as bytes [N, 3, S, S], in whole batches."""
 
-    def __init__(self, inputs: Inputs) -> None:
+    def __init__(self, inputs: BuildInputs) -> None:
         assert inputs.calibration is not None
         self._pixels = np.load(inputs.calibration, mmap_mode="r")
         self._size = inputs.batch

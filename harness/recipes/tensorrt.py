@@ -19,7 +19,7 @@ from typing import Any
 from harness.backends.base import described
 from harness.core.errors import ConfigError
 from harness.recipes import modelopt
-from harness.recipes.base import EXPORT, Advance, Inputs, Recipe, Table
+from harness.recipes.base import EXPORT, Advance, BuildInputs, Recipe, Table
 from harness.recipes.onnx import in_branch, module_of
 from harness.recipes.ready import AS_READ
 from harness.recipes.ready import onnx as adopt_onnx
@@ -65,7 +65,7 @@ SOURCES = {
 }
 
 
-def half(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def half(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Float16 where float32 was, but at both ends and where boxes are decoded: at 640 pixels float16 has steps of 0.5.
 
     What is quantized stays so, with scales in float16.
@@ -114,7 +114,7 @@ def _decoding(model: Any) -> list[str]:
     return [name for name, number in modules.items() if number == head and not in_branch(name)]
 
 
-def engine(inputs: Inputs, folder: Path, tf32: bool) -> dict[str, Any]:
+def engine(inputs: BuildInputs, folder: Path, tf32: bool) -> dict[str, Any]:
     """Compile `inputs.source` for the GPU that the cell is to run on."""
     import tensorrt as trt
 
@@ -193,7 +193,7 @@ def _intact(path: Path | None) -> bytes:
 
 
 def _keep_timings(config: Any, path: Path | None) -> None:
-    from harness.store.records import write_bytes
+    from harness.core.files import write_bytes
 
     if path is not None:
         timings = bytes(config.get_timing_cache().serialize())
@@ -221,7 +221,7 @@ def _work(path: Path) -> Iterator[tuple[str, int]]:
                 yield node.name, macs.matmul(first, output)
 
 
-def ready(inputs: Inputs, folder: Path) -> dict[str, Any]:
+def ready(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """An engine from elsewhere, without the metadata before it; its precision is what most of its work executes in.
 
     Or a graph from elsewhere, compiled as it is: with Q/DQ pairs, in float16, or in float32.

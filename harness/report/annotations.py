@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 
-from harness.core.status import Status
-from harness.judge.gates import say
-from harness.report.common.view import severity
-from harness.report.terminal.messages import LOUD
+from harness.core.status import UNDECIDED, Status
+from harness.core.verdict import say
+from harness.report.common.view import display_order
 from harness.store.results import CellResult, Recorded
 
 SHOWN = 10  # annotations of one kind that GitHub shows of a step
@@ -26,8 +25,8 @@ def annotate(results: Recorded, failing: Set[Status], folder: str = "") -> Itera
         str(suite["name"]): (f"{folder}/" * bool(folder) + str(suite["file"]), suite.get("line") or 1)
         for suite in results.suites
     }
-    cells = sorted(results.cells, key=lambda one: severity(one.status))
-    for kind, statuses in (("error", failing), ("warning", frozenset(LOUD) - failing)):
+    cells = sorted(results.cells, key=lambda one: display_order(one.status))
+    for kind, statuses in (("error", failing), ("warning", frozenset(UNDECIDED) - failing)):
         chosen = [one for one in cells if one.status in statuses and one.suite in declared]
         shown = chosen if len(chosen) <= SHOWN else chosen[: SHOWN - 1]
         for one in shown:

@@ -13,35 +13,28 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import TypeVar
 
-from harness.core.status import FAILING, Status
-from harness.core.verdict import Verdict
-from harness.judge.gates import say
+from harness.core.status import FAILING, TABLE, UNDECIDED, Status
+from harness.core.verdict import Verdict, say
 from harness.report.common.numbers import change, megabytes, milliseconds, number
-from harness.report.common.view import severity
-from harness.report.terminal.messages import LOUD, counts
+from harness.report.common.view import display_order
+from harness.report.common.wording import counts
 from harness.store.results import CellResult, Recorded
 
 LIMIT = 65_000  # bytes; a comment on GitHub takes 65,536 characters, and a workflow adds the mark that it finds it by
 FAILED, UNSURE, NOTED = 0.35, 0.15, 0.1  # shares of the room; the table has what is left
 NAME, SENTENCE, COMMAND = 120, 600, 2_000  # characters of foreign text
-ICONS: dict[Status, str] = {
-    **dict.fromkeys(FAILING, "❌"),
-    **dict.fromkeys(LOUD, "⚠️"),
-    **dict.fromkeys(("unchanged", "met", "improved"), "✅"),
-    "unavailable": "➖",
-}
 COLUMNS = ("", "cell", "verdict", "mAP", "Δ base", "Δ fp32", "p50 ms", "Δ time", "MB")
 
 
 def render(results: Recorded, failing: Set[Status] = FAILING) -> str:
     """The whole text. `failing` are the statuses that fail the run, which its options say."""
-    cells = sorted(results.cells, key=lambda one: severity(one.status))
+    cells = sorted(results.cells, key=lambda one: display_order(one.status))
     head, tail = _head(results, cells, failing), _tail(results, cells, failing)
     room = LIMIT - _size(head) - _size(tail) - 1_000  # titles, and lines that count
     named = len({one.suite for one in cells}) > 1
     said = functools.partial(_said, named)
     failed = _listed("What failed, and how sure", _sayings(cells, failing), said, room * FAILED)
-    unsure = _listed("What is not decided", _sayings(cells, set(LOUD) - failing), said, room * UNSURE)
+    unsure = _listed("What is not decided", _sayings(cells, set(UNDECIDED) - failing), said, room * UNSURE)
     notes = _listed("Notes", _notes(results), _noted, room * NOTED)
     table = _table(cells, named, room - sum(map(_size, (failed, unsure, notes))))
     return "\n\n".join(filter(None, [head, failed, unsure, table, notes, tail])) + "\n"
@@ -50,7 +43,7 @@ def render(results: Recorded, failing: Set[Status] = FAILING) -> str:
 def _head(results: Recorded, cells: Sequence[CellResult], failing: Set[Status]) -> str:
     """One line that decides, and one that says of what."""
     worst = [one.status for one in cells if one.status in failing]
-    unsure = [one.status for one in cells if one.status in LOUD]
+    unsure = [one.status for one in cells if one.status in UNDECIDED]
     if worst:
         title = f"❌ quantgate: {len(worst)} of {_cells(len(cells))} {worst[0]}"
         title += " or worse than allowed" * (len(set(worst)) > 1)
@@ -81,7 +74,7 @@ def _sayings(cells: Sequence[CellResult], statuses: Set[Status]) -> list[Saying]
 def _said(named: bool, saying: Saying) -> str:
     one, verdict = saying
     text, status = (say(verdict), verdict.status) if verdict else (f"{one.status}: {one.reason}", one.status)
-    return f"- {ICONS[status]} {_name(one, named)}: {_text(text, SENTENCE)}"
+    return f"- {TABLE[status].icon} {_name(one, named)}: {_text(text, SENTENCE)}"
 
 
 def _table(cells: Sequence[CellResult], named: bool, room: float) -> str:
@@ -98,7 +91,7 @@ def _table(cells: Sequence[CellResult], named: bool, room: float) -> str:
 def _fields(one: CellResult, fp32: CellResult | None, named: bool) -> list[str]:
     score, before = one.metric("map"), (one.baseline or {}).get("map")
     return [
-        ICONS[one.status],
+        TABLE[one.status].icon,
         _name(one, named),
         one.status,
         number(score, ".4f"),
@@ -133,7 +126,9 @@ def _tail(results: Recorded, cells: Sequence[CellResult], failing: Set[Status]) 
     """How to repeat it, how to accept it, and where it was measured."""
     known = results.environment
     parts = ["**Reproduce**", _block(str(known.get("command", "pytest")))]
-    against_it = [v for one in cells for v in one.verdicts if v.against == "baseline" and v.status in {*failing, *LOUD}]
+    against_it = [
+        v for one in cells for v in one.verdicts if v.against == "baseline" and v.status in {*failing, *UNDECIDED}
+    ]
     if against_it or any(one.status == "missing" for one in cells):
         parts += ["**Accept**, where the change is meant, with the results of the machine that judges:"]
         parts += [_block('quantgate baseline accept .quantgate/results.json --reason "why"')]

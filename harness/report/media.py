@@ -1,40 +1,87 @@
-"""What a run writes for others than the terminal's reader: Markdown into files, annotations for GitHub."""
+"""The media of a run besides the terminal: files that an option asks for, and what a GitHub job shows.
+
+To add a medium, write `harness/report/NAME.py` and give it a row of `MEDIA`; its option comes from that row.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import ConfigError
+from harness.core.files import write_text
 from harness.core.status import Status
 from harness.report import markdown
 from harness.report.annotations import annotate
-from harness.store.records import write_text
 from harness.store.results import Recorded
 
 
-def write(found: Recorded, failing: Set[Status], file: Path | None, variables: Mapping[str, str]) -> None:
-    """Markdown into `file`, and at the end of the step's summary where `variables` are those of a GitHub job.
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended."""
+
+    recorded: Recorded
+    failing: Set[Status]  # the statuses that fail in this run
+    folder: Path  # of the run: detections and data sets lie in it
+    history: Path | None  # the file of earlier runs
+
+
+@dataclass(frozen=True)
+class Medium:
+    """A file that a run can write."""
+
+    option: str
+    help: str
+    render: Callable[[Finished], str]
+
+
+def _html(run: Finished) -> str:
+    from harness.report.html import page  # templates and images take time to import
+
+    return page.render(run.recorded, run.folder, run.history)
+
+
+MEDIA = (
+    Medium("--qg-html", "write the HTML report of this run to this file, which needs no other", _html),
+    Medium(
+        "--qg-markdown",
+        "write the results as Markdown (in a GitHub job also into the step's summary)",
+        lambda run: markdown.render(run.recorded, run.failing),
+    ),
+)
+
+
+def write(run: Finished, files: Mapping[str, Path]) -> None:
+    """Write the media that `files` names, by option.
 
     Raises:
-        ConfigError: one of them cannot be written.
+        ConfigError: one of the files cannot be written.
     """
-    summary = variables.get("GITHUB_STEP_SUMMARY")
-    text = markdown.render(found, failing) if file or summary else ""
-    if file:
-        write_text(file, text, "--qg-markdown")
-    if summary:
-        try:
-            with Path(summary).open("a") as steps:
-                steps.write(f"{text}\n")
-        except OSError as error:
-            raise ConfigError(f"GITHUB_STEP_SUMMARY {summary} cannot be written: {error.strerror}") from None
+    for medium in MEDIA:
+        if medium.option in files:
+            write_text(files[medium.option], medium.render(run), medium.option)
 
 
-def annotated(found: Recorded, failing: Set[Status], here: Path, variables: Mapping[str, str]) -> Iterator[str]:
-    """Lines that annotate the suites, in a GitHub job; `here` is where the run was started."""
+def summarize_step(run: Finished, variables: Mapping[str, str]) -> None:
+    """Append the Markdown to the summary of a GitHub step, where `variables` are the environment of a GitHub job.
+
+    Raises:
+        ConfigError: the summary cannot be written.
+    """
+    if not (summary := variables.get("GITHUB_STEP_SUMMARY")):
+        return
+    try:
+        with Path(summary).open("a") as steps:
+            steps.write(f"{markdown.render(run.recorded, run.failing)}\n")
+    except OSError as error:
+        raise ConfigError(f"GITHUB_STEP_SUMMARY {summary} cannot be written: {error.strerror}") from None
+
+
+def annotated(run: Finished, here: Path, variables: Mapping[str, str]) -> Iterator[str]:
+    """Lines that annotate the suites in a GitHub job; `here` is the folder in which the run was started."""
     if variables.get("GITHUB_ACTIONS") == "true":
         top = variables.get("GITHUB_WORKSPACE") or here
         folder = Path(os.path.relpath(here, top)).as_posix()
-        yield from annotate(found, failing, "" if folder == "." else folder)
+        yield from annotate(run.recorded, run.failing, "" if folder == "." else folder)

@@ -6,67 +6,80 @@ import json
 import math
 import statistics
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
-from harness.core.cell import Cell
-from harness.core.errors import ConfigError
-from harness.core.measurement import Measurement
+from harness.core.files import write_text
+from harness.core.measurement import Observation
+from harness.core.processes import Identity
 from harness.judge import latency
-from harness.judge.latency import Identity
-from harness.machine.fingerprint import machine_class
-from harness.report.common.tables import NONE
 from harness.store import baselines
-from harness.store.records import write_text
+from harness.store.baselines import BaselineFile
 
 
-def set_all(root: Path, release: str) -> Iterator[str]:
-    """Copy this machine's gated latency baselines of every suite; says what was copied, and what is too young."""
-    for file in _files(root, "latency"):
-        suite, cell = file.parts[-4], Cell(file.stem, "", "", "")
-        measured, name = baselines.read(file, cell), f"{suite}/{cell}"
-        if not latency.gated(measured):
+@dataclass(frozen=True)
+class Anchor:
+    """The latency of a cell at a release."""
+
+    name: str  # suite/cell
+    release: str
+    processes: int
+    moved: str  # how far the baseline has moved since: `+1.2% (network reference)`; empty where it cannot be told
+
+
+def set_all(root: Path, kind: str, release: str) -> Iterator[str]:
+    """Copy the gated latency baselines of one kind of machine; yields a line for each: copied, or too young.
+
+    Raises:
+        ConfigError: there is no folder `root`, a baseline is damaged, or an anchor cannot be written.
+    """
+    for file in _files(root, kind, "latency"):
+        accepted, name = baselines.load(file), f"{file.suite}/{file.cell}"
+        if accepted is None or not latency.gated(accepted):
             continue
-        if young := latency.immature(measured):
+        if young := latency.immature(accepted):
             yield f"{name}: not set, {young}"
             continue
-        content = {**json.loads(file.read_text()), "release": release}
-        write_text(baselines.anchor_path(root, suite, cell), baselines.canonical(content), "--baselines")
+        content = {**json.loads(file.path.read_text()), "release": release}
+        write_text(of(file).path, baselines.canonical(content), "--baselines")
         yield f"{name}: anchored at {release}"
 
 
-def table(root: Path) -> Table:
-    """Every anchor with its release, and how far the accepted baseline has moved since."""
-    drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("cell", "release", "processes", "baseline since"):
-        drawn.add_column(name)
-    for file in _files(root, baselines.ANCHOR):
-        suite, cell = file.parts[-4], Cell(file.stem, "", "", "")
-        anchor, accepted = baselines.read(file, cell), baselines.load(root, suite, "latency", cell)
+def of(file: BaselineFile) -> BaselineFile:
+    """Where the anchor of a latency baseline lies."""
+    return replace(file, shelf="anchor")
+
+
+def listed(root: Path, kind: str) -> list[Anchor]:
+    """Every anchor of one kind of machine."""
+    found = []
+    for file in _files(root, kind, "anchor"):
+        anchor, accepted = baselines.load(file), baselines.load(replace(file, shelf="latency"))
         processes = sum(one["processes"] for one in latency.gated(anchor)["occasions"])
-        release = json.loads(file.read_text()).get("release", "")
-        drawn.add_row(f"{suite}/{cell}", release, str(processes), _moved(accepted, anchor))
-    return drawn
+        found.append(Anchor(f"{file.suite}/{file.cell}", _release(file), processes, _moved(accepted, anchor)))
+    return found
 
 
-def moved_since(file: Path, accepted: Measurement) -> str:
-    """The release of an anchor file, and how far a baseline has moved since: `v1.0 +1.2% (network reference)`."""
-    anchor = baselines.read(file, accepted.cell)
-    return f"{json.loads(file.read_text()).get('release', '')} {_moved(accepted, anchor)}"
+def moved_since(file: BaselineFile) -> str:
+    """The release of a baseline's anchor, and how far the baseline has moved since; empty without an anchor."""
+    anchor = baselines.load(of(file))
+    return f"{_release(of(file))} {_moved(baselines.load(file), anchor)}" if anchor else ""
 
 
-def _moved(accepted: Measurement | None, anchor: Measurement) -> str:
+def _release(file: BaselineFile) -> str:
+    return str(json.loads(file.path.read_text()).get("release", ""))
+
+
+def _moved(accepted: Observation | None, anchor: Observation | None) -> str:
     """How far the baseline is from the anchor, by the reference that both share."""
+    if accepted is None or anchor is None:
+        return ""
     reference, _ = latency.usable(accepted, Identity("", latency.gated(anchor)["references"]))
-    if accepted is None or not reference:
-        return NONE
+    if not reference:
+        return ""
     now, then = (statistics.fmean(side.samples[f"log_ratio_{reference}"]) for side in (accepted, anchor))
     return f"{math.expm1(now - then):+.1%} ({reference} reference)"
 
 
-def _files(root: Path, phase: str) -> list[Path]:
-    if not root.is_dir():
-        raise ConfigError(f"{root} is no folder of baselines; name it with --baselines")
-    return sorted(root.glob(f"*/{phase}/{machine_class()}/*.json"))
+def _files(root: Path, kind: str, shelf: str) -> list[BaselineFile]:
+    return [file for file in baselines.baseline_files(root) if (file.shelf, file.kind) == (shelf, kind)]

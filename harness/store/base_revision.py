@@ -9,60 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import harness
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError
-from harness.core.measurement import Artifact, Measurement
-from harness.judge import latency
-from harness.judge.gates import Baseline
+from harness.core.files import write_text
+from harness.core.measurement import Artifact, Baseline, Measurement, cell_from_json
+from harness.core.processes import Side, Target
 from harness.store import results
-from harness.store.records import cell_from_json, write_text
 from harness.store.results import CellResult
-
-PACKAGE = str(Path(harness.__file__).parent)
-
-
-@dataclass(frozen=True)
-class Target:
-    """A built cell, and everything that its latency depends on."""
-
-    cell: Cell
-    artifact: Artifact
-    pixels: str  # .npy of letterboxed bytes
-    references: Mapping[str, str]  # what each reference is there, by name
-    python: str = sys.executable
-    package: str = PACKAGE  # folder of the quantgate that runs it
-
-    def publish(self, run: Path, suite: str) -> None:
-        write_text(_file(run, suite, self.cell), json.dumps(dataclasses.asdict(self)), "--qg-results-dir")
-
-    @property
-    def identity(self) -> latency.Identity:
-        return latency.Identity(self.artifact.key, self.references)
-
-    def same(self, other: Target) -> bool:
-        """Whether nothing can differ: the same file, opened by the same code in the same environment."""
-        mine, theirs = ((one.artifact.key, one.pixels, one.python, one.package, one.cell) for one in (self, other))
-        return mine == theirs
-
-
-def _file(run: Path, suite: str, cell: Cell) -> Path:
-    return run / suite / f"{cell.id}.target.json"
-
-
-@dataclass(frozen=True)
-class Side:
-    """How a side's workers are started."""
-
-    name: str = ""  # what an error of one begins with
-    python: str = sys.executable
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,23 @@
 """Accepted measurements as canonical JSON in git: sorted keys, one metric a line, no date, no host name.
 
 `<root>/<suite>/accuracy/<instruction set>/<cell>.json` and `<root>/<suite>/latency/<machine class>/<cell>.json`:
-several machines' baselines lie side by side, and a run reads those of its own kind.
+the baselines of several machines lie side by side, and a run reads those of its own kind of machine.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-from harness.core.cell import Cell
 from harness.core.errors import ConfigError
-from harness.core.measurement import Measurement
+from harness.core.files import write_text
+from harness.core.measurement import Baseline, Incomparable, Observation
 from harness.core.metrics import STORED, Phase
 from harness.judge.accuracy import is_resampled
-from harness.judge.gates import Baseline, Incomparable
 from harness.judge.latency import is_gated_sample
-from harness.machine.fingerprint import isa, machine_class
-from harness.store.records import write_text
 
 SCHEMA = 1
 DIGITS = 9  # significant digits; more than mAP over any data set has
@@ -27,89 +25,108 @@ COMPARABLE = ("dataset", "decoding", "operating_conf", "imgsz")
 """Provenance that must be equal for two accuracies to be comparable. Weights, recipe and versions may change: whether
 that made it worse is the question."""
 
-
-ANCHOR = "anchor"  # beside accuracy and latency: a frozen copy of the latter, one a release
-
-
-def anchor_path(root: Path, suite: str, cell: Cell, kind: str = "") -> Path:
-    return root / suite / ANCHOR / (kind or machine_class()) / f"{cell.id}.json"
+Shelf = Literal["accuracy", "latency", "anchor"]
+"""What a file holds: an accepted accuracy, an accepted latency, or the latency at a release."""
 
 
-def anchor(root: Path, suite: str, cell: Cell) -> Measurement | None:
-    """What the last release is remembered by; None where no anchor was set."""
-    file = anchor_path(root, suite, cell)
-    return read(file, cell) if file.exists() else None
+@dataclass(frozen=True, order=True)
+class BaselineFile:
+    """Where the baseline of a cell lies, whether the file exists or not."""
+
+    root: Path
+    suite: str
+    shelf: Shelf
+    kind: str  # of machine: an instruction set for accuracy, a machine class for latency and anchors
+    cell: str  # id of the cell
+
+    @property
+    def path(self) -> Path:
+        """`<root>/<suite>/<shelf>/<kind>/<cell>.json`."""
+        return self.root / self.suite / self.shelf / self.kind / f"{self.cell}.json"
 
 
-def kind_key(phase: Phase) -> str:
-    """The folder of this machine's baselines."""
-    return isa() if phase == "accuracy" else machine_class()
+def baseline_files(root: Path) -> list[BaselineFile]:
+    """Every file below `root`, anchors among them, sorted by suite, shelf, kind and cell.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise ConfigError(f"{root} is no folder of baselines; name it with --baselines")
+    return sorted(
+        BaselineFile(root, suite.name, shelf, kind.name, file.stem)
+        for suite in root.iterdir()
+        for shelf in get_args(Shelf)
+        for kind in (suite / shelf).glob("*")
+        for file in kind.glob("*.json")
+    )
 
 
-def path(root: Path, suite: str, phase: Phase, cell: Cell, kind: str = "") -> Path:
-    """The file of a cell; `kind` is the key of another machine, this one's where it is empty."""
-    return root / suite / phase / (kind or kind_key(phase)) / f"{cell.id}.json"
-
-
-def to_text(measured: Measurement, suite: str, phase: Phase, reason: str = "") -> str:
-    """Canonical text of a measurement, and why it was accepted, where somebody said so."""
-    metrics = {name: measured.metrics[name] for name in STORED[phase] if name in measured.metrics}
+def to_text(file: BaselineFile, accepted: Observation, reason: str = "") -> str:
+    """The canonical text of a baseline file, with the reason why it was accepted where somebody gave one."""
+    phase: Phase = "accuracy" if file.shelf == "accuracy" else "latency"
+    metrics = {name: accepted.metrics[name] for name in STORED[phase] if name in accepted.metrics}
     content: dict[str, Any] = {
         "schema": SCHEMA,
-        "suite": suite,
-        "cell": measured.cell.id,
+        "suite": file.suite,
+        "cell": file.cell,
         "metrics": {name: _rounded(value) for name, value in metrics.items()},
-        "provenance": {key: measured.provenance[key] for key in sorted(measured.provenance)},
+        "provenance": {key: accepted.provenance[key] for key in sorted(accepted.provenance)},
     }
     if reason:
         content["reason"] = reason
-    if phase == "latency" and measured.provenance.get("gated"):
-        content["samples"] = {name: values for name, values in measured.samples.items() if is_gated_sample(name)}
+    if phase == "latency" and accepted.provenance.get("gated"):
+        content["samples"] = {name: values for name, values in accepted.samples.items() if is_gated_sample(name)}
     if phase == "accuracy":
-        content["per_class"] = {name: _rounded(value) for name, value in measured.per_class.items()}
-        content["samples"] = {name: values for name, values in measured.samples.items() if is_resampled(name)}
+        content["per_class"] = {name: _rounded(value) for name, value in accepted.per_class.items()}
+        content["samples"] = {name: values for name, values in accepted.samples.items() if is_resampled(name)}
     return canonical(content)
 
 
 def canonical(content: dict[str, Any]) -> str:
-    """Sorted keys, one entry a line, the numbers of a list on one."""
+    """JSON with sorted keys, one entry a line and the numbers of a list on one line."""
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     return re.sub(r"\[[-\d.,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
 
 
-def save(root: Path, suite: str, phase: Phase, measured: Measurement, kind: str = "", reason: str = "") -> bool:
-    """Write the baseline of a cell; False where the file holds the same bytes already."""
-    file, text = path(root, suite, phase, measured.cell, kind), to_text(measured, suite, phase, reason)
-    if file.exists() and file.read_text() == text:
+def save(file: BaselineFile, accepted: Observation, reason: str = "") -> bool:
+    """Write a baseline. Returns False where the file holds the same bytes already.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+    text = to_text(file, accepted, reason)
+    if file.path.exists() and file.path.read_text() == text:
         return False
-    write_text(file, text, "--qg-baseline-dir")
+    write_text(file.path, text, "--qg-baseline-dir")
     return True
 
 
-def load(root: Path, suite: str, phase: Phase, cell: Cell, kind: str = "") -> Measurement | None:
-    """The accepted measurement of a cell on a kind of machine, this one's where it is empty; None where there is none.
+def load(file: BaselineFile) -> Observation | None:
+    """What a baseline file holds; None where there is no such file.
 
     Raises:
         ConfigError: the file is truncated, of a newer schema, or of another cell.
     """
-    file = path(root, suite, phase, cell, kind)
-    return read(file, cell) if file.exists() else None
+    return _read(file) if file.path.exists() else None
 
 
-def reason(file: Path) -> str:
+def reason(file: BaselineFile) -> str:
     """Why a baseline was accepted, as `quantgate baseline accept --reason` recorded it; empty where nobody said."""
     try:
-        return str(json.loads(file.read_text()).get("reason", ""))
+        return str(json.loads(file.path.read_text()).get("reason", ""))
     except (OSError, ValueError, AttributeError):
         return ""
 
 
-def read(file: Path, cell: Cell) -> Measurement:
+def _read(file: BaselineFile) -> Observation:
     try:
-        content = json.loads(file.read_text())
+        content = json.loads(file.path.read_text())
         schema = content["schema"]
         if schema != SCHEMA:
-            raise ConfigError(f"baseline {file} has schema {schema}, this quantgate reads {SCHEMA}; upgrade quantgate")
+            raise ConfigError(
+                f"baseline {file.path} has schema {schema}, this quantgate reads {SCHEMA}; upgrade quantgate"
+            )
         owner, metrics, provenance = content["cell"], dict(content["metrics"]), dict(content["provenance"])
         if words := [name for name, value in metrics.items() if not isinstance(value, int | float | None)]:
             raise TypeError(f"{words[0]} is not a number")
@@ -117,20 +134,20 @@ def read(file: Path, cell: Cell) -> Measurement:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"baseline {file} is damaged ({type(error).__name__}: {error}); "
+            f"baseline {file.path} is damaged ({type(error).__name__}: {error}); "
             f"restore it from git, or write it anew with --qg-baseline-update"
         ) from None
-    if owner != cell.id:
+    if owner != file.cell:
         raise ConfigError(
-            f"baseline {file} is of cell {owner}, not of {cell.id}; was the file renamed? restore it from git"
+            f"baseline {file.path} is of cell {owner}, not of {file.cell}; was the file renamed? restore it from git"
         )
     per_class, samples = content.get("per_class", {}), content.get("samples", {})
-    return Measurement(cell, metrics, per_class, samples=samples, provenance=provenance)
+    return Observation(metrics=metrics, per_class=per_class, samples=samples, provenance=provenance)
 
 
-def comparable(accepted: Measurement | None, measured: Measurement, phase: Phase) -> Baseline:
-    """The baseline, or why it is one of something else."""
-    if accepted is None or phase == "latency" or measured.failure:
+def comparable(accepted: Observation | None, measured: Observation, phase: Phase) -> Baseline:
+    """The baseline, or why it cannot be compared with the measurement: data, decoding or image size differ."""
+    if accepted is None or phase == "latency":
         return accepted
     for name in COMPARABLE:
         now = measured.provenance.get(name)
@@ -140,14 +157,17 @@ def comparable(accepted: Measurement | None, measured: Measurement, phase: Phase
     return accepted
 
 
-def stale(root: Path, suite: str, cells: set[str]) -> list[Path]:
-    """Baseline files, of any machine, whose cell is not in the suite any more."""
-    return sorted(file for file in (root / suite).glob("*/*/*.json") if file.stem not in cells)
+def stale(root: Path, suite: str, cells: set[str]) -> list[BaselineFile]:
+    """Baseline files of a suite, of any kind of machine, whose cell id is none of `cells`."""
+    if not root.is_dir():
+        return []
+    return [file for file in baseline_files(root) if file.suite == suite and file.cell not in cells]
 
 
-def elsewhere(root: Path, suite: str, phase: Phase, cell: Cell) -> list[str]:
-    """Other machine kinds that have a baseline of this cell: what to say where this one has none."""
-    return sorted(file.parent.name for file in (root / suite / phase).glob(f"*/{cell.id}.json"))
+def elsewhere(file: BaselineFile) -> list[str]:
+    """The kinds of machine that have a baseline of this cell and phase."""
+    shelf = file.path.parents[1]
+    return sorted(found.parent.name for found in shelf.glob(f"*/{file.cell}.json"))
 
 
 def _rounded(value: float | None) -> float | None:

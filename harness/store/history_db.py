@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.machine.locks import file_lock
+from harness.core.files import file_lock
 from harness.store import results
 
 NAME = "history.db"  # in the results folder

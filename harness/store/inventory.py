@@ -6,64 +6,50 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.cell import Cell
-from harness.core.errors import ConfigError
-from harness.core.measurement import Measurement
+from harness.core.measurement import Observation
 from harness.core.suite import Suite
 from harness.judge import latency
 from harness.store import anchors, baselines, git
+from harness.store.baselines import BaselineFile
 
 NOT_COMMITTED = "not committed"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One baseline file."""
+    """One baseline file and what it holds."""
 
-    suite: str
-    cell: str
-    phase: str  # accuracy | latency
-    kind: str  # of machine
-    file: Path
-    measured: Measurement
+    file: BaselineFile
+    accepted: Observation
     reason: str  # why it was accepted, empty where nobody said
     when: str  # day of its last occasion, else of its last commit
     anchor: str  # release whose anchor it is held against besides, and how far it has moved since
 
 
 def entries(root: Path) -> list[Entry]:
-    """All baselines below `root`, sorted.
+    """All baselines below `root`, sorted; anchors are named by the latency that they are of.
 
     Raises:
         ConfigError: there is no such folder, or a file in it is damaged.
     """
-    if not root.is_dir():
-        raise ConfigError(f"{root} is no folder of baselines; name it with --baselines")
+    files = [file for file in baselines.baseline_files(root) if file.shelf != "anchor"]
     committed = git.dates(root)
-    return [
-        _entry(root, file, committed) for file in sorted(root.glob("*/*/*/*.json")) if _phase(file) != baselines.ANCHOR
-    ]
+    return [_entry(file, committed) for file in files]
 
 
-def _entry(root: Path, file: Path, committed: Mapping[Path, str]) -> Entry:
-    suite, phase, kind, _ = file.parts[-4:]
-    measured = baselines.read(file, Cell(file.stem, "", "", ""))
-    occasions = latency.gated(measured).get("occasions", ())
-    day = occasions[-1]["recorded"][:10] if occasions else committed.get(file.resolve(), NOT_COMMITTED)
-    anchor = root / suite / baselines.ANCHOR / kind / file.name
-    held = anchors.moved_since(anchor, measured) if phase == "latency" and anchor.exists() else ""
-    return Entry(suite, file.stem, phase, kind, file, measured, baselines.reason(file), day, held)
+def _entry(file: BaselineFile, committed: Mapping[Path, str]) -> Entry:
+    accepted = baselines.load(file) or Observation()
+    occasions = latency.gated(accepted).get("occasions", ())
+    day = occasions[-1]["recorded"][:10] if occasions else committed.get(file.path.resolve(), NOT_COMMITTED)
+    held = anchors.moved_since(file) if file.shelf == "latency" else ""
+    return Entry(file, accepted, baselines.reason(file), day, held)
 
 
-def _phase(file: Path) -> str:
-    return file.parts[-3]
-
-
-def unwanted(root: Path, suites: Iterable[Suite]) -> list[Path]:
+def unwanted(root: Path, suites: Iterable[Suite]) -> list[BaselineFile]:
     """Files, anchors too, of cells that these suites do not declare any more."""
-    return [path for suite in suites for path in baselines.stale(root, suite.name, {cell.id for cell in suite.cells})]
+    return [file for suite in suites for file in baselines.stale(root, suite.name, {cell.id for cell in suite.cells})]
 
 
-def undeclared(root: Path, names: Collection[str]) -> list[Path]:
-    """Files of suites that are none of `names`."""
-    return sorted(file for file in root.glob("*/*/*/*.json") if file.parts[-4] not in names)
+def undeclared(root: Path, names: Collection[str]) -> list[BaselineFile]:
+    """Files of suites whose name is none of `names`."""
+    return [file for file in baselines.baseline_files(root) if file.suite not in names]

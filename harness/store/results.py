@@ -11,15 +11,15 @@ from typing import Any
 
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError
-from harness.core.measurement import Measurement
+from harness.core.files import ASSETS, write_text
+from harness.core.measurement import Machine, Measurement, cell_from_json
 from harness.core.status import Status, worst
 from harness.core.suite import Gate, Suite
-from harness.core.verdict import Verdict
-from harness.machine.fingerprint import environment, threads
-from harness.store.records import Record, cell_from_json, verdict_from_json, write_text
+from harness.core.verdict import Verdict, verdict_from_json
+from harness.store.records import Record
 
 SCHEMA = 1
-SCHEMA_FILE = Path(__file__).parents[1] / "assets" / "results.schema.json"
+SCHEMA_FILE = ASSETS / "results.schema.json"
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,7 @@ def intervals(run: Path) -> list[dict[str, Any]]:
 def to_json(
     plans: Sequence[Plan],
     results: Sequence[CellResult],
+    machine: Machine,
     command: str,
     held: Sequence[dict[str, Any]] = (),
     stable: Sequence[str] = (),
@@ -132,7 +133,7 @@ def to_json(
     return {
         "schema": SCHEMA,
         "run": run,
-        "environment": {**environment(), "command": command},
+        "environment": {**dataclasses.asdict(machine), "command": command},
         "stability": list(stable),
         "suites": [
             {
@@ -225,7 +226,7 @@ def _cell_from_json(entry: dict[str, Any], files: Mapping[str, str]) -> CellResu
     )  # fmt: skip
 
 
-def plan_of(suite: Suite, file: str, phases: dict[Cell, tuple[str, ...]], stale: Sequence[str]) -> Plan:
-    """The plan of a suite from its selected tests."""
+def plan_of(suite: Suite, file: str, phases: dict[Cell, tuple[str, ...]], stale: Sequence[str], threads: int) -> Plan:
+    """The plan of a suite from its selected tests. `threads` are the threads of its timed sections."""
     cells = tuple(PlannedCell(cell, phases[cell]) for cell in suite.cells if cell in phases)
-    return Plan(suite.name, file, tuple(suite.gates), cells, tuple(stale), threads(suite.threads))
+    return Plan(suite.name, file, tuple(suite.gates), cells, tuple(stale), threads)

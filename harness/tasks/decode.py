@@ -6,32 +6,19 @@ Written once and used for every backend.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.suite import Decoding
-from harness.tasks import segment
-from harness.tasks.base import Layout
-from harness.tasks.outputs import STRIDES, Reading
+from harness.tasks.base import Candidates, Detections, Layout, OutputLayout
+from harness.tasks.outputs import STRIDES
 from harness.tasks.preprocess import fit
-from harness.tasks.segment import Mask
+from harness.tasks.registry import task
 
 MAX_CANDIDATES = 30_000  # the highest scoring candidates that NMS looks at, as Ultralytics' max_nms
 DECODING_VERSION = 1  # in the key of what geometry.py, instances.py, outputs.py and this file shape
-
-
-@dataclass(frozen=True)
-class Detections:
-    """What a detector says about one image, best first."""
-
-    boxes: NDArray[np.float32]  # [K, 4] x1, y1, x2, y2 in pixels of the original image
-    scores: NDArray[np.float32]  # [K]
-    classes: NDArray[np.int64]  # [K] index into the model's names
-    masks: tuple[Mask, ...] | None = None  # of a segmentation model, one a detection
-    points: NDArray[np.float32] | None = None  # of a pose model: [K, P, 3] x, y in pixels, and visibility from 0 to 1
 
 
 def prepare(batch: NDArray[np.float32], layout: Layout) -> NDArray[np.float32]:
@@ -41,7 +28,7 @@ def prepare(batch: NDArray[np.float32], layout: Layout) -> NDArray[np.float32]:
 
 def decode(
     outputs: Sequence[NDArray[Any]],
-    reading: Reading,
+    reading: OutputLayout,
     decoding: Decoding,
     size: int,
     originals: Sequence[tuple[int, int]],
@@ -69,17 +56,7 @@ def _as_raw(output: NDArray[np.float32], layout: Layout, size: int) -> NDArray[n
     return raw
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """What is left of one image's output, in pixels of the network's input."""
-
-    boxes: NDArray[np.float32]  # [K, 4] x1, y1, x2, y2
-    scores: NDArray[np.float32]  # [K]
-    classes: NDArray[np.int64]  # [K]
-    extra: NDArray[np.float32]  # [K, E] mask coefficients or key points
-
-
-def _raw(prediction: NDArray[np.float32], reading: Reading, decoding: Decoding) -> Candidates:
+def _raw(prediction: NDArray[np.float32], reading: OutputLayout, decoding: Decoding) -> Candidates:
     """[4 + C + E, A] → candidates after class-wise NMS; a box may carry several classes, as in COCO scoring."""
     import cv2
 
@@ -112,17 +89,17 @@ def _end_to_end(prediction: NDArray[np.float32], decoding: Decoding) -> Candidat
 
 
 def to_image(
-    chosen: Candidates, outputs: Sequence[NDArray[Any]], at: int, reading: Reading, size: int, original: tuple[int, int]
+    chosen: Candidates,
+    outputs: Sequence[NDArray[Any]],
+    at: int,
+    reading: OutputLayout,
+    size: int,
+    original: tuple[int, int],
 ) -> Detections:
     """What is left of image `at` of the batch, of (width, height) `original`, in its pixels."""
     width, height = original
     place = fit(width, height, size)
     boxes = (chosen.boxes - np.array([place.left, place.top] * 2, np.float32)) / np.float32(place.ratio)
     np.clip(boxes, 0, np.array([width, height] * 2, np.float32), out=boxes)
-    masks = points = None
-    if reading.protos is not None:
-        protos = outputs[reading.protos][at].astype(np.float32, copy=False)
-        masks = segment.masks(chosen.extra, protos, boxes, place, size, original)
-    if reading.points[0]:
-        points = segment.points(chosen.extra, reading.points, place, original)
-    return Detections(boxes, chosen.scores, chosen.classes, masks, points)
+    more = task(reading.task).shape(chosen, boxes, outputs, at, reading, place, size, original)
+    return Detections(boxes, chosen.scores, chosen.classes, **more)

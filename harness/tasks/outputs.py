@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from harness.core.dataset import TASKS, Task
 from harness.core.errors import ConfigError
-from harness.tasks.base import LAYOUTS, Layout
+from harness.tasks.base import LAYOUTS, Content, Layout, OutputLayout
+from harness.tasks.registry import task
 
 STRIDES = (8, 16, 32)  # of the three feature maps of all these families
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a model's file says of itself."""
-
-    classes: int | None = None  # how many; None: it does not say
-    task: Task = "detect"
-    points: tuple[int, int] = (0, 0)  # of "pose": key points, and the numbers that each has: x, y and maybe visibility
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the outputs of a model are read."""
-
-    layout: Layout
-    output: int  # which of the outputs holds the detections
-    classes: int | None  # as many as its shape tells; e2e's does not
-    extra: int = 0  # numbers of a detection behind its classes: mask coefficients, or its key points
-    protos: int | None = None  # the output with the masks' prototypes [N, extra, S / 4, S / 4]
-    points: tuple[int, int] = (0, 0)  # as of Content
 
 
 def content(meta: Mapping[str, Any]) -> Content:
@@ -41,32 +18,31 @@ def content(meta: Mapping[str, Any]) -> Content:
     Raises:
         ConfigError: a task that is not scored, or a pose model that does not say how many key points it has.
     """
-    names, points, task = meta.get("names"), meta.get("points") or (0, 0), meta.get("task") or "detect"
-    if task not in TASKS:
-        raise ConfigError(f"the model is for the task {task!r}; quantgate scores {', '.join(TASKS)}")
-    if task == "pose" and not points[0]:
-        raise ConfigError("the file of this pose model does not say how many key points it has (kpt_shape)")
-    return Content(names and len(names), task, (points[0], points[1]))
+    names, points = meta.get("names"), meta.get("points") or (0, 0)
+    said = Content(names and len(names), meta.get("task") or "detect", (points[0], points[1]))
+    task(said.task).check(said)
+    return said
 
 
-def read_outputs(shapes: Sequence[tuple[int, ...]], said: Content, size: int, declared: str = "") -> Reading:
+def read_outputs(shapes: Sequence[tuple[int, ...]], said: Content, size: int, declared: str = "") -> OutputLayout:
     """The first output that fits a family; `declared` names the family where the model's user did.
 
     Raises:
         ConfigError: none fits; the shapes are named.
     """
-    protos = next((at for at, shape in enumerate(shapes) if said.task == "segment" and len(shape) == 4), None)
-    extra = math.prod(said.points) if protos is None else shapes[protos][1]
-    for output, shape in enumerate(shapes):
+    wanted = task(said.task)
+    found = wanted.extra(said, shapes)
+    extra, protos = found or (0, None)
+    for output, shape in enumerate(shapes if found else ()):
         shaped = (shape, said.classes, size)
         layout = _as_declared(*shaped, declared, extra) if declared else layout_of(*shaped, extra)
-        if layout and (said.task != "segment" or protos is not None):
-            return Reading(layout, output, _classes(layout, shape, extra), extra, protos, said.points)
+        if layout:
+            classes = _classes(layout, shape, extra)
+            return OutputLayout(layout, output, classes, extra, protos, said.points, said.task)
     seen = ", ".join("×".join(map(str, shape)) for shape in shapes)
-    wanted = f"the family {declared!r}" if declared else f"any known family ({', '.join(LAYOUTS)})"
+    family = f"the family {declared!r}" if declared else f"any known family ({', '.join(LAYOUTS)})"
     having = f" with {said.classes} classes" if said.classes else ""
-    what = {"detect": "", "segment": " and mask coefficients", "pose": f" and {said.points[0]} key points"}[said.task]
-    raise ConfigError(f"output of shape {seen} does not fit {wanted}{having}{what} at {size} px")
+    raise ConfigError(f"output of shape {seen} does not fit {family}{having}{wanted.finds(said)} at {size} px")
 
 
 def layout_of(shape: tuple[int, ...], classes: int | None, size: int, extra: int = 0) -> Layout | None:

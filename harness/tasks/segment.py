@@ -1,17 +1,87 @@
-"""What a detection says of its object beside the box: its mask, its key points. In pixels of the original image."""
+"""Instance segmentation: masks from prototypes, how they are scored and stored. All in pixels of the original image."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.dataset import Dataset, Image
+from harness.core.errors import ConfigError
+from harness.tasks.base import Candidates, Content, Detections, Floats, Mask, OutputLayout
+from harness.tasks.detect import Detect, sized
 from harness.tasks.preprocess import Fit
 
-Floats = NDArray[np.float32]
-Mask = NDArray[np.int32]
-"""COCO's run lengths, not compressed: pixels off and on in turn, column by column, beginning with those off."""
+
+class Segment(Detect):
+    """Masks."""
+
+    name = "segment"
+    truth = "segmentation"
+    iou_type = "segm"
+
+    def finds(self, said: Content) -> str:
+        """See `Task.finds`."""
+        return " and mask coefficients"
+
+    def extra(self, said: Content, shapes: Sequence[tuple[int, ...]]) -> tuple[int, int | None] | None:
+        """The prototypes are the output with four dimensions."""
+        protos = next((at for at, shape in enumerate(shapes) if len(shape) == 4), None)
+        return None if protos is None else (shapes[protos][1], protos)
+
+    def shape(
+        self, chosen: Candidates, boxes: Floats, outputs: Sequence[NDArray[Any]], at: int, read: OutputLayout,
+        place: Fit, size: int, original: tuple[int, int],
+    ) -> dict[str, Any]:  # fmt: skip
+        """See `Task.shape`."""
+        assert read.protos is not None
+        protos = outputs[read.protos][at].astype(np.float32, copy=False)
+        return {"masks": masks(chosen.extra, protos, boxes, place, size, original)}
+
+    def ground_truth(self, dataset: Dataset) -> list[Mapping[str, Any]]:
+        """See `Task.ground_truth`."""
+        rows = dataset.annotations
+        lacking = [row for row in rows if not _is_mask(row.get("segmentation"))]
+        if lacking:
+            raise ConfigError(
+                f"dataset {dataset.name}: {len(lacking)} of {len(rows)} objects have no masks ('segmentation', or "
+                f"polygons), by which a 'segment' model is scored (first: image {lacking[0]['image_id']})"
+            )
+        sides = {image.id: (image.height, image.width) for image in dataset.images}
+        return [sized(row, _mask_area(row["segmentation"], *sides[row["image_id"]])) for row in rows]
+
+    def annotation(self, image: Image, found: Detections, k: int, bbox: Sequence[float]) -> dict[str, Any]:
+        """The area is the mask's."""
+        from pycocotools import mask
+
+        if found.masks is None:
+            return super().annotation(image, found, k, bbox)
+        runs = {"size": [image.height, image.width], "counts": found.masks[k].tolist()}
+        coded = mask.frPyObjects(runs, image.height, image.width)
+        return {"bbox": bbox, "segmentation": coded, "area": float(mask.area(coded))}
+
+    def pack(self, found: Sequence[Detections]) -> dict[str, NDArray[Any]]:
+        """The run lengths of all masks, concatenated; `lengths` splits them by detection."""
+        if not any(one.masks is not None for one in found):
+            return {}
+        every = [mask for one in found for mask in one.masks or ()]
+        runs = np.concatenate([np.zeros(0, np.int32), *every])
+        return {
+            "lengths": np.array([len(mask) for mask in every], np.int64),
+            "masks": runs.view(np.uint8).reshape(-1, 4).T,  # high bytes together: they are nearly all zero
+        }
+
+    def unpack(self, stored: Mapping[str, NDArray[Any]], found: Sequence[Detections]) -> list[Detections]:
+        """See `Task.unpack`."""
+        if "masks" not in stored:
+            return list(found)
+        runs = np.ascontiguousarray(stored["masks"].T).view(np.int32).ravel()
+        every = iter(np.split(runs, np.cumsum(stored["lengths"])[:-1]))
+        return [replace(one, masks=tuple(itertools.islice(every, len(one.scores)))) for one in found]
 
 
 def masks(
@@ -63,10 +133,21 @@ def encoded(mask: NDArray[np.bool_], left: int, top: int, width: int, height: in
     return (runs if runs[-1] else runs[:-1]).astype(np.int32)
 
 
-def points(extra: Floats, shape: tuple[int, int], place: Fit, original: tuple[int, int]) -> Floats:
-    """[K, P × D] in pixels of the input → [K, P, 3] x, y in the image and visibility, 1 where the model has none."""
-    said = extra.reshape(len(extra), *shape)
-    xy = (said[..., :2] - np.array([place.left, place.top], np.float32)) / np.float32(place.ratio)
-    xy = np.clip(xy, 0, np.array(original, np.float32))
-    seen = said[..., 2:3] if shape[1] > 2 else np.ones((*said.shape[:2], 1), np.float32)
-    return np.concatenate([xy, seen], axis=2)
+def _is_mask(segmentation: Any) -> bool:
+    """Run lengths, or polygons of three points and more."""
+    if isinstance(segmentation, dict):
+        return bool(segmentation.get("counts")) and "size" in segmentation
+    polygons = segmentation if isinstance(segmentation, list) else []
+    return bool(polygons) and all(isinstance(one, list) and len(one) >= 6 and len(one) % 2 == 0 for one in polygons)
+
+
+def _mask_area(segmentation: Any, height: int, width: int) -> float:
+    """Pixels, as COCO counts them."""
+    from pycocotools import mask
+
+    runs = mask.frPyObjects(segmentation, height, width) if _has_to_be_encoded(segmentation) else segmentation
+    return float(mask.area(mask.merge(runs) if isinstance(runs, list) else runs))
+
+
+def _has_to_be_encoded(segmentation: Any) -> bool:
+    return isinstance(segmentation, list) or isinstance(segmentation["counts"], list)

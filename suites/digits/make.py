@@ -232,7 +232,7 @@ def qat(args: argparse.Namespace) -> None:
     """Fine-tune the float checkpoint with fake quantization, as the suite's int8-qat cells would."""
     from harness.inputs.datasets.loading import load_calibration
     from harness.inputs.pixels import read_image
-    from harness.recipes.base import Inputs
+    from harness.recipes.base import BuildInputs
     from harness.recipes.qat import make_checkpoint
     from harness.tasks.preprocess import letterbox
 
@@ -242,7 +242,7 @@ def qat(args: argparse.Namespace) -> None:
     pixels = np.stack([letterbox(read_image(image), IMGSZ) for image in shown.images])
     np.save(work / "pixels.npy", pixels)
     weights = args.assets / CHECKPOINT
-    inputs = Inputs(weights, weights, IMGSZ, 1, False, work / "pixels.npy", QAT, training)
+    inputs = BuildInputs(weights, weights, IMGSZ, 1, False, work / "pixels.npy", QAT, training)
     make_checkpoint(inputs, args.assets / QAT_CHECKPOINT)
 
 

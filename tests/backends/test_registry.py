@@ -11,7 +11,7 @@ from harness import Cell, ConfigError, Unavailable, matrix
 from harness.backends import registry
 from harness.commands.doctor.tables import abilities
 from harness.inputs.finder import runnable
-from harness.recipes.registry import Inputs, recipe, recipe_names
+from harness.recipes.registry import BuildInputs, recipe, recipe_names
 
 MODULE = """
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_its_build_function_makes_the_artifact(install, tmp_path: Path) -> None:
     weights, folder = tmp_path / "model.pt", tmp_path / "built"
     weights.write_bytes(b"weights")
     folder.mkdir()
-    assert recipe(Cell("model", "fp32", "mine")).run(Inputs(weights, weights, 64, 1, False, None), folder) == {
+    assert recipe(Cell("model", "fp32", "mine")).run(BuildInputs(weights, weights, 64, 1, False, None), folder) == {
         "names": ["box"]
     }
     assert (folder / "model.bin").read_bytes() == b"weights"

@@ -13,7 +13,7 @@ from harness.backends import torch as backend
 from harness.backends import torch_work
 from harness.core.measurement import Artifact
 from harness.inputs.sources import BUNDLED_WEIGHTS
-from harness.recipes.base import Inputs
+from harness.recipes.base import BuildInputs
 from harness.recipes.export import to_module
 from harness.recipes.registry import REASONS, recipe
 
@@ -32,7 +32,7 @@ def artifact(tmp_path_factory):
         if not place.exists():
             place.mkdir()
             weights = BUNDLED_WEIGHTS["yolo26n-digits"]
-            to_module(Inputs(weights, weights, SIZE, 1, end_to_end, None), place, dtype)
+            to_module(BuildInputs(weights, weights, SIZE, 1, end_to_end, None), place, dtype)
         return Artifact(str(place / "model.pt"), "key", 1)
 
     return build

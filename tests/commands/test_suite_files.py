@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness import ConfigError
-from harness.commands.suite_files import find, line
+from harness.commands.suite_files import find
+from harness.plugin.items import line
 
 TEXT = 'from harness import Suite, matrix\nSUITE = Suite("{}", "d", matrix("yolo26n", "{}", "onnxruntime"))\n'
 

@@ -9,7 +9,8 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness import Gate, Measurement
-from harness.judge.gates import Incomparable, judge
+from harness.core.measurement import Incomparable
+from harness.judge.gates import judge
 
 
 def status(gate, observed, value=None, baseline=None):

@@ -17,9 +17,9 @@ from builders import TESTS
 
 from harness import ConfigError, Unavailable
 from harness.core.errors import CellError
+from harness.core.processes import Progress
 from harness.machine.child import Child, heavy_answers
 from harness.machine.locks import MachineLock
-from harness.machine.worker import Progress
 
 
 @pytest.fixture(autouse=True)

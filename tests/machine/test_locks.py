@@ -13,7 +13,8 @@ import time
 import pytest
 from builders import TESTS
 
-from harness.machine.locks import MachineLock, file_lock
+from harness.core.files import file_lock
+from harness.machine.locks import MachineLock
 
 
 @pytest.fixture

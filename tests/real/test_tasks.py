@@ -14,7 +14,7 @@ from harness.inputs.finder import Settings
 from harness.measure.accuracy import detections_file as detections
 from harness.measure.accuracy.score_cache import detections_file
 from harness.measure.runner import Runner
-from harness.tasks.decode import Detections
+from harness.tasks.base import Detections
 
 MODELS = ["yolo26-seg-digits", "yolo26-pose-digits"]
 BACKENDS = [

@@ -15,7 +15,7 @@ from harness.backends import torch as backend
 from harness.core.measurement import Artifact
 from harness.judge.attestation import contradiction, share
 from harness.recipes import pt2e
-from harness.recipes.base import Inputs
+from harness.recipes.base import BuildInputs
 from harness.recipes.registry import RECIPES
 
 # torch's compiler warns about torch itself, about something else in each version; in the product it runs in a child.
@@ -30,7 +30,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (4, 3, SIZE, SIZE), np.uint8)
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory) -> Inputs:
+def inputs(tmp_path_factory) -> BuildInputs:
     """An untrained detector with what a YOLO has: a residual, two levels, boxes as distributions."""
     from ultralytics.nn.tasks import DetectionModel
 
@@ -51,11 +51,11 @@ def inputs(tmp_path_factory) -> Inputs:
     model.names, model.args = {0: "cat", 1: "dog"}, {}
     torch.save({"model": model}, folder / "tiny.pt")
     np.save(folder / "pixels.npy", PIXELS)
-    return Inputs(folder / "tiny.pt", folder / "tiny.pt", SIZE, 1, False, folder / "pixels.npy")
+    return BuildInputs(folder / "tiny.pt", folder / "tiny.pt", SIZE, 1, False, folder / "pixels.npy")
 
 
 @pytest.fixture(scope="module")
-def session(inputs: Inputs, tmp_path_factory):
+def session(inputs: BuildInputs, tmp_path_factory):
     """A session on what a recipe of this backend builds, each built once."""
     opened: dict[str, object] = {}
 

@@ -27,7 +27,7 @@ from harness.core.measurement import Artifact
 from harness.inputs.finder import Settings
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.measure.runner import Runner
-from harness.recipes.registry import RECIPES, SOURCES, Inputs
+from harness.recipes.registry import RECIPES, SOURCES, BuildInputs
 from harness.tasks.preprocess import normalize
 
 pytest.importorskip("modelopt", reason="ModelOpt is not installed: pip install 'quantgate[qat]'")
@@ -57,7 +57,7 @@ def training(folder: Path, names: list[str] = NAMES) -> Path:
     return declaration
 
 
-def declared(folder: Path, **qat: object) -> Inputs:
+def declared(folder: Path, **qat: object) -> BuildInputs:
     """Eight images at 64 px: a step takes a tenth of a second."""
     folder.mkdir(parents=True, exist_ok=True)
     inputs = digits(folder, qat=dataclasses.replace(SHORT, **qat), training=training(folder / "data"), imgsz=64)
@@ -66,7 +66,7 @@ def declared(folder: Path, **qat: object) -> Inputs:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Inputs, Path]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[BuildInputs, Path]:
     folder = tmp_path_factory.mktemp("qat")
     inputs = declared(folder)
     return inputs, built(SOURCES["qat"], inputs, folder / "first")
@@ -81,27 +81,27 @@ def same(one: Path, other: Path) -> bool:
     return first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_training_moves_the_weights_and_the_seed_repeats_it(trained: tuple[Inputs, Path], tmp_path: Path) -> None:
+def test_training_moves_the_weights_and_the_seed_repeats_it(trained: tuple[BuildInputs, Path], tmp_path: Path) -> None:
     inputs, first = trained
     assert same(first, built(SOURCES["qat"], inputs, tmp_path / "again"))
     assert not same(first, built(SOURCES["modelopt"], inputs, tmp_path / "untrained"))
 
 
-def test_progress_is_one_line_an_epoch(trained: tuple[Inputs, Path]) -> None:
+def test_progress_is_one_line_an_epoch(trained: tuple[BuildInputs, Path]) -> None:
     _, folder = trained
     lines = [line for line in folder.with_suffix(".log").read_text().splitlines() if line.startswith("QAT of")]
     assert [line.partition(",")[0] for line in lines] == [f"QAT of yolo26n-digits.pt: epoch {n}/2" for n in (1, 2)]
 
 
 def test_a_ready_checkpoint_gives_the_graph_of_the_run_that_wrote_it(
-    trained: tuple[Inputs, Path], tmp_path: Path
+    trained: tuple[BuildInputs, Path], tmp_path: Path
 ) -> None:
     inputs, folder = trained
     ready = dataclasses.replace(inputs, qat=Qat(checkpoint=str(folder / "model-qat.pt")), training=None)
     assert same(folder, built(SOURCES["qat"], ready, tmp_path / "ready"))
 
 
-def test_nothing_is_written_beside_the_training_data(trained: tuple[Inputs, Path]) -> None:
+def test_nothing_is_written_beside_the_training_data(trained: tuple[BuildInputs, Path]) -> None:
     inputs, _ = trained
     assert inputs.training is not None
     assert sorted(path.name for path in inputs.training.parent.iterdir()) == ["data.yaml", "images", "labels"]
@@ -109,7 +109,7 @@ def test_nothing_is_written_beside_the_training_data(trained: tuple[Inputs, Path
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_runtimes_execute_it_in_int8_and_agree_with_the_trained_graph(
-    trained: tuple[Inputs, Path], runtime: str, tmp_path: Path
+    trained: tuple[BuildInputs, Path], runtime: str, tmp_path: Path
 ) -> None:
     inputs, folder = trained
     cell = Cell("yolo26n-digits", "int8-qat", runtime, imgsz=64)
@@ -130,7 +130,7 @@ def test_runtimes_execute_it_in_int8_and_agree_with_the_trained_graph(
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_the_signed_graph_runs_ready_and_gives_the_same(
-    trained: tuple[Inputs, Path], runtime: str, tmp_path: Path
+    trained: tuple[BuildInputs, Path], runtime: str, tmp_path: Path
 ) -> None:
     inputs, folder = trained
     recipe = RECIPES[runtime, "ready"]

@@ -14,7 +14,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from harness import ConfigError
 from harness.core.errors import first_line
-from harness.recipes.base import Inputs
+from harness.recipes.base import BuildInputs
 from harness.recipes.ready import float_graph, ir
 from harness.recipes.ready import onnx as ready_onnx
 from harness.recipes.registry import RECIPES, SOURCES, source_of
@@ -50,8 +50,8 @@ class Images:
         return {"images": np.ones((1, 3, SIZE, SIZE), np.float32)} if self.left == 0 else None
 
 
-def given(weights: Path, size: int = SIZE) -> Inputs:
-    return Inputs(weights, weights, size, 1, False, None)
+def given(weights: Path, size: int = SIZE) -> BuildInputs:
+    return BuildInputs(weights, weights, size, 1, False, None)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from harness import Cell, ConfigError, matrix
 from harness.backends import tensorrt as backend
 from harness.core.measurement import Artifact
 from harness.inputs.artifact_cache import Cache
-from harness.recipes.base import Inputs
+from harness.recipes.base import BuildInputs
 from harness.recipes.registry import RECIPES, steps
 from harness.recipes.tensorrt import engine, half, ready
 
@@ -63,8 +63,8 @@ def graph(tmp_path) -> Path:
     return tmp_path / "graph.onnx"
 
 
-def given(source: Path, timings: Path | None = None) -> Inputs:
-    return Inputs(source, source, SIZE, 1, False, None, device="cuda", timings=timings)
+def given(source: Path, timings: Path | None = None) -> BuildInputs:
+    return BuildInputs(source, source, SIZE, 1, False, None, device="cuda", timings=timings)
 
 
 @pytest.fixture
@@ -330,4 +330,4 @@ def test_the_images_of_a_suite_fit_a_ready_engine_or_it_is_one_line(monkeypatch,
     build(graph)
     engine_file = tmp_path / "model.engine"
     with pytest.raises(ConfigError, match=r"takes images \[1, 3, 32, 32\] and the cell gives \[1, 3, 64, 64\]"):
-        ready(Inputs(engine_file, engine_file, 64, 1, False, None, device="cuda"), tmp_path)
+        ready(BuildInputs(engine_file, engine_file, 64, 1, False, None, device="cuda"), tmp_path)

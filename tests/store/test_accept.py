@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from builders import INT8, measurement
-from test_gating import NOON, recorded
+from gated import NOON, recorded
 
 from harness import ConfigError, Gate
 from harness.store import baselines

@@ -10,10 +10,10 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness.core.errors import ConfigError
-from harness.core.measurement import Artifact, Measurement
+from harness.core.measurement import Artifact, Measurement, measurement_to_json
+from harness.core.processes import Side, Target
 from harness.measure.sequential import alternating
-from harness.store.base_revision import Base, Side, Target, other_versions
-from harness.store.records import measurement_to_json
+from harness.store.base_revision import Base, other_versions
 from harness.store.results import CellResult, Plan, PlannedCell, to_json
 
 TARGET = Target(FP32, Artifact("model.onnx", "k1", 1), "pixels.npy", {"network": "n"})

@@ -11,7 +11,7 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness import ConfigError
-from harness.judge.gates import Incomparable
+from harness.core.measurement import Incomparable
 from harness.store import baselines
 
 

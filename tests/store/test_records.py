@@ -11,7 +11,9 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness import ConfigError, Measurement, Verdict
-from harness.store.records import Record, measurement_from_json, measurement_to_json, write_text
+from harness.core.files import write_text
+from harness.core.measurement import measurement_from_json, measurement_to_json
+from harness.store.records import Record
 
 VERDICT = Verdict("map", "baseline", "regressed", 0.4, 0.41, "≥ 0.408")
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import Decoding
+from harness.tasks.base import OutputLayout
 from harness.tasks.decode import decode, prepare
-from harness.tasks.outputs import Reading
 from harness.tasks.preprocess import fit, normalize
 
 SIZE = 64
@@ -23,7 +23,7 @@ def raw(*anchors, classes=2):
 
 
 def read(output, layout, decoding, size, originals):
-    return decode([output], Reading(layout, 0, None), decoding, size, originals)
+    return decode([output], OutputLayout(layout, 0, None), decoding, size, originals)
 
 
 def rows(found):

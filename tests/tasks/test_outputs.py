@@ -6,7 +6,8 @@ import pytest
 
 from harness import ConfigError
 from harness.backends.base import described
-from harness.tasks.outputs import Content, Reading, content, layout_of, read_outputs
+from harness.tasks.base import Content, OutputLayout
+from harness.tasks.outputs import content, layout_of, read_outputs
 
 
 def test_the_shape_of_an_output_tells_its_family():
@@ -68,13 +69,13 @@ def test_a_declared_family_may_have_other_strides_than_8_16_and_32():
 @pytest.mark.parametrize("known", [80, None])
 def test_a_segmentation_model_has_prototypes_in_another_output(detections, layout, classes, known):
     reading = read_outputs([(1, 32, 160, 160), detections], Content(known, "segment"), 640)
-    assert reading == Reading(layout, 1, classes, extra=32, protos=0)
+    assert reading == OutputLayout(layout, 1, classes, extra=32, protos=0, task="segment")
 
 
 def test_a_pose_models_key_points_stand_behind_its_classes():
     said = content({"names": ["person"], "task": "pose", "points": [17, 3]})
-    assert read_outputs([(1, 56, 8400)], said, 640) == Reading("raw", 0, 1, extra=51, points=(17, 3))
-    assert read_outputs([(1, 300, 57)], said, 640) == Reading("e2e", 0, None, extra=51, points=(17, 3))
+    assert read_outputs([(1, 56, 8400)], said, 640) == OutputLayout("raw", 0, 1, extra=51, points=(17, 3))
+    assert read_outputs([(1, 300, 57)], said, 640) == OutputLayout("e2e", 0, None, extra=51, points=(17, 3))
 
 
 def test_a_segmentation_model_without_prototypes_fits_nothing():

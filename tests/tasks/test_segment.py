@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask
 
+from harness.tasks.pose import points
 from harness.tasks.preprocess import fit
-from harness.tasks.segment import encoded, masks, points
+from harness.tasks.segment import encoded, masks
 
 SIZE = 64
 WHOLE = np.array([[0, 0, SIZE, SIZE]], np.float32)

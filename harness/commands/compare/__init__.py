@@ -31,9 +31,8 @@ def run(options: argparse.Namespace) -> Exit:
     from rich.console import Console
 
     from harness.commands.compare import side_by_side
-    from harness.core.status import FAILING
+    from harness.core.status import FAILING, UNDECIDED
     from harness.report.common.tables import draw, fitted
-    from harness.report.terminal.messages import LOUD
 
     rows = side_by_side.compare(
         side_by_side.load(options.a), side_by_side.load(options.b), side_by_side.gates(options.b)
@@ -46,5 +45,5 @@ def run(options: argparse.Namespace) -> Exit:
             console.print(f"{'/'.join(row.key)}: {row.detail}", soft_wrap=True)
     if any(row.status in FAILING for row in rows):
         return Exit.REGRESSION
-    undecided = options.inconclusive == "fail" and any(row.status in LOUD for row in rows)
+    undecided = options.inconclusive == "fail" and any(row.status in UNDECIDED for row in rows)
     return Exit.INCONCLUSIVE if undecided else Exit.FINE

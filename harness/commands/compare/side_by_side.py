@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +10,15 @@ from pathlib import Path
 
 from rich.text import Text
 
-from harness.core.cell import Cell
 from harness.core.errors import ConfigError
-from harness.core.measurement import Measurement
-from harness.core.status import FAILING, SEVERITY, Status, worst
+from harness.core.measurement import Measurement, Observation
+from harness.core.status import FAILING, TABLE, Status, severity, worst
 from harness.core.suite import Gate
-from harness.judge.gates import judge, say
+from harness.core.verdict import say
+from harness.judge.gates import judge
+from harness.machine import fingerprint
 from harness.report.common.numbers import change, megabytes, milliseconds, number
-from harness.report.common.tables import STYLES, Column, Row, Section, Sheet
+from harness.report.common.tables import Column, Row, Section, Sheet
 from harness.store import baselines, results
 
 GATES = (Gate("map", max_drop=0.002), Gate("size_bytes", max_rise=0.01))
@@ -41,13 +43,13 @@ class Compared:
     """One cell on both sides."""
 
     key: Key
-    old: Measurement | None
-    new: Measurement | None
+    old: Observation | None
+    new: Observation | None
     status: Status
     detail: str
 
 
-def load(source: Path) -> dict[Key, Measurement]:
+def load(source: Path) -> dict[Key, Observation]:
     """Measurements of a `results.json`, of a results folder, or of a baseline folder, by suite and cell.
 
     Raises:
@@ -60,10 +62,10 @@ def load(source: Path) -> dict[Key, Measurement]:
     return _folder(source)
 
 
-def _folder(source: Path) -> dict[Key, Measurement]:
+def _folder(source: Path) -> dict[Key, Observation]:
     """The baselines of one kind of machine: of this one, or of the only one there is; two kinds are never mixed."""
-    kinds = sorted({file.parent.name for file in source.glob("*/accuracy/*/*.json")})
-    own = baselines.kind_key("accuracy")
+    files = [file for file in baselines.baseline_files(source) if file.shelf == "accuracy"] if source.is_dir() else []
+    kinds, own = sorted({file.kind for file in files}), fingerprint.isa()
     if not kinds:
         raise ConfigError(
             f"{source} holds neither a results.json nor baselines; give a file or folder that a run wrote"
@@ -71,8 +73,8 @@ def _folder(source: Path) -> dict[Key, Measurement]:
     if own not in kinds and len(kinds) > 1:
         raise ConfigError(f"{source} has baselines of {', '.join(kinds)} and none of this machine's {own}")
     chosen = own if own in kinds else kinds[0]
-    files = sorted(source.glob(f"*/accuracy/{chosen}/*.json"))
-    return {(file.parts[-4], file.stem): baselines.read(file, Cell(file.stem, "", "", "")) for file in files}
+    found = {(file.suite, file.cell): baselines.load(file) for file in files if file.kind == chosen}
+    return {key: accepted for key, accepted in found.items() if accepted}
 
 
 def gates(source: Path) -> dict[str, tuple[Gate, ...]]:
@@ -90,7 +92,7 @@ def gates(source: Path) -> dict[str, tuple[Gate, ...]]:
 
 
 def compare(
-    old: Mapping[Key, Measurement], new: Mapping[Key, Measurement], rules: Mapping[str, tuple[Gate, ...]]
+    old: Mapping[Key, Observation], new: Mapping[Key, Observation], rules: Mapping[str, tuple[Gate, ...]]
 ) -> list[Compared]:
     """The union of cells; one that only the old side has is `missing`, one that only the new side has `no-baseline`.
 
@@ -105,25 +107,34 @@ def compare(
             rows.append(Compared(key, None, after, "no-baseline", "no-baseline: only in B"))
         else:
             known = baselines.comparable(before, after, "accuracy")
-            verdicts = judge(after, known, None, rules.get(key[0]) or GATES, "accuracy")
+            verdicts = judge(_of_cell(after, before), known, None, rules.get(key[0]) or GATES, "accuracy")
             detail = "; ".join(say(verdict) for verdict in verdicts if verdict.status not in ("unchanged", "met"))
             rows.append(Compared(key, before, after, worst([v.status for v in verdicts]), detail))
     return rows
 
 
+def _of_cell(observed: Observation, other: Observation) -> Observation:
+    """`observed` with the cell of the other side, where that side alone knows it: gates may be for some cells only."""
+    if isinstance(observed, Measurement) or not isinstance(other, Measurement):
+        return observed
+    return Measurement(
+        other.cell, **{part.name: getattr(observed, part.name) for part in dataclasses.fields(Observation)}
+    )
+
+
 def sheet(rows: list[Compared]) -> Sheet:
     """mAP, size and (shown, not judged) p50 on both sides; a section per suite, the worst cells first."""
     suites: dict[str, list[Row]] = {}
-    for row in sorted(rows, key=lambda row: SEVERITY.index(row.status)):
+    for row in sorted(rows, key=lambda row: severity(row.status)):
         scores, sizes, times = (
             [side.metrics.get(name) if side else None for side in (row.old, row.new)]
             for name in ("map", "size_bytes", "latency_p50_ms")
         )
-        moved = Text(change(scores[1], scores[0]), STYLES[row.status] if row.status in FAILING else "")
+        moved = Text(change(scores[1], scores[0]), TABLE[row.status].colour if row.status in FAILING else "")
         values = (
             *(Text(number(value, ".4f")) for value in scores), moved,
             *(Text(megabytes(value)) for value in sizes), *(Text(milliseconds(value)) for value in times),
-            Text(row.status, STYLES[row.status]),
+            Text(row.status, TABLE[row.status].colour),
         )  # fmt: skip
         suites.setdefault(row.key[0], []).append(Row(Text(row.key[1]), values))
     return Sheet("", COLUMNS, [Section(suite, shown) for suite, shown in suites.items()])

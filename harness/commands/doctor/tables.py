@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,7 +19,7 @@ from harness.core.cell import Model, Qat
 from harness.core.errors import Unavailable
 from harness.inputs.finder import runnable
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS, folders_in
-from harness.machine import energy, fingerprint, stability
+from harness.machine import energy, fingerprint, noise
 from harness.matrix import matrix
 from harness.recipes.registry import PRECISIONS
 
@@ -69,10 +70,10 @@ def machine_table() -> Table:
     )
     drawn.add_column(no_wrap=True)
     drawn.add_column(overflow="fold")
-    for name, value in fingerprint.environment().items():
+    for name, value in dataclasses.asdict(fingerprint.this_machine()).items():
         shown = f"{value / 2**30:.1f} GiB" if name == "memory_bytes" else str(value)
         drawn.add_row(name.removesuffix("_bytes").replace("_", " "), shown)
-    for number, text in enumerate(stability.warnings(cores=fingerprint.cores())):
+    for number, text in enumerate(noise.warnings(cores=fingerprint.cores())):
         drawn.add_row("" if number else "latency", text)
     meter, why = energy.meter()
     drawn.add_row("energy", why if meter else f"not measured: {why}")

@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> Exit:
     from harness.commands.export import model_card, readme
     from harness.inputs import sources
     from harness.inputs.finder import Settings
+    from harness.measure.accuracy.signature import SignatureJob
     from harness.measure.runner import Runner
 
     target: Path = options.output
@@ -62,7 +63,8 @@ def run(options: argparse.Namespace) -> Exit:
     with tempfile.TemporaryDirectory() as folder, console.status("") as status:
         settings = Settings(Path(folder), sources.cache_folder(), weights=weights, data=data)
         runner = Runner(settings, lambda label, progress: status.update(label))
-        inputs, seen = runner.look(suite, home, cell)
+        inputs = runner.inputs(suite, home, cell)
+        seen = runner.run_job(SignatureJob(cell, inputs.artifact, inputs.data), f"open {cell}")
     known = model_card.card(suite, cell, inputs.artifact, inputs.provenance, seen, last)
     scratch = target.with_name(f".{target.name}.{os.getpid()}")
     try:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.backends.registry import backend
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
 from harness.core.suite import Suite
-from harness.inputs.datasets.loading import Dataset
-from harness.machine.worker import Channel
-from harness.measure.accuracy.score import names_of, reading_of
+from harness.measure.accuracy.signature import Signature
 from harness.store.results import CellResult
 from harness.tasks.preprocess import PAD
 
@@ -37,37 +33,13 @@ OUTPUTS = {
 """What the detections are, by family, as `families.decode` reads them."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """What one call of an artifact shows."""
-
-    layout: str  # of its detections, a key of OUTPUTS
-    output: int  # which of the outputs holds them
-    shape: tuple[int, ...]  # of that output
-    names: Sequence[str]  # of the classes
-
-
-@dataclass(frozen=True)
-class LookJob:
-    """Open an artifact and run it once."""
-
-    cell: Cell
-    artifact: Artifact
-    dataset: Dataset  # names the classes where the file does not
-
-    def run(self, channel: Channel) -> Look:
-        import numpy as np
-
-        session = backend(self.cell.backend).open(self.artifact, self.cell, threads=1)
-        reading = reading_of(session, self.cell, self.artifact)
-        blank = np.zeros((self.cell.batch, 3, self.cell.imgsz, self.cell.imgsz), np.float32)
-        shape = tuple(map(int, session.infer(blank)[reading.output].shape))
-        session.close()
-        return Look(reading.layout, reading.output, shape, names_of(reading, self.cell, self.artifact, self.dataset))
-
-
 def card(
-    suite: Suite, cell: Cell, artifact: Artifact, provenance: Mapping[str, Any], seen: Look, last: CellResult | None
+    suite: Suite,
+    cell: Cell,
+    artifact: Artifact,
+    provenance: Mapping[str, Any],
+    seen: Signature,
+    last: CellResult | None,
 ) -> dict[str, Any]:
     """Everything that a user of the file has to know. `last` is the cell in the last results, where there is one."""
     folder = Path(artifact.path).parent

@@ -22,7 +22,7 @@ from harness.commands.gate import exit_code
 from harness.commands.gate.exit_code import NOTHING
 from harness.commands.gate.interpreter import BaseFailed, call, environment, last_words
 from harness.core.errors import CellError, ConfigError
-from harness.store import results, worktree
+from harness.store import git, results
 from harness.store.base_revision import Base
 
 WRITING = ("--junitxml=", "--junit-xml=", "--qg-markdown=", "--qg-html=")  # options that shape no verdict
@@ -86,17 +86,17 @@ def run(wanted: Wanted) -> Exit:
     if "latency" in _selecting(wanted.pytest):
         raise ConfigError("-k with `latency` would select nothing of the base, which is scored only; use -m latency")
     here = Path.cwd()
-    top = worktree.repository(here)
-    commit = worktree.commit(top, wanted.revision)
+    top = git.repository(here)
+    commit = git.commit(top, wanted.revision)
     name = f"{wanted.revision} ({commit[:7]})" if not commit.startswith(wanted.revision) else commit[:7]
     with _interruptible(), tempfile.TemporaryDirectory(prefix="quantgate-base-") as scratch:
         folder = Path(scratch).resolve()
-        with worktree.worktree(top, commit, folder / "tree") as tree:
+        with git.worktree(top, commit, folder / "tree") as tree:
             try:
                 base = _score(wanted, Places(here, top, tree), folder, name)
             except BaseFailed as error:
                 raise CellError(f"the base {name}: {error}") from None
-            _warn(wanted, base, worktree.changed(top, commit, *DECLARING))
+            _warn(wanted, base, git.changed(top, commit, *DECLARING))
             base.write(folder / "base.json")
             return _judge(wanted, base, folder)
 

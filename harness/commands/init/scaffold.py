@@ -12,10 +12,9 @@ from typing import Any
 
 from harness import __version__
 from harness.core.errors import Unavailable
+from harness.core.files import ASSETS, write_text
 from harness.inputs.finder import runnable
-from harness.inputs.sources import ASSETS
 from harness.matrix import matrix
-from harness.store.records import write_text
 
 QUICK = ("onnxruntime", "openvino")
 """Runtimes that build and score the starter suite within a minute on two cores."""

@@ -21,15 +21,15 @@ from harness.commands.selfcheck import other_rules, trials
 from harness.commands.selfcheck.noisy_neighbours import Crowd
 from harness.commands.selfcheck.trials import Plan, Trial, thinned
 from harness.core.errors import ConfigError
+from harness.core.files import write_text
+from harness.core.processes import Interference, Replicate
 from harness.judge.stop_rule import bound
 from harness.machine import fingerprint
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock
-from harness.machine.noise import Interference
 from harness.machine.worker import Job
-from harness.measure.latency.cpu_pairs import Replicate, Slowed, measure
+from harness.measure.latency.cpu_pairs import Slowed, measure
 from harness.measure.latency.wall_clock import timed
-from harness.store.records import write_text
 
 QUICK = 6  # trials
 CALLS = 20_000  # of the no-op session
@@ -109,7 +109,7 @@ def to_json(wanted: Wanted, done: Sequence[Trial]) -> str:
     content = {
         "schema": 1,
         "command": command(),
-        "environment": fingerprint.environment(),
+        "environment": dataclasses.asdict(fingerprint.this_machine()),
         "wanted": {**dataclasses.asdict(wanted), "baselines": str(wanted.baselines or ""), "out": str(wanted.out)},
         "rates": [
             {"what": what, "count": hits, "trials": total, "bound": bound(hits, total)}
@@ -162,7 +162,12 @@ def overhead(calls: int = CALLS) -> dict[str, float]:
 
 def write(out: Path, content: dict[str, Any]) -> None:
     """The JSON of a check that has no trials."""
-    whole = {"schema": 1, "command": command(), "environment": fingerprint.environment(), **content}
+    whole = {
+        "schema": 1,
+        "command": command(),
+        "environment": dataclasses.asdict(fingerprint.this_machine()),
+        **content,
+    }
     write_text(out, json.dumps(whole, indent=1) + "\n", "--out")
 
 

@@ -15,17 +15,18 @@ from pathlib import Path
 
 from harness.core.cell import Cell
 from harness.core.errors import Unavailable
-from harness.core.measurement import Artifact, Measurement
+from harness.core.measurement import Artifact, Observation
+from harness.core.processes import Replicate
 from harness.core.status import Status
 from harness.core.suite import Suite
 from harness.inputs.finder import Finder, Settings
 from harness.judge import latency
 from harness.judge.latency import MIN_OCCASIONS, OCCASION
-from harness.judge.stop_rule import LOOKS
+from harness.judge.stop_rule import in_looks
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock
 from harness.matrix import matrix
-from harness.measure.latency.cpu_pairs import PairsJob, Replicate, Slowed
+from harness.measure.latency.cpu_pairs import PairsJob, Slowed
 from harness.measure.latency.references import SINGLE_THREAD
 
 CELLS = (("fp32", "onnxruntime"), ("int8", "openvino"), ("int8", "litert"))
@@ -128,20 +129,20 @@ def _record(plan: Plan, subject: Subject, accepted: list[Replicate]) -> None:
 def _judge(plan: Plan, subject: Subject, accepted: Sequence[Replicate]) -> Trial:
     """The candidate, as many processes as the rule wants."""
     now: list[Replicate] = []
-    decision: Status = "inconclusive"
-    for look in LOOKS:
-        while len(now) < look:
+
+    def measure(processes: int) -> None:
+        while len(now) < processes:
             now.append(process(subject, plan.log, plan.reference, accepted[0].repeats, plan.slowed))
-        decision = verdict(plan, accepted, now)
-        if decision != "inconclusive":
-            break
-    return Trial(subject.cell.id, tuple(accepted), tuple(now), decision)
+
+    metric = "latency_wall" if plan.wall else "latency"
+    decided = in_looks([metric], measure, lambda name: verdict(plan, accepted, now), "inconclusive".__eq__)
+    return Trial(subject.cell.id, tuple(accepted), tuple(now), decided[metric])
 
 
 def verdict(plan: Plan, accepted: Sequence[Replicate], now: Sequence[Replicate]) -> Status:
     """What a run would say of these processes."""
     metric = "latency_wall" if plan.wall else "latency"
-    baseline = Measurement(plan.subjects[0].cell, samples=latency.samples(accepted))
+    baseline = Observation(samples=latency.samples(accepted))
     return latency.judge(metric, now, baseline, plan.reference, plan.limit, cells=1).status
 
 

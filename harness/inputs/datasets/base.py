@@ -3,72 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-from harness.core.dataset import Task
+from harness.core.dataset import Image
 from harness.core.errors import ConfigError
-from harness.tasks.registry import BOX, TRUTH, truth
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-
-
-@dataclass(frozen=True)
-class Image:
-    """One image of a data set."""
-
-    id: int
-    path: str
-    width: int  # pixels, as displayed
-    height: int
-    digest: str  # sha256 of the file
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Images of one split with COCO ground truth."""
-
-    name: str
-    images: tuple[Image, ...]
-    categories: Mapping[int, str] = field(default_factory=dict)  # category id → name
-    annotations: Sequence[Mapping[str, Any]] = ()  # COCO's: BOX, and what TRUTH names where the file has it
-    task: Task = "detect"  # what the ground truth is used for
-    sigmas: tuple[float, ...] = ()  # how far each key point may be off; empty: COCO's rule (`evaluation.sigmas`)
-
-    @cached_property
-    def digest(self) -> str:
-        """Hash of the pixels and of the ground truth of the task, independent of where they lie."""
-        images = [(image.id, image.digest) for image in self.images]
-        boxes = sorted([a[key] for key in BOX] for a in self.annotations)
-        parts: list[Any] = [images, sorted(self.categories.items()), boxes]
-        if self.task != "detect":
-            parts.append(sorted(json.dumps([a[key] for key in (*BOX, TRUTH[self.task])]) for a in self.annotations))
-            parts.append(self.sigmas if self.task == "pose" else ())
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-    def of_task(self, task: Task) -> Dataset:
-        """The same images with the ground truth that models of `task` are scored by.
-
-        Raises:
-            ConfigError: an object has none of it.
-        """
-        return self if task == self.task else replace(self, task=task, annotations=truth(self, task))
-
-    @property
-    def points(self) -> int:
-        """Key points of an object; 0 where nothing has any.
-
-        Raises:
-            ConfigError: not all have as many.
-        """
-        numbers = {len(row["keypoints"]) // 3 for row in self.annotations if row.get("keypoints")}
-        if len(numbers) > 1:
-            raise ConfigError(f"dataset {self.name}: its objects have {sorted(numbers)} key points, not all as many")
-        return numbers.pop() if numbers else 0
 
 
 def existing(declared_in: Path, what: str, candidates: Sequence[Path]) -> Path:

@@ -7,9 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from harness.core.dataset import BOX, OF_BOX, Dataset
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.base import Dataset, existing, load_image
-from harness.tasks.registry import BOX, OF_BOX, TRUTH
+from harness.inputs.datasets.base import existing, load_image
+from harness.tasks.registry import TASKS
 
 
 def to_coco(dataset: Dataset) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def read_coco(path: Path) -> Dataset:
             if "area" not in row:
                 kept[OF_BOX] = True
             area = row.get("area", row["bbox"][2] * row["bbox"][3])
-            kept |= {key: row[key] for key in (TRUTH["segment"], TRUTH["pose"]) if key in row}
+            kept |= {task.truth: row[task.truth] for task in TASKS.values() if task.truth in row}
             annotations.append({**kept, "area": area, "iscrowd": row.get("iscrowd", 0)})
     except (KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, ConfigError):

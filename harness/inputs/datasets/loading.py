@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from harness.core.dataset import Dataset, Image
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.base import Dataset, Image, images_in, numbered
+from harness.inputs.datasets.base import images_in, numbered
 from harness.inputs.datasets.coco import read_coco
 from harness.inputs.datasets.yolo import parse_yaml, read_yolo, same_splits
 
@@ -58,9 +58,7 @@ def overlap(calibration: Dataset, scored: Dataset) -> list[str]:
 
 def _half(dataset: Dataset, part: int) -> Dataset:
     """One half of a data set whose train and val are the same images (coco128), chosen by content."""
-    images = tuple(image for image in dataset.images if int(image.digest[:8], 16) % 2 == part)
-    kept = {image.id for image in images}
-    return replace(dataset, images=images, annotations=[a for a in dataset.annotations if a["image_id"] in kept])
+    return dataset.of_images([image for image in dataset.images if int(image.digest[:8], 16) % 2 == part])
 
 
 def _declarations(folder: Path) -> list[Path]:

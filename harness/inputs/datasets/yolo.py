@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from harness.core.dataset import OF_BOX, Dataset, Image
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.base import Dataset, Image, existing, images_in, numbered
-from harness.tasks.registry import OF_BOX
+from harness.inputs.datasets.base import existing, images_in, numbered
 
 
 def parse_yaml(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.tasks.decode import Detections
+from harness.tasks.base import Detections
 
 SAME_IOU, SAME_SCORE = 0.99, 1e-3  # of two detections that are numerically the same
 FOUND_IOU = 0.5  # of two detections of one object

@@ -16,6 +16,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.suite import Suite
+
 RESAMPLES = 1000
 CHUNK = 250  # resamples at a time, so that what is weighed stays in the processor's caches
 RECALLS = np.linspace(0.0, 1.0, 101)  # pycocotools' recall thresholds
@@ -187,3 +189,9 @@ def _interpolated(true: NDArray[np.int32], total: NDArray[np.int32], reached: ND
     thresholds = reached.ravel().take(true + rows)
     steps = np.diff(thresholds, axis=1, prepend=np.zeros((len(true), 1), np.uint8))
     return np.asarray(np.einsum("rh,rh->r", envelope, steps) / len(RECALLS), np.float64)
+
+
+def resampled_metrics(suite: Suite) -> tuple[str, ...]:
+    """Metrics whose drop against the baseline is judged by resamples: mAP, and what the suite gates so."""
+    gated = {gate.metric for gate in suite.gates if gate.against == "baseline" and gate.max_drop is not None}
+    return tuple(name for name in (*PARTS, "box_map") if name == "map" or name in gated)

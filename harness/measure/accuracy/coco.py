@@ -11,23 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.dataset import Task
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.loading import Dataset, Image
+from harness.inputs.datasets.loading import Dataset
 from harness.measure.accuracy.bootstrap import AREAS, PARTS, Ranked
-from harness.tasks.decode import Detections
+from harness.tasks.base import Detections
+from harness.tasks.registry import of_task, task
 
 METRICS = tuple(PARTS)
 """COCOeval.stats of boxes and masks in its own order."""
-
-POSE_METRICS = (
-    "map", "map_50", "map_75", "map_medium", "map_large", "mar_100", "mar_50", "mar_75", "mar_medium", "mar_large",
-)  # fmt: skip
-"""COCOeval.stats of key points: at most 20 detections an image, and no small objects. Two are not in `METRICS`."""
-
-PERSON = 17  # key points of COCO's persons
-
-IOU_TYPES: Mapping[Task, str] = {"detect": "bbox", "segment": "segm", "pose": "keypoints"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,10 @@ def evaluate(dataset: Dataset, found: Sequence[Detections], names: Sequence[str]
     Raises:
         ConfigError: no class of the data set is known to the model.
     """
-    return summed(dataset, matched(dataset, rows(dataset, found, known_classes(dataset, names)), sigmas(dataset)))
+    return summed(
+        dataset,
+        matched(dataset, rows(dataset, found, known_classes(dataset, names)), task(dataset.task).oks_sigmas(dataset)),
+    )
 
 
 Matched = tuple[Any, ...]
@@ -63,7 +57,7 @@ def matched(dataset: Dataset, detections: list[dict[str, Any]], sigmas: NDArray[
     if dataset.task == "detect":
         return (scorer,)
     boxes = [{**row, "area": row["bbox"][2] * row["bbox"][3]} for row in detections]
-    return scorer, _matched(dataset.of_task("detect"), boxes, None)
+    return scorer, _matched(of_task(dataset, "detect"), boxes, None)
 
 
 def summed(dataset: Dataset, scorers: Matched) -> Evaluation:
@@ -71,7 +65,7 @@ def summed(dataset: Dataset, scorers: Matched) -> Evaluation:
     evaluation = _summed(dataset, scorers[0])
     if len(scorers) == 1:
         return evaluation
-    boxes = _summed(dataset.of_task("detect"), scorers[1])
+    boxes = _summed(of_task(dataset, "detect"), scorers[1])
     metrics = {**evaluation.metrics, "box_map": boxes.metrics["map"]}
     return replace(evaluation, metrics=metrics, box_ranks=boxes.ranks)
 
@@ -89,11 +83,10 @@ def _matched(dataset: Dataset, detections: list[dict[str, Any]], sigmas: NDArray
         truth.dataset = {"images": images, "categories": classes, "annotations": annotations}
         # Not through loadRes, which raises IndexError on an empty list.
         results.dataset = {"images": images, "categories": classes, "annotations": detections}
-        if dataset.task == "pose":
-            _count_points(annotations)
+        task(dataset.task).counted(annotations)
         truth.createIndex()
         results.createIndex()
-        scorer = COCOeval(truth, results, IOU_TYPES[dataset.task])
+        scorer = COCOeval(truth, results, task(dataset.task).iou_type)
         if sigmas is not None:
             scorer.params.kpt_oks_sigmas = sigmas
         scorer.evaluate()
@@ -104,7 +97,7 @@ def _summed(dataset: Dataset, scorer: Any) -> Evaluation:
     with contextlib.redirect_stdout(io.StringIO()):
         scorer.accumulate()
         scorer.summarize()
-    numbers = dict(zip(POSE_METRICS if dataset.task == "pose" else METRICS, scorer.stats, strict=True))
+    numbers = dict(zip(task(dataset.task).stats, scorer.stats, strict=True))
     metrics = {name: _defined(numbers.get(name, -1)) for name in METRICS}
     precision = scorer.eval["precision"][:, :, :, 0, -1]  # [IoU, recall, class], all areas and as many as there may be
     per_class = {dataset.categories[number]: _mean(precision[:, :, k]) for k, number in enumerate(scorer.params.catIds)}
@@ -114,24 +107,6 @@ def _summed(dataset: Dataset, scorer: Any) -> Evaluation:
         for k, number in enumerate(scorer.params.catIds)
     }
     return Evaluation(metrics, per_class, ranks, instances)
-
-
-def _count_points(annotations: Sequence[dict[str, Any]]) -> None:
-    """Objects without a labelled key point are ignored by COCO, which knows them by this entry."""
-    for row in annotations:
-        row["num_keypoints"] = sum(seen > 0 for seen in row["keypoints"][2::3])
-
-
-def sigmas(dataset: Dataset) -> NDArray[np.float64] | None:
-    """How far a key point may be off: the data set's; else COCO's for its 17 of a person, and the same for all others.
-
-    None for COCO's, and where the task is another.
-    """
-    if dataset.task != "pose":
-        return None
-    if dataset.sigmas:
-        return np.array(dataset.sigmas)
-    return None if dataset.points in (0, PERSON) else np.full(dataset.points, 1 / dataset.points)
 
 
 def at_confidence(ranks: Mapping[tuple[int, int], Ranked], conf: float) -> dict[str, float | None]:
@@ -166,32 +141,17 @@ def known_classes(dataset: Dataset, names: Sequence[str]) -> dict[int, int]:
 def rows(dataset: Dataset, found: Sequence[Detections], categories: Mapping[int, int]) -> list[dict[str, Any]]:
     """Detections of known classes as COCO's annotations."""
     written: list[dict[str, Any]] = []
+    kind = task(dataset.task)
     for image, one in zip(dataset.images, found, strict=True):
         for k, (box, score, label) in enumerate(
             zip(one.boxes.tolist(), one.scores.tolist(), one.classes.tolist(), strict=True)
         ):
             if label in categories:
                 said = {"id": len(written) + 1, "image_id": image.id, "category_id": categories[label]}
-                shape = _shape(dataset, image, one, k, box)
+                x1, y1, x2, y2 = box
+                shape = kind.annotation(image, one, k, [x1, y1, x2 - x1, y2 - y1])
                 written.append({**said, "score": score, "iscrowd": 0, **shape})
     return written
-
-
-def _shape(dataset: Dataset, image: Image, one: Detections, k: int, box: Sequence[float]) -> dict[str, Any]:
-    """Where detection `k` is, as `COCO.loadRes` would add it: the area is the mask's, the box's, or the key points'."""
-    from pycocotools import mask
-
-    x1, y1, x2, y2 = box
-    bbox = [x1, y1, x2 - x1, y2 - y1]
-    if dataset.task == "segment" and one.masks is not None:
-        runs = {"size": [image.height, image.width], "counts": one.masks[k].tolist()}
-        encoded = mask.frPyObjects(runs, image.height, image.width)
-        return {"bbox": bbox, "segmentation": encoded, "area": float(mask.area(encoded))}
-    if dataset.task == "pose" and one.points is not None:
-        points = one.points[k].astype(np.float64)
-        spread = np.ptp(points[:, :2], axis=0)
-        return {"bbox": bbox, "keypoints": points.ravel().tolist(), "area": float(spread.prod())}
-    return {"bbox": bbox, "area": bbox[2] * bbox[3]}
 
 
 def _ranks(scorer: Any) -> dict[tuple[int, int], Ranked]:

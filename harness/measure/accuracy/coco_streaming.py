@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from harness.inputs.datasets.loading import Dataset
-from harness.measure.accuracy.coco import Evaluation, Matched, known_classes, matched, rows, sigmas, summed
-from harness.tasks.decode import Detections
+from harness.measure.accuracy.coco import Evaluation, Matched, known_classes, matched, rows, summed
+from harness.tasks.base import Detections
+from harness.tasks.registry import task
 
 GROUP = 16  # images; of a few, pycocotools' indices would cost more than they save
 
@@ -30,7 +31,11 @@ class Evaluator:
     """
 
     def __init__(self, dataset: Dataset, names: Sequence[str]) -> None:
-        self._dataset, self._categories, self._sigmas = dataset, known_classes(dataset, names), sigmas(dataset)
+        self._dataset, self._categories, self._sigmas = (
+            dataset,
+            known_classes(dataset, names),
+            task(dataset.task).oks_sigmas(dataset),
+        )
         self._truth = defaultdict(list)
         for row in dataset.annotations:
             self._truth[row["image_id"]].append(row)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.inputs.datasets.loading import Dataset
-from harness.tasks.decode import Detections
+from harness.tasks.base import Detections
+from harness.tasks.registry import TASKS
 
 
 def digest(found: Sequence[Detections]) -> str:
@@ -38,14 +37,7 @@ def save(path: Path, dataset: Dataset, found: Sequence[Detections], names: Seque
 
     `names` are the model's classes.
     """
-    more: dict[str, Any] = {}
-    if any(one.points is not None for one in found):
-        more["points"] = np.concatenate([one.points for one in found if one.points is not None])
-    if any(one.masks is not None for one in found):
-        masks = [mask for one in found for mask in one.masks or ()]
-        more["lengths"] = np.array([len(mask) for mask in masks], np.int64)
-        runs = np.concatenate([np.zeros(0, np.int32), *masks])
-        more["masks"] = runs.view(np.uint8).reshape(-1, 4).T  # high bytes together: they are nearly all zero
+    more: dict[str, Any] = {name: part for kind in TASKS.values() for name, part in kind.pack(found).items()}
     np.savez_compressed(
         path,
         image_ids=np.array([image.id for image in dataset.images]),
@@ -68,13 +60,8 @@ def load(path: Path, shapes: bool = True) -> list[Detections]:
         ends = np.cumsum(stored["counts"])[:-1]
         parts = [np.split(stored[name], ends) for name in ("boxes", "scores", "classes")]
         found = [Detections(*part) for part in zip(*parts, strict=True)]
-        if shapes and "points" in stored:
-            points = np.split(stored["points"], ends)
-            found = [replace(one, points=own) for one, own in zip(found, points, strict=True)]
-        if shapes and "masks" in stored:
-            runs = np.ascontiguousarray(stored["masks"].T).view(np.int32).ravel()
-            masks = iter(np.split(runs, np.cumsum(stored["lengths"])[:-1]))
-            found = [replace(one, masks=tuple(itertools.islice(masks, len(one.scores)))) for one in found]
+        for kind in TASKS.values() if shapes else ():
+            found = kind.unpack(stored, found)
     return found
 
 

@@ -6,29 +6,16 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from harness.core.measurement import Measurement
-from harness.core.suite import Gate, Suite
+from harness.core.measurement import Measurement, Observation
 from harness.judge import accuracy
 from harness.measure.accuracy import agreement
 from harness.measure.accuracy import detections_file as detections
 from harness.measure.accuracy.score_cache import detections_file
-from harness.tasks.decode import Detections
-
-AGREEMENT = 0.75  # least share of fp32's detections that a cell keeps, where the suite says nothing
-ALWAYS = (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))
-"""Gates of every quantized cell with an fp32 sibling, unless the suite has gates of that name: breakage that mAP may
-not show. int8 of YOLO26n and YOLO11n agrees to 0.88–0.97, of the digits to 0.92–0.98 (docs/accuracy.md)."""
-
+from harness.tasks.base import Detections
 
 _loaded = functools.lru_cache(maxsize=4)(functools.partial(detections.load, shapes=False))
 """A file is named by what it holds and never changes: a cell's own are read once for both questions below, and those of
 its fp32 sibling once for all precisions of a process."""
-
-
-def gates(suite: Suite) -> tuple[Gate, ...]:
-    """The gates of a suite and those that every suite has."""
-    declared = {gate.metric for gate in suite.gates}
-    return (*suite.gates, *(gate for gate in ALWAYS if gate.metric not in declared))
 
 
 def related(measured: Measurement, sibling: Measurement, run: Path, conf: float) -> Measurement:
@@ -42,7 +29,7 @@ def related(measured: Measurement, sibling: Measurement, run: Path, conf: float)
     return dataclasses.replace(measured, metrics=metrics, notes=(*measured.notes, *notes))
 
 
-def alike(measured: Measurement, baseline: Measurement | None, run: Path, cache: Path) -> float | None:
+def alike(measured: Measurement, baseline: Observation | None, run: Path, cache: Path) -> float | None:
     """Share of the detections that match the baseline's one to one, where the cache still has those."""
     if baseline is None or accuracy.same(measured, baseline):
         return None
@@ -50,7 +37,7 @@ def alike(measured: Measurement, baseline: Measurement | None, run: Path, cache:
     return agreement.alike(old, new) if old and new and len(old) == len(new) else None
 
 
-def _stored(folder: Path, of: Measurement) -> list[Detections] | None:
+def _stored(folder: Path, of: Observation) -> list[Detections] | None:
     """The stored detections of a measurement; None where `folder` has none, or a damaged file."""
     try:
         return _loaded(detections_file(folder, str(of.provenance.get("detections"))))

@@ -22,8 +22,9 @@ from harness.measure.accuracy import detections_file
 from harness.measure.accuracy.bootstrap import Counts, draws, resampled
 from harness.measure.accuracy.coco import Evaluation, at_confidence, known_classes
 from harness.measure.accuracy.coco_streaming import Evaluator
-from harness.tasks.decode import Detections, decode, prepare
-from harness.tasks.outputs import Reading, content, read_outputs
+from harness.tasks.base import Detections, OutputLayout
+from harness.tasks.decode import decode, prepare
+from harness.tasks.outputs import content, read_outputs
 from harness.tasks.preprocess import normalize
 
 Pixels = NDArray[np.uint8]
@@ -116,7 +117,7 @@ def detect(
 
 
 def by_batch(
-    session: Session, cell: Cell, reading: Reading, dataset: Dataset, pixels: Pixels, decoding: Decoding,
+    session: Session, cell: Cell, reading: OutputLayout, dataset: Dataset, pixels: Pixels, decoding: Decoding,
     progress: Callable[[int, int], None], decoder: Decoder = decode,
 ) -> Iterator[tuple[list[Detections], float]]:  # fmt: skip
     """What is found in each batch, and the seconds inside the runtime."""
@@ -131,7 +132,7 @@ def by_batch(
         progress(min(start + cell.batch, len(pixels)), len(pixels))
 
 
-def reading_of(session: Session, cell: Cell, artifact: Artifact) -> Reading:
+def reading_of(session: Session, cell: Cell, artifact: Artifact) -> OutputLayout:
     """The family of the model, from the shapes of its outputs."""
     blank = np.zeros((cell.batch, 3, cell.imgsz, cell.imgsz), np.float32)
     shapes = [output.shape for output in session.infer(blank)]
@@ -141,7 +142,7 @@ def reading_of(session: Session, cell: Cell, artifact: Artifact) -> Reading:
         raise ConfigError(f"{cell}: {error}") from None
 
 
-def names_of(reading: Reading, cell: Cell, artifact: Artifact, dataset: Dataset) -> Sequence[str]:
+def names_of(reading: OutputLayout, cell: Cell, artifact: Artifact, dataset: Dataset) -> Sequence[str]:
     """Class names from the file; where it has none, the data set's by id, if there are as many."""
     if artifact.meta["names"]:
         return list(artifact.meta["names"])

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.core import files
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
 from harness.machine.fingerprint import machine_class, version
 from harness.measure.accuracy.score import Scored
-from harness.store import records
 from harness.tasks.decode import DECODING_VERSION
 
 REUSED = "accuracy reused from an earlier run of the same artifact, data and runtime (--qg-fresh measures again)"
@@ -56,8 +56,8 @@ class Scores:
     def keep(self, scored: Scored, found: Path) -> None:
         """Remember a score; the card comes last, so that it never names what is not there."""
         file = detections_file(self._cache, scored.detections)
-        records.write_bytes(file, found.read_bytes(), "--qg-cache-dir")
-        records.write_text(self._card, json.dumps(dataclasses.asdict(scored)), "--qg-cache-dir")
+        files.write_bytes(file, found.read_bytes(), "--qg-cache-dir")
+        files.write_text(self._card, json.dumps(dataclasses.asdict(scored)), "--qg-cache-dir")
 
 
 def dataset_file(folder: Path, digest: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from harness.core.cell import Cell
-from harness.core.errors import CellError, ConfigError, Unavailable
+from harness.core.errors import QuantgateError
 from harness.core.measurement import Artifact
 from harness.core.suite import Suite
-from harness.inputs.datasets.loading import Dataset
-from harness.inputs.finder import Finder
 from harness.machine.worker import Channel
 from harness.measure.accuracy import agreement
 from harness.measure.accuracy.coco import known_classes
@@ -22,7 +21,8 @@ from harness.measure.explain import intermediate_tensors, tide
 from harness.measure.explain.layer_noise import Layer, rank
 from harness.measure.explain.stage_swap import Stage, Walked, WalkJob, blamed
 from harness.measure.explain.tide import Errors
-from harness.tasks.decode import Detections
+from harness.measure.place import Place
+from harness.tasks.base import Detections
 from harness.tasks.outputs import content, read_outputs
 from harness.tasks.preprocess import normalize
 
@@ -116,19 +116,27 @@ class ExplainJob:
         return rank(convolutions, exact, built, (normalize(pixels[k : k + batch]) for k in starts), extra), ""
 
 
-def prepare(finder: Finder, suite: Suite, home: Path, cell: Cell, folder: Path, images: int = IMAGES) -> ExplainJob:
-    """Build what is missing, and cut the data set to its first `images`.
+def explain(place: Place, suite: Suite, home: Path, cell: Cell, images: int = IMAGES) -> Explanation:
+    """Where the accuracy of a cell went, on the first `images` of its data set.
 
     Raises:
         Unavailable, ConfigError, CellError: of the cell itself; what is missing beside it shortens the explanation.
     """
-    inputs = finder.inputs(suite, home, cell)
+    with tempfile.TemporaryDirectory() as folder:
+        job = _job(place, suite, home, cell, Path(folder), images)
+        explained: Explanation = place.run_job(job, f"explain {cell}")
+    return explained
+
+
+def _job(place: Place, suite: Suite, home: Path, cell: Cell, folder: Path, images: int) -> ExplainJob:
+    """Build what is missing, and cut the data set to its first `images`."""
+    inputs = place.inputs(suite, home, cell)
 
     def other(backend: str) -> tuple[Cell, Artifact] | None:
         sibling = replace(cell, precision="fp32", backend=backend)
         try:
-            return sibling, finder.inputs(suite, home, sibling).artifact
-        except (Unavailable, ConfigError, CellError):  # no checkpoint, or no such runtime
+            return sibling, place.inputs(suite, home, sibling).artifact
+        except QuantgateError:  # no checkpoint, or no such runtime
             return None
 
     torch, exported, graph = other("torch"), other(cell.backend), other("onnxruntime")
@@ -137,16 +145,9 @@ def prepare(finder: Finder, suite: Suite, home: Path, cell: Cell, folder: Path, 
     return ExplainJob(
         WalkJob(
             cell, inputs.artifact, exported and exported[1], torch, graph and graph[1].path,
-            first(inputs.data, images), str(pixels), suite.decoding, suite.operating_conf,
+            inputs.data.first(images), str(pixels), suite.decoding, suite.operating_conf,
         )
     )  # fmt: skip
-
-
-def first(data: Dataset, images: int) -> Dataset:
-    """The first images of a data set, with their ground truth."""
-    kept = data.images[:images]
-    ids = {image.id for image in kept}
-    return replace(data, images=kept, annotations=[row for row in data.annotations if row["image_id"] in ids])
 
 
 def _sides(walked: Walked) -> tuple[Sequence[Detections], Sequence[Detections]]:

@@ -41,7 +41,7 @@ def rank(
 ) -> list[Layer]:
     """Layers by the noise they add, the worst first; those whose tensors one network does not have are left out.
 
-    `extra`: numbers of a detection behind its classes, as of `outputs.Reading`.
+    `extra`: numbers of a detection behind its classes, as of `outputs.Counters`.
     """
     powers: dict[str, list[float]] = {}
     for batch in batches:

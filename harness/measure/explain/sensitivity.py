@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError
@@ -26,25 +24,24 @@ from harness.core.suite import Decoding
 from harness.inputs.artifact_cache import Cache
 from harness.inputs.datasets.loading import Dataset, load_calibration, load_scored, overlap
 from harness.judge.attestation import share
-from harness.machine.child import Child
-from harness.machine.locks import MachineLock
-from harness.machine.worker import Channel, Job, Progress
+from harness.machine.worker import Channel
 from harness.measure.accuracy import detections_file
 from harness.measure.accuracy.agreement import iou
 from harness.measure.accuracy.score import ScoreJob
-from harness.tasks.decode import Detections
+from harness.measure.place import Place
+from harness.tasks.base import Detections
 from harness.tasks.outputs import content
 from harness.tasks.preprocess import normalize
+from harness.tasks.registry import of_task
 
 BACKEND = "onnxruntime"
-LIMIT_S = 600  # without a sign of life from a child
 CALIBRATION = 64  # images, or half of the train split where it is smaller
 SEEN = 0.1  # score above which a detection counts
 SAME = 0.5  # overlap, intersection over union, above which two boxes are the same detection
 
 
 @dataclass(frozen=True)
-class Row:
+class Sensitivity:
     """What quantizing one group of layers did."""
 
     group: str
@@ -85,12 +82,10 @@ class SplitJob:
         shared = set(overlap(calibration, judged))
         seen = {image.digest for image in calibration.images if image.path in shared}
         left = tuple(image for image in judged.images if image.digest not in seen)
-        left = left[: self.limit] if self.limit else left
-        kept = {image.id for image in left}
-        annotations = [row for row in judged.annotations if row["image_id"] in kept]
-        if not annotations:
+        judged = judged.of_images(left[: self.limit] if self.limit else left)
+        if not judged.annotations:
             raise ConfigError(f"{self.data}: no image with ground truth is left beside the calibration images")
-        return Split(calibration, replace(judged, images=left, annotations=annotations))
+        return Split(calibration, judged)
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,7 @@ class SweepJob:
     judged: Dataset
     pixels: str  # the same of the judged images
 
-    def run(self, channel: Channel) -> list[Row]:
+    def run(self, channel: Channel) -> list[Sensitivity]:
         """One row per group, and at the end one for the recipe, which quantizes most of them at once."""
         from harness.recipes import onnx, ranges
 
@@ -124,33 +119,24 @@ class SweepJob:
                 path = Path(folder, "model.onnx")
                 _save(onnx.quantized(model, nodes, reach), path)
                 reached, other, ran = score(path, lambda done=done: channel.progress(done, len(parts)))  # type: ignore[misc]
-                rows.append(Row(name, ran, exact - reached, detection_error(found, other)))
+                rows.append(Sensitivity(name, ran, exact - reached, detection_error(found, other)))
         return rows
 
 
-def measure(
-    cell: Cell, weights: Path, wanted: SplitJob, cache: Path, on_progress: Callable[[str, Progress | None], None]
-) -> tuple[Split, list[Row]]:
-    """Everything heavy runs in children, out of the way of timed sections, as in a run of a suite.
+def measure(place: Place, cache: Path, cell: Cell, weights: Path, wanted: SplitJob) -> tuple[Split, list[Sensitivity]]:
+    """Quantize one group of layers at a time; heavy work runs in children, out of the way of timed sections.
 
     Raises:
-        ConfigError, Unavailable, CellError: with one line.
+        ConfigError, Unavailable, CellError: the graph or the data cannot be measured so.
     """
     if cell.backend != BACKEND:
         raise ConfigError(f"sensitivity is measured on {BACKEND} only: {cell.backend} quantizes whole graphs here")
-    with tempfile.TemporaryDirectory() as folder:
-        lock = MachineLock(log=Path(folder, "intervals.jsonl"))
-
-        def run(job: Job, label: str) -> Any:
-            with Child(job, Path(folder, "log"), LIMIT_S) as child:
-                return child.heavy_answer(lock, lambda progress: on_progress(label, progress))
-
-        store = Cache(cache, run)
-        split: Split = run(wanted, "read the images")
-        graph = store.artifact(cell, weights, None)
-        pixels = [str(store.pixels(part.images, cell.imgsz)) for part in (split.calibration, split.judged)]
-        judged = split.judged.of_task(content(graph.meta).task)
-        rows: list[Row] = run(SweepJob(cell, graph, pixels[0], judged, pixels[1]), "groups of layers")
+    store = Cache(cache, place.run_job)
+    split: Split = place.run_job(wanted, "read the images")
+    graph = store.artifact(cell, weights, None)
+    pixels = [str(store.pixels(part.images, cell.imgsz)) for part in (split.calibration, split.judged)]
+    judged = of_task(split.judged, content(graph.meta).task)
+    rows: list[Sensitivity] = place.run_job(SweepJob(cell, graph, pixels[0], judged, pixels[1]), "groups of layers")
     return split, rows
 
 
@@ -219,24 +205,3 @@ def _save(model: Any, path: Path) -> None:
     import onnx
 
     onnx.save(model, path)
-
-
-def table(rows: Iterable[Row]) -> Table:
-    """Worst first."""
-    drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    drawn.add_column("quantized", no_wrap=True)
-    for name in ("share of work in int8", "detection error", "mAP drop"):
-        drawn.add_column(name, justify="right")
-    for row in sorted(rows, key=lambda row: -row.error):
-        drawn.add_row(row.group, f"{row.share:.1%}", f"{row.error:.4f}", f"{row.drop:+.4f}".replace("-", "−"))
-    return drawn
-
-
-def explanation(cell: Cell, split: Split) -> str:
-    """What the table shows."""
-    return (
-        f"{cell.model} on {cell.backend} at {cell.imgsz} px, one group of layers in int8 and all else in float; "
-        f"calibrated on {len(split.calibration.images)} images, judged on {len(split.judged.images)} others. "
-        f"Detection error: root mean square of the differences of detection scores to the float network. "
-        f"mAP drops below about 0.01 are chance on so few images."
-    )

@@ -25,14 +25,14 @@ from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
 from harness.inputs.datasets.loading import Dataset
 from harness.inputs.pixels import read_image
+from harness.judge.gates import AGREEMENT
 from harness.machine.worker import Channel
 from harness.measure.accuracy import agreement
 from harness.measure.accuracy.coco import evaluate
-from harness.measure.accuracy.fp32_sibling import AGREEMENT
 from harness.measure.accuracy.score import Decoder, Pixels, Seen, detect
 from harness.measure.explain.intermediate_tensors import READABLE, Hybrid, boundary
-from harness.tasks.decode import Candidates, Detections, decode, to_image
-from harness.tasks.outputs import Reading
+from harness.tasks.base import Candidates, Detections, OutputLayout
+from harness.tasks.decode import decode, to_image
 
 WAY = ("export", "quantization", "head")
 
@@ -180,7 +180,11 @@ def _ultralytics_pixels(job: WalkJob) -> Pixels:
 
 
 def _ultralytics_decode(
-    outputs: Sequence[Tensor], reading: Reading, decoding: Decoding, size: int, originals: Sequence[tuple[int, int]]
+    outputs: Sequence[Tensor],
+    reading: OutputLayout,
+    decoding: Decoding,
+    size: int,
+    originals: Sequence[tuple[int, int]],
 ) -> list[Detections]:
     """As `families.decode`, by Ultralytics' own NMS."""
     import torch

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from harness.inputs.datasets.loading import Dataset
 from harness.measure.accuracy.bootstrap import RECALLS
-from harness.tasks.decode import Detections
+from harness.tasks.base import Detections
 
 ErrorType = Literal["classification", "localization", "both", "duplicate", "background", "missed"]
 TYPES: tuple[ErrorType, ...] = ErrorType.__args__  # type: ignore[attr-defined]

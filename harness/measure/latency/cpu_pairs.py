@@ -25,11 +25,10 @@ import numpy as np
 from harness.backends.registry import backend
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
+from harness.core.processes import NAMES, Replicate
 from harness.machine import noise
-from harness.machine.noise import Interference
-from harness.machine.worker import Channel
-from harness.measure.latency.references import NAMES, network_input, numpy_product, open_network
-from harness.measure.latency.wall_clock import READY
+from harness.machine.worker import READY, Channel
+from harness.measure.latency.references import network_input, numpy_product, open_network
 from harness.tasks.preprocess import normalize
 
 PAIRS = 40  # per process; more would narrow the process's own error, which is not the one that matters (FACTS.md)
@@ -48,18 +47,6 @@ class Slowed:
 
     share: float
     asleep: bool = False  # sleep instead of CPU work
-
-
-@dataclass(frozen=True)
-class Replicate:
-    """What one fresh process says: log(target / reference) by reference, of CPU time and of the wall clock."""
-
-    cpu: Mapping[str, float]
-    wall: Mapping[str, float]
-    levels: Mapping[str, float]  # log of a reference's own CPU time in ns, a turn: the state of the machine
-    repeats: Mapping[str, int]  # of each reference, to last as long as the target
-    interference: Interference  # of the machine, while the pairs ran
-    samples_ms: Sequence[float] = field(default=(), repr=False)  # wall clock of the target's calls
 
 
 @dataclass(frozen=True)

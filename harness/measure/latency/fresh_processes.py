@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from harness.core.errors import CellError, ConfigError, Unavailable
+from harness.core.errors import CellError, QuantgateError
+from harness.core.processes import Replicate, Side, Turn
 from harness.machine.child import Child, heavy_answers
 from harness.machine.locks import MachineLock
-from harness.measure.latency.cpu_pairs import PairsJob, Replicate
+from harness.machine.worker import READY
+from harness.measure.latency.cpu_pairs import PairsJob
 from harness.measure.latency.references import SINGLE_THREAD
-from harness.measure.latency.wall_clock import READY
-from harness.store.base_revision import Side, Target
-
-Turn = tuple[Target, Side]  # what a process opens, and how it is started
 
 
 def measure(
@@ -44,7 +42,7 @@ def _answer(child: Child, side: Side) -> Replicate:
     try:
         child.send(READY)
         observed: Replicate = child.answer()
-    except (Unavailable, ConfigError, CellError) as error:
+    except QuantgateError as error:
         raise _of(side, error) from None
     return observed
 

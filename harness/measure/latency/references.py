@@ -18,13 +18,13 @@ import numpy as np
 from harness.backends.base import Session
 from harness.backends.registry import backend
 from harness.core.cell import Cell
+from harness.core.files import ASSETS
 from harness.core.measurement import Artifact
 from harness.machine.fingerprint import version
 
-FOLDER = Path(__file__).parents[2] / "assets" / "reference"
+FOLDER = ASSETS / "reference"
 SIDE = 96  # pixels of the network's input
 PRODUCT = 256  # side of the square float32 matrices
-NAMES = ("network", "numpy")
 
 SINGLE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Environment of a process that measures pairs: numpy reads it when it is imported."""

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.cell import Cell
-from harness.core.errors import CellError, ConfigError, Unavailable
-from harness.core.measurement import Measurement
+from harness.core.errors import QuantgateError
+from harness.core.measurement import Measurement, failure
 from harness.core.suite import Suite
-from harness.inputs.finder import Inputs
+from harness.inputs.finder import CellInputs
 from harness.machine import energy
 from harness.machine.child import Child, heavy_answers
 from harness.machine.fingerprint import threads
 from harness.machine.locks import MachineLock
-from harness.measure.latency.wall_clock import IMAGES, READY, Opened, Sides, TimeJob, summarize, take_turns
-from harness.store.records import failure
+from harness.machine.worker import READY
+from harness.measure.latency.wall_clock import IMAGES, Opened, Sides, TimeJob, summarize, take_turns
 
 Failed = dict[Cell, Measurement]
 
@@ -37,7 +37,7 @@ class Timing:
 
 
 def measure(
-    suite: Suite, inputs: Mapping[Cell, Inputs], lock: MachineLock, log: Callable[[str], Path], limit_s: float
+    suite: Suite, inputs: Mapping[Cell, CellInputs], lock: MachineLock, log: Callable[[str], Path], limit_s: float
 ) -> Sequence[Measurement]:
     """One measurement for each cell, a failure where it failed."""
     start = time.monotonic()
@@ -61,13 +61,13 @@ def measure(
     return [*measured, *failed.values()]
 
 
-def _job(suite: Suite, cell: Cell, inputs: Inputs) -> TimeJob:
+def _job(suite: Suite, cell: Cell, inputs: CellInputs) -> TimeJob:
     images, pixels = inputs.data.images[:IMAGES], str(inputs.pixels)
     return TimeJob(cell, inputs.artifact, images, pixels, suite.decoding, threads(suite.threads), suite.warmup)
 
 
 def _measurement(
-    suite: Suite, cell: Cell, inputs: Inputs, timing: Timing, reference: list[list[int]] | None, share: float
+    suite: Suite, cell: Cell, inputs: CellInputs, timing: Timing, reference: list[list[int]] | None, share: float
 ) -> Measurement:
     metrics = {
         **summarize(timing.blocks, reference, cell.batch),
@@ -81,7 +81,7 @@ def _measurement(
     samples = {"latency_ms": [round(ns / 1e6, 4) for block in timing.blocks for ns in block]}
     provenance = {**inputs.provenance, "threads": threads(suite.threads), "energy": timing.meter}
     timings = {"build_s": inputs.build_s, "latency_s": share}
-    return Measurement(cell, metrics, samples=samples, provenance=provenance, timings=timings)
+    return Measurement(cell, metrics=metrics, samples=samples, provenance=provenance, timings=timings)
 
 
 def _section(suite: Suite, children: Mapping[Cell, Child], failed: Failed, lock: MachineLock) -> dict[Cell, Timing]:
@@ -93,7 +93,7 @@ def _section(suite: Suite, children: Mapping[Cell, Child], failed: Failed, lock:
         try:
             children[cell].send(command)
             return children[cell].answer()
-        except (CellError, ConfigError, Unavailable) as error:
+        except QuantgateError as error:
             failed[cell] = failure(cell, error)
             return []
 

@@ -23,7 +23,7 @@ from harness.core.cell import Cell
 from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
 from harness.inputs.datasets.loading import Image
-from harness.machine.worker import Channel
+from harness.machine.worker import READY, Channel
 from harness.tasks.decode import decode
 from harness.tasks.outputs import content, read_outputs
 from harness.tasks.preprocess import letterbox, normalize
@@ -32,7 +32,6 @@ IMAGES = 8  # distinct images that the timed loop cycles through
 SIDES = 3  # of them, to time pre- and post-processing on
 BLOCK = 20  # counted calls per block
 P99_CALLS = 662  # MLPerf: queries that a 99th percentile needs (FACTS.md, "Published anchors")
-READY = "ready"
 
 Clock = Callable[[], int]
 

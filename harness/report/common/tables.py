@@ -12,23 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.core.status import Status
-
 NONE = "–"
 NARROWEST = 8  # columns that a label keeps where there is no room for anything
-STYLES: dict[Status, str] = {
-    "error": "bold red",
-    "regressed": "bold red",
-    "missed": "bold red",
-    "missing": "bold red",
-    "incomparable": "yellow",
-    "no-baseline": "yellow",
-    "inconclusive": "yellow",
-    "unavailable": "dim",
-    "unchanged": "green",
-    "met": "green",
-    "improved": "bold green",
-}
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def chosen(results: Sequence[CellResult], view: View) -> list[CellResult]:
     """The results that the view shows, in its order."""
     found = [one for one in results if not view.words or any(_matches(one, word) for word in view.words)]
     if view.sort == "status":
-        return sorted(found, key=lambda one: severity(one.status))
+        return sorted(found, key=lambda one: display_order(one.status))
     if view.sort == "cell":
         return found
     sign = -1 if METRICS[view.sort].higher_is_better else 1
@@ -97,7 +97,7 @@ def _league(result: CellResult) -> object:
     return result.cell.device, result.cell.batch, result.measured.provenance.get("dataset")
 
 
-def severity(status: Status) -> tuple[bool, int]:
+def display_order(status: Status) -> tuple[bool, int]:
     """Worst first; what could not run says least."""
     return status == "unavailable", SEVERITY.index(status)
 

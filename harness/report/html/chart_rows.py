@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, replace
 
 from harness.core.cell import Cell
 from harness.core.metrics import METRICS
+from harness.core.processes import NAMES
 from harness.core.status import Status
 from harness.core.suite import Gate
 from harness.core.verdict import Against, Verdict
-from harness.judge import paired
+from harness.judge import accuracy
 from harness.judge.accuracy import resampled_name
 from harness.judge.gates import relative
-from harness.measure.latency.references import NAMES
 from harness.report.common.view import best
-from harness.report.terminal.cells import precision
+from harness.report.common.wording import precision
 from harness.store.results import CellResult
 
 CALLS = 200  # timed calls of a cell that are drawn; of more, as many quantiles
@@ -178,7 +178,7 @@ def _against_fp32(result: CellResult, fp32: CellResult | None, gates: Sequence[G
     bounds: tuple[float | None, float | None] = (None, None)
     news, olds = (side.measured.samples.get(resampled_name("map"), ()) for side in (result, fp32))  # type: ignore[union-attr]
     if news and len(news) == len(olds):
-        found = paired.change(before, now, olds, news, int(result.measured.provenance["images"]))
+        found = accuracy.change(before, now, olds, news, int(result.measured.provenance["images"]))
         bounds = (found.low, found.high) if math.isfinite(found.low) else bounds
     past = None if limit is None else limit - before
     return Change(now - before, *bounds, past, verdict.status if verdict else "met")

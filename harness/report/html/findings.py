@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from harness.core.metrics import GATED, METRICS
-from harness.core.status import FAILING, SEVERITY, Status
+from harness.core.status import FAILING, TABLE, UNDECIDED, Status, Tone, severity
 from harness.core.suite import Gate
 from harness.core.verdict import Verdict
+from harness.report.common.wording import repeat
 from harness.report.html.chart_rows import limit_of
-from harness.report.terminal.messages import LOUD, repeat
 from harness.store.results import CellResult
 
-Tone = Literal["bad", "warn", "good", "none"]
-TONES: Mapping[Status, Tone] = {
-    **dict.fromkeys(FAILING, "bad"),
-    **dict.fromkeys(LOUD, "warn"),
-    "unavailable": "none",
-    "unchanged": "good",
-    "met": "good",
-    "improved": "good",
-}
 EXACT = {"size_bytes": "exact: the bytes of the artifact", "attested_share": "exact: counted, not sampled"}
 AGAINST = {"baseline": "baseline", "fp32": "fp32", "limit": ""}
 
@@ -73,7 +63,7 @@ class Headline:
 
 def headline(results: Sequence[CellResult]) -> Headline:
     """The run in one line."""
-    counts = Counter(TONES[result.status] for result in results)
+    counts = Counter(TABLE[result.status].tone for result in results)
     ran = len(results) - counts["none"]
     if counts["bad"]:
         verb = "fails its gates" if counts["bad"] == 1 else "fail their gates"
@@ -93,7 +83,7 @@ def findings(results: Sequence[CellResult], gates: Sequence[Gate], first: int = 
             again = repeat(result, ("accuracy", "latency"), ["pytest"]) if result.cell else ""
             found.append(Finding(index, result.id, result.status, "", "", "", "", "", result.reason, again))
         found += [_finding(index, result, v, gates) for v in result.verdicts if v.status in FAILING]
-    return sorted(found, key=lambda one: SEVERITY.index(one.status))
+    return sorted(found, key=lambda one: severity(one.status))
 
 
 def _finding(index: int, result: CellResult, verdict: Verdict, gates: Sequence[Gate]) -> Finding:
@@ -154,7 +144,7 @@ def quantity(metric: str, value: float | None) -> str:
 def undecided(results: Sequence[CellResult]) -> list[Group]:
     """What is neither green nor red, once per cause."""
     return _grouped(
-        (v.status, v.detail, r.id) for status in LOUD for r in results for v in r.verdicts if v.status == status
+        (v.status, v.detail, r.id) for status in UNDECIDED for r in results for v in r.verdicts if v.status == status
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.report.terminal.trend import shown, told
+from harness.report.common.wording import shown, told
 from harness.store import trends as history
 from harness.store.history_db import CPU_RATIO
 from harness.store.results import CellResult

@@ -10,23 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.core import files
 from harness.core.errors import ConfigError
+from harness.core.files import ASSETS
 from harness.core.metrics import METRICS
-from harness.core.status import SEVERITY
+from harness.core.status import SEVERITY, TABLE
 from harness.core.suite import Gate
 from harness.measure.explain import tide
+from harness.report.common import wording
+from harness.report.common.wording import repeat
 from harness.report.html import findings
 from harness.report.html import history as past
 from harness.report.html.chart_rows import Row
 from harness.report.html.sections import Section, sections
-from harness.report.terminal import explanation
-from harness.report.terminal.messages import repeat
-from harness.store import history_db, records, results
+from harness.store import history_db, results
 from harness.store.results import CellResult, Recorded
 
-ASSETS = Path(__file__).parents[2] / "assets" / "report"
+TEMPLATES = ASSETS / "report"
 LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
 SCRIPTS = ("shared.js", "details.js", "table.js", "draw.js", "trade.js", "rows.js", "main.js")
+TONES = {status: traits.tone for status, traits in TABLE.items()}
 FINDINGS = 10  # that are open; the others unfold
 
 
@@ -40,7 +43,7 @@ def write(source: Path, target: Path, option: str = "-o", history: Path | None =
     """
     file = source / "results.json" if source.is_dir() else source
     read = results.load(file)
-    records.write_text(target, render(read, _beside(file, read), history or file.parent / history_db.NAME), option)
+    files.write_text(target, render(read, _beside(file, read), history or file.parent / history_db.NAME), option)
 
 
 def _beside(file: Path, read: Recorded) -> Path:
@@ -53,7 +56,7 @@ def render(read: Recorded, folder: Path, history: Path | None = None) -> str:
     """The whole document; `folder` is the one that holds `detections/` and `datasets/`."""
     import jinja2
 
-    loader = jinja2.FileSystemLoader(ASSETS)
+    loader = jinja2.FileSystemLoader(TEMPLATES)
     jinja = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     jinja.undefined = jinja2.StrictUndefined
     jinja.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # in the order of METRICS
@@ -64,7 +67,7 @@ def render(read: Recorded, folder: Path, history: Path | None = None) -> str:
         version=__version__,
         headline=findings.headline(cells),
         tally=_tally(cells),
-        tones=findings.TONES,
+        tones=TONES,
         severity=SEVERITY,
         environment=read.environment,
         run=read.run,
@@ -72,7 +75,7 @@ def render(read: Recorded, folder: Path, history: Path | None = None) -> str:
         suites=suites,
         findings_open=FINDINGS,
         lines_past=past.LINES,
-        stages=explanation.WORDS,
+        stages=wording.WORDS,
         kinds=tide.TYPES,
         data=_data(suites),
         style=_asset("style.css"),
@@ -97,7 +100,7 @@ def _data(suites: Sequence[Section]) -> dict[str, Any]:
         for row, result in zip(suite.rows, suite.results, strict=True)
     ]
     metrics = {name: {"unit": metric.unit, "title": metric.title} for name, metric in METRICS.items()}
-    return {"metrics": metrics, "cells": cells, "tones": findings.TONES}
+    return {"metrics": metrics, "cells": cells, "tones": TONES}
 
 
 def _cell(row: Row, result: CellResult, gates: Sequence[Gate]) -> dict[str, Any]:
@@ -141,6 +144,6 @@ def signed(value: float | None, form: str = "+.4f") -> str:
 
 def _asset(name: str) -> str:
     try:
-        return (ASSETS / name).read_text()
+        return (TEMPLATES / name).read_text()
     except OSError as error:
         raise ConfigError(f"{error.filename} is missing: install quantgate again") from None

@@ -17,7 +17,7 @@ from harness.measure.accuracy import agreement
 from harness.measure.accuracy import detections_file as detections
 from harness.measure.accuracy.score_cache import dataset_file, detections_file
 from harness.store.results import CellResult
-from harness.tasks.decode import Detections
+from harness.tasks.base import Detections
 
 GALLERIES = 3  # cells of a suite with pictures
 PICTURES = 8  # of a cell

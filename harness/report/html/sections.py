@@ -12,6 +12,7 @@ from harness.core.suite import Gate
 from harness.measure.explain import tide
 from harness.measure.explain.explain import Explanation, from_json
 from harness.measure.explain.tide import Errors
+from harness.report.common import wording
 from harness.report.html import chart_rows, findings, heatmap, pictures
 from harness.report.html import history as past
 from harness.report.html.chart_rows import Row
@@ -19,7 +20,6 @@ from harness.report.html.findings import Finding, Group
 from harness.report.html.heatmap import Heat
 from harness.report.html.history import Past
 from harness.report.html.pictures import Gallery
-from harness.report.terminal import explanation
 from harness.store.results import CellResult, Recorded
 
 FINE = "no gate of accuracy failed; this cell agrees least with its fp32 sibling"
@@ -123,7 +123,7 @@ def losses(cells: Sequence[CellResult], galleries: Sequence[Gallery], first: int
         gallery = pictured.get(result.id)
         if explained or gallery:
             changed = tide.compared(explained.before, explained.after) if explained else None
-            said = explanation.headline(explained).partition(": ")[2] if explained else ""
+            said = wording.headline(explained).partition(": ")[2] if explained else ""
             said = said or ("" if pictures.failed(result) else FINE)
             found.append(
                 Loss(index, result.id, result.status, explained, said[:1].upper() + said[1:], changed, gallery)

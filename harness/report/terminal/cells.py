@@ -7,24 +7,15 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from harness.core.status import SEVERITY, worst
+from harness.core.status import FINE, TABLE, severity, worst
 from harness.core.verdict import Verdict
 from harness.report.common.numbers import change, divided, megabytes, milliseconds, number, plain
-from harness.report.common.tables import NONE, STYLES, Column, Row, Section, Sheet
+from harness.report.common.tables import NONE, Column, Row, Section, Sheet
 from harness.report.common.view import SORTS, View, best, chosen, groups
+from harness.report.common.wording import precision
 from harness.store.results import CellResult, Plan
 
-FINE = ("unchanged", "met", "improved")
 MARK = "★ "
-SHORT = {
-    "fp32": "f32",
-    "fp16": "f16",
-    "bf16": "bf16",
-    "int8": "i8",
-    "int8-dynamic": "i8",
-    "int8-qat": "i8",
-    "w8a16": "i16",
-}
 
 
 @dataclass(frozen=True)
@@ -136,18 +127,6 @@ def heading(group: Sequence[CellResult]) -> str:
     return " · ".join(filter(None, (cell.model, f"{cell.backend} {runtime}".strip(), cell.device, cell.tag)))
 
 
-def precision(result: CellResult) -> str:
-    """The precision, and what executed where that is another type: `fp16 (f32)`. Of a ready file also what it is."""
-    if result.cell is None:
-        return result.id
-    measured = result.measured
-    found = measured.provenance.get("precision") if measured else None
-    executed = measured.executed if measured else {}
-    ran = max(executed, key=lambda kind: executed[kind], default=None)
-    named = f"{result.cell.precision}: {found}" if found else result.cell.precision
-    return f"{named} ({ran})" if ran not in (None, SHORT.get(found or result.cell.family)) else named
-
-
 def _with_sorted(view: View) -> Sequence[Field]:
     """The fields; what the table is sorted by is among them and stays."""
     if view.sort in SORTS:
@@ -164,10 +143,10 @@ def _shown(field: Field, pair: Pair) -> Text:
     """A value in the colour of the verdict on it."""
     value = field.show(pair)
     if not field.metric:
-        return Text(value, STYLES[pair.cell.status])
+        return Text(value, TABLE[pair.cell.status].colour)
     judged = [one.status for one in pair.cell.verdicts if (one.metric, one.against) in _gates(field)]
     status = worst(judged)
-    return Text(value, "dim" if value == NONE else "" if status in FINE else STYLES[status])
+    return Text(value, "dim" if value == NONE else "" if status in FINE else TABLE[status].colour)
 
 
 def _gates(field: Field) -> Sequence[tuple[str, str]]:
@@ -178,7 +157,7 @@ def _gates(field: Field) -> Sequence[tuple[str, str]]:
 
 def decisive(result: CellResult) -> Verdict | None:
     """The worst verdict on a cell, if it is not fine."""
-    verdict = min(result.verdicts, key=lambda one: SEVERITY.index(one.status), default=None)
+    verdict = min(result.verdicts, key=lambda one: severity(one.status), default=None)
     return verdict if verdict and verdict.status not in FINE else None
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from harness.core.metrics import METRICS
-from harness.core.verdict import Verdict
-from harness.judge.gates import say
+from harness.core.status import FINE, TABLE
+from harness.core.verdict import Verdict, say
 from harness.report.common.numbers import change, number, plain
-from harness.report.common.tables import STYLES, Column, Row, Section, Sheet
+from harness.report.common.tables import Column, Row, Section, Sheet
 from harness.report.common.view import View, chosen, groups
-from harness.report.terminal.cells import FINE, heading, precision
+from harness.report.common.wording import precision
+from harness.report.terminal.cells import heading
 from harness.store.results import CellResult
 
 TABLES: dict[str, dict[str, str]] = {
@@ -136,4 +137,4 @@ def _classes(group: Sequence[CellResult]) -> Sheet:
 
 
 def _style(verdict: Verdict) -> str:
-    return "" if verdict.status in FINE else STYLES[verdict.status]
+    return "" if verdict.status in FINE else TABLE[verdict.status].colour

@@ -11,15 +11,7 @@ from rich.table import Table
 from harness.measure.explain.explain import Explanation, Lost
 from harness.measure.explain.tide import TYPES
 from harness.report.common.tables import NONE
-
-WORDS = {
-    "reference": "fp32 PyTorch",
-    "preprocessing": "with Ultralytics' letterbox",
-    "export": "+ export",
-    "quantization": "+ quantization",
-    "head": "+ its own head: the cell",
-    "NMS": "with Ultralytics' NMS",
-}
+from harness.report.common.wording import WORDS, _value, headline
 
 
 def render(explained: Explanation) -> Iterator[RenderableType]:
@@ -39,20 +31,6 @@ def render(explained: Explanation) -> Iterator[RenderableType]:
         yield _table("layers by the noise they add: keep the first in float", ("layer", "SNR dB", "own noise"), rows)
     else:
         yield f"no layers: {explained.no_layers}"
-
-
-def headline(explained: Explanation) -> str:
-    """The answer in one line."""
-    stages = {stage.name: stage for stage in explained.stages}
-    if not explained.blamed:
-        return f"{explained.cell}: no stage lost anything on {explained.images} images"
-    stage = stages[explained.blamed]
-    before = stages[stage.against]
-    worst = f"; noisiest layer: {explained.layers[0].name}" if explained.layers else ""
-    return (
-        f"{explained.cell}: most was lost in {explained.blamed} (mAP {_value(before.map)} → {_value(stage.map)}, "
-        f"agreement {_value(before.agreement)} → {_value(stage.agreement)}) on {explained.images} images{worst}"
-    )
 
 
 def _stages(explained: Explanation) -> Table:
@@ -89,10 +67,6 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 def _lost(one: Lost, form: str) -> tuple[str, str, str]:
     return one.name, format(one.before, form), format(one.after, form)
-
-
-def _value(number: float | None, form: str = ".4f") -> str:
-    return NONE if number is None else format(number, form).replace("-", "−")
 
 
 def _signed(number: float) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 
-from harness.core.status import SEVERITY, Status
+from harness.core.status import FINE, Status, severity
 from harness.core.verdict import Verdict
 from harness.report.common.numbers import change, divided, megabytes, milliseconds, number
 from harness.report.common.tables import NONE
-from harness.report.terminal.cells import FINE
-from harness.report.terminal.messages import counts
+from harness.report.common.wording import counts
 from harness.store.results import CellResult
 
 
@@ -27,7 +26,7 @@ def _worst(results: Sequence[CellResult], failing: Set[Status]) -> Iterator[str]
         return
     missed = [(one, verdict) for one in results for verdict in one.verdicts if verdict.status in failing]
     if missed:
-        cell, verdict = min(missed, key=lambda pair: (SEVERITY.index(pair[1].status), -_distance(pair[1])))
+        cell, verdict = min(missed, key=lambda pair: (severity(pair[1].status), -_distance(pair[1])))
         gate = verdict.metric + " against fp32" * (verdict.against == "fp32")
         yield f"worst: {cell.id} {gate} {verdict.status}: {_seen(verdict)}, allowed {verdict.expected}"
 

@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from harness.core.metrics import METRICS
-from harness.core.status import Status
-from harness.judge.gates import say
+from harness.core.status import TABLE, UNDECIDED
+from harness.core.verdict import say
 from harness.measure.accuracy.score_cache import REUSED
-from harness.report.common.tables import STYLES
-from harness.report.common.view import severity
+from harness.report.common.wording import counts, repeat
+from harness.report.outcome import Outcome
 from harness.store.results import CellResult
 
-if TYPE_CHECKING:
-    from harness.plugin.session import Session
-
 WALL_CLOCK_SHOWN = 0.05  # smaller changes of a stored p50 are not worth a line
-LOUD: tuple[Status, ...] = ("incomparable", "no-baseline", "inconclusive")
 
 
-def lines(session: Session) -> Iterator[Text]:
+def lines(outcome: Outcome) -> Iterator[Text]:
     """From what explains the table to what the reader has to act on."""
-    yield from _wall_clocks(session.results)
-    yield from _reasons(session.results)
-    yield from _notes(session.results)
-    if session.stability and any(result.metric("latency_p50_ms") for result in session.results):
-        yield Text(f"latency here is unreliable: {'; '.join(session.stability)}", "yellow")
-    yield from _loud(session.results)
-    yield from _failures(session)
-    yield Text(_tally(session))
-    if session.updated is not None:
-        written, same = session.updated["written"], session.updated["unchanged"]
-        for happened, cells in session.recorded.items():
+    yield from _wall_clocks(outcome.results)
+    yield from _reasons(outcome.results)
+    yield from _notes(outcome.results)
+    if outcome.stability and any(result.metric("latency_p50_ms") for result in outcome.results):
+        yield Text(f"latency here is unreliable: {'; '.join(outcome.stability)}", "yellow")
+    yield from _loud(outcome.results)
+    yield from _failures(outcome)
+    yield Text(_tally(outcome))
+    if accepted := outcome.accepted:
+        for happened, cells in accepted.occasions.items():
             yield Text(f"gated latency: {happened}: {_some(cells)}")
-        yield Text(f"baselines: {len(written)} written, {len(same)} unchanged, in {session.baselines}")
+        yield Text(f"baselines: {accepted.written} written, {accepted.unchanged} unchanged, in {accepted.folder}")
 
 
 def _reasons(results: Sequence[CellResult]) -> Iterator[Text]:
@@ -83,7 +76,7 @@ def _some(cells: Sequence[str]) -> str:
 
 def _loud(results: Sequence[CellResult]) -> Iterator[Text]:
     """What is neither green nor red, once per cause."""
-    for status in LOUD:
+    for status in UNDECIDED:
         grouped: dict[str, set[str]] = {}
         for result in results:
             for verdict in result.verdicts:
@@ -94,45 +87,34 @@ def _loud(results: Sequence[CellResult]) -> Iterator[Text]:
             yield Text(f"{status.upper()}: {len(cells)} cell{'s' * (len(cells) > 1)} ({named}): {detail}", "yellow")
 
 
-def _failures(session: Session) -> Iterator[Text]:
+def _failures(outcome: Outcome) -> Iterator[Text]:
     """Per failing gate or distinct error: observed, expected, and below it how to repeat that cell alone."""
     errors: dict[str, list[CellResult]] = {}
-    for result in session.results:
+    for result in outcome.results:
         if result.status in ("error", "missing") and result.reason:
             errors.setdefault(result.reason, []).append(result)
         for verdict in result.verdicts:
-            if verdict.status in session.failing:
-                yield Text(f"{result.suite}: {result.id}: {say(verdict)}", STYLES[verdict.status])
-                yield _repeated(repeat(result, [METRICS[verdict.metric].phase], session.again))
+            if verdict.status in outcome.failing:
+                yield Text(f"{result.suite}: {result.id}: {say(verdict)}", TABLE[verdict.status].colour)
+                yield _repeated(repeat(result, [METRICS[verdict.metric].phase], outcome.again))
     for reason, cells in errors.items():
         first = cells[0]
         named = f"{first.suite}: {first.id}" + (f" and {len(cells) - 1} more" if len(cells) > 1 else "")
-        yield Text(f"{named}: {first.status}: {reason}", STYLES[first.status])
+        yield Text(f"{named}: {first.status}: {reason}", TABLE[first.status].colour)
         if first.cell:
-            yield _repeated(repeat(first, ("accuracy", "latency"), session.again))
+            yield _repeated(repeat(first, ("accuracy", "latency"), outcome.again))
 
 
 def _repeated(command: str) -> Text:
     return Text(f"  repeat: {command}", no_wrap=True)
 
 
-def repeat(result: CellResult, phases: Sequence[str], again: Sequence[str]) -> str:
-    """The command that runs this cell alone, from the same folder. By test id, since `-k` knows no `~`."""
-    return shlex.join([*again, *(f"{result.file}::test_{phase}[{result.id}]" for phase in phases)])
-
-
-def _tally(session: Session) -> str:
+def _tally(outcome: Outcome) -> str:
     """Counts of statuses and of builds."""
     timings = [
         result.measured.timings
-        for result in session.results
+        for result in outcome.results
         if result.measured and "build_s" in result.measured.timings
     ]
     built = sum(timing["build_s"] > 0 for timing in timings)
-    return f"cells: {counts(session.results)}; artifacts: {built} built, {len(timings) - built} from the cache"
-
-
-def counts(results: Sequence[CellResult]) -> str:
-    """`1 regressed, 12 unchanged`, the worst first."""
-    found = Counter(result.status for result in results)
-    return ", ".join(f"{found[status]} {status}" for status in sorted(found, key=severity))
+    return f"cells: {counts(outcome.results)}; artifacts: {built} built, {len(timings) - built} from the cache"

@@ -17,7 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.machine.worker import Progress as Done
+from harness.core.processes import Progress as Done
 
 TICK_S = 0.25  # between two drawings; what is done sooner is never drawn
 BAR = (8, 24)  # columns of the bar, at least and at most

@@ -11,14 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core.metrics import METRICS
-from harness.core.status import FAILING
-from harness.report.common.tables import NONE, STYLES
+from harness.core.status import FAILING, TABLE
+from harness.report.common.wording import WHEN, _commit, shown, told
 from harness.store.history_db import CPU_RATIO
-from harness.store.trends import Change, Point, Run, Trend
+from harness.store.trends import Run, Trend
 
 HEIGHT = 6  # rows of a plot, of two points each
 WIDEST = 3  # columns of a run
-WHEN = "%Y-%m-%d %H:%M"
 
 
 def render(trend: Trend, width: int) -> Iterator[RenderableType]:
@@ -54,7 +53,7 @@ def runs(known: Sequence[Run]) -> Table:
         failed = any(status in FAILING for status in run.statuses)
         drawn.add_row(
             run.started.strftime(WHEN), _commit(run), run.machine_class, ", ".join(run.suites),
-            Text(cells, STYLES["regressed"] if failed else ""),
+            Text(cells, TABLE["regressed"].colour if failed else ""),
         )  # fmt: skip
     return drawn
 
@@ -93,42 +92,9 @@ def _axis(trend: Trend, skipped: int, step: int, margin: int) -> Text:
     return Text.assemble(" " * (margin + 1), "└", ("".join(marks).rstrip() + "\n", "yellow"), " " * (margin + 2), ends)
 
 
-def told(trend: Trend, change: Change) -> Text:
-    """When a level began, by how much, and what else changed then."""
-    before, after = trend.points[change.index - 1], trend.points[change.index]
-    rise = change.after - change.before
-    better = (rise > 0) == (trend.metric in METRICS and METRICS[trend.metric].higher_is_better)
-    by = f"{rise / change.before:+.1%}" if _relative(trend.metric) and change.before else f"{rise:+.4f}"
-    since = [f"{_commit(before)} → {_commit(after)}"] if _commit(before) != _commit(after) else []
-    names = sorted(before.versions.keys() | after.versions.keys())
-    since += [
-        f"{name} {before.versions.get(name) or NONE} → {after.versions.get(name) or NONE}"
-        for name in names
-        if before.versions.get(name) != after.versions.get(name)
-    ]
-    return Text.assemble(
-        ("▲ ", "yellow"), f"{after.started.strftime(WHEN)}: ",
-        f"{shown(trend.metric, change.before)} → {shown(trend.metric, change.after)}, ",
-        (by.replace("-", "−"), "green" if better else "red"), f": {'; '.join(since) or 'same commit, same versions'}",
-    )  # fmt: skip
-
-
-def _commit(of: Point | Run) -> str:
-    return f"{of.revision[:8]}{'+' * of.dirty}" if of.revision else NONE
-
-
 def _range(values: Sequence[float]) -> tuple[float, float]:
     return min(values), max(values)
 
 
-def _relative(metric: str) -> bool:
-    return metric == CPU_RATIO or METRICS[metric].unit != ""
-
-
 def _title(metric: str) -> str:
     return "CPU time of a call, against the reference network" if metric == CPU_RATIO else METRICS[metric].title
-
-
-def shown(metric: str, value: float) -> str:
-    unit = "" if metric == CPU_RATIO else METRICS[metric].unit
-    return f"{value / 1e6:.2f} MB" if unit == "B" else f"{value:.3f} {unit}" if unit else f"{value:.4f}"

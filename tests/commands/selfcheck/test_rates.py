@@ -12,8 +12,7 @@ from harness.commands.selfcheck import other_rules, parallel_runs
 from harness.commands.selfcheck import rates as selfcheck
 from harness.commands.selfcheck.rates import Wanted, rates
 from harness.commands.selfcheck.trials import Trial
-from harness.machine.noise import Interference
-from harness.measure.latency.cpu_pairs import Replicate
+from harness.core.processes import Interference, Replicate
 
 QUIET = Interference(0.0, 0.0, 0.0)
 SAME, SLOWER = [1.0, 1.1, 0.9, 1.05] * 10, [1.5, 1.6, 1.4, 1.55] * 10

@@ -12,6 +12,7 @@ from builders import coco, picture, sha, yolo
 
 from harness import ConfigError
 from harness.inputs.datasets.loading import load_calibration, load_scored, overlap
+from harness.tasks.registry import of_task
 
 
 def boxes(dataset):
@@ -48,7 +49,7 @@ def test_a_class_index_that_names_leave_out_is_an_error(tmp_path):
 def test_a_polygon_is_its_bounding_box(tmp_path):
     made = load_scored(yolo(tmp_path, {"train/a": None, "val/b": "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75"}))
     assert boxes(made) == [(16, 12, 32, 24)]
-    assert made.of_task("segment").annotations[0]["segmentation"] == [[16, 24, 32, 12, 48, 24, 32, 36]]
+    assert of_task(made, "segment").annotations[0]["segmentation"] == [[16, 24, 32, 12, 48, 24, 32, 36]]
 
 
 @pytest.mark.parametrize(
@@ -62,9 +63,9 @@ def test_key_points_stand_behind_the_box(tmp_path, numbers, row, points):
     splits = {"train": "images/train", "val": "images/val", "kpt_shape": [2, numbers]}
     made = load_scored(yolo(tmp_path, {"train/a": None, "val/b": row}, **splits))
     assert boxes(made) == [(16, 12, 32, 24)]
-    assert made.of_task("pose").annotations[0]["keypoints"] == points
+    assert of_task(made, "pose").annotations[0]["keypoints"] == points
     assert made.annotations[0]["area"] == 32 * 24
-    assert made.of_task("pose").annotations[0]["area"] == pytest.approx(32 * 24 * 0.53)  # Ultralytics' share
+    assert of_task(made, "pose").annotations[0]["area"] == pytest.approx(32 * 24 * 0.53)  # Ultralytics' share
     (tmp_path / "labels/val/b.txt").write_text("0 0.5 0.5 0.5 0.5 0.25")
     with pytest.raises(ConfigError, match=rf"b\.txt:1: expected class x y w h and 2 key points of {numbers}, got 6"):
         load_scored(tmp_path / "data.yaml")
@@ -108,7 +109,7 @@ def test_objects_without_masks_cannot_score_a_segmentation_model(tmp_path):
     rows = "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75\n0 0.5 0.5 0.5 0.5\n"
     made = load_scored(yolo(tmp_path, {"train/a": None, "val/b": rows}))
     with pytest.raises(ConfigError, match=r"1 of 2 objects have no masks .* 'segment' model .*\(first: image 1\)"):
-        made.of_task("segment")
+        of_task(made, "segment")
 
 
 def test_the_hash_holds_the_ground_truth_of_the_task_and_no_other(tmp_path):
@@ -117,8 +118,8 @@ def test_the_hash_holds_the_ground_truth_of_the_task_and_no_other(tmp_path):
     moved = [{**row, "segmentation": [[0, 0, 9, 0, 9, 8]]} for row in made.annotations]
     one, other = (dataclasses.replace(made, annotations=rows) for rows in (masked, moved))
     assert one.digest == other.digest == made.digest
-    assert one.of_task("segment").digest not in (made.digest, other.of_task("segment").digest)
-    assert one.of_task("segment").of_task("detect").digest == made.digest
+    assert of_task(one, "segment").digest not in (made.digest, of_task(other, "segment").digest)
+    assert of_task(of_task(one, "segment"), "detect").digest == made.digest
 
 
 @pytest.mark.parametrize("rows", [None, "", "\n"])

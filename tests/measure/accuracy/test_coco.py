@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness import ConfigError
 from harness.measure.accuracy.coco import METRICS, POSE_METRICS, evaluate
+from harness.tasks.registry import of_task
 
 CAT = (1, 10, (20, 10, 40, 30))  # image 1, category 10, box
 ON_CAT = (20, 10, 60, 40, 0.9, 0)
@@ -44,14 +45,14 @@ def test_masks_and_key_points_are_scored_as_pycocotools_does(task, names, seed, 
     for name in METRICS:
         value = expected.get(name, -1)
         assert metrics[name] == (None if value < 0 else pytest.approx(value, abs=1e-12))
-    boxes = by_pycocotools(made.of_task("detect"), found)
+    boxes = by_pycocotools(of_task(made, "detect"), found)
     assert metrics["box_map"] == pytest.approx(boxes[0], abs=1e-12)
 
 
 def test_objects_that_coco_ignores_are_no_instances():
     made = dataset(1, [CAT, CAT])
     rows = [{**row, "keypoints": points} for row, points in zip(made.annotations, ([9, 9, 2], [0, 0, 0]), strict=True)]
-    posed = dataclasses.replace(made, annotations=rows).of_task("pose")
+    posed = of_task(dataclasses.replace(made, annotations=rows), "pose")
     found = [dataclasses.replace(detections(ON_CAT), points=np.array([[[9, 9, 1]]], np.float32))]
     assert evaluate(posed, found, NAMES).instances == {"cat": 1, "dog": 0}
 
@@ -62,7 +63,7 @@ def test_key_points_may_have_sigmas_of_their_own():
     found = [dataclasses.replace(detections((0, 0, 100, 100, 0.9, 0)), points=np.array([[[20, 10, 1]]], np.float32))]
     reached = {}
     for sigma in (0.03, 0.1):
-        posed = dataclasses.replace(made, annotations=rows, sigmas=(sigma,)).of_task("pose")
+        posed = of_task(dataclasses.replace(made, annotations=rows, sigmas=(sigma,)), "pose")
         reached[sigma] = evaluate(posed, found, NAMES).metrics["map_50"]
     # OKS = exp(−d² / (2 · area · (2 sigma)²)): 0.25 and 0.88
     assert reached == {0.03: 0, 0.1: pytest.approx(1)}
@@ -72,7 +73,7 @@ def test_the_17_points_of_a_person_have_cocos_sigmas_and_others_one_for_all():
     def half_off(points):
         row = {"keypoints": [10.0, 10.0, 2] * points, "segmentation": []}
         made = dataset(1, [(1, 10, (0, 0, 20, 20))])
-        made = dataclasses.replace(made, annotations=[{**made.annotations[0], **row}]).of_task("pose")
+        made = of_task(dataclasses.replace(made, annotations=[{**made.annotations[0], **row}]), "pose")
         moved = np.full((1, points, 3), (13, 10, 1), np.float32)
         return evaluate(made, [dataclasses.replace(detections((0, 0, 20, 20, 0.9, 0)), points=moved)], NAMES).metrics
 

@@ -9,6 +9,7 @@ import pytest
 from builders import FP32, INT8, dataset, detections, measurement
 
 from harness import Gate, Suite
+from harness.judge import gates
 from harness.judge.gates import judge
 from harness.measure.accuracy import fp32_sibling
 from harness.measure.accuracy.detections_file import digest, save
@@ -41,7 +42,7 @@ def test_confidence_collapse_fails_though_map_is_the_same(stored, tmp_path):
     seen = fp32_sibling.related(weak, fp32, tmp_path, 0.25)
     assert seen.metrics["agreement"] == 0.0
     assert seen.metrics["score_shift"] == pytest.approx(-0.7)
-    verdicts = judge(seen, None, fp32, fp32_sibling.gates(Suite("s", "d", CELLS)), "accuracy")
+    verdicts = judge(seen, None, fp32, gates.gates(Suite("s", "d", CELLS)), "accuracy")
     assert {v.metric: v.status for v in verdicts}["agreement"] == "missed"
 
 
@@ -50,13 +51,13 @@ def test_a_class_that_fell_to_nothing_fails_and_is_named(stored, tmp_path):
     seen = fp32_sibling.related(stored(INT8, CAT, per_class={"cat": 0.5, "dog": 0.0}), fp32, tmp_path, 0.25)
     assert seen.metrics["collapsed_classes"] == 1
     assert "AP of dog fell to 0" in seen.notes
-    verdicts = judge(seen, None, fp32, fp32_sibling.gates(Suite("s", "d", CELLS)), "accuracy")
+    verdicts = judge(seen, None, fp32, gates.gates(Suite("s", "d", CELLS)), "accuracy")
     assert {v.metric: v.status for v in verdicts} == {"agreement": "met", "collapsed_classes": "missed"}
 
 
 def test_a_gate_of_the_suite_replaces_the_one_that_every_suite_has():
     strict = Suite("s", "d", CELLS, [Gate("agreement", min=0.99)])
-    assert [gate.min for gate in fp32_sibling.gates(strict) if gate.metric == "agreement"] == [0.99]
+    assert [gate.min for gate in gates.gates(strict) if gate.metric == "agreement"] == [0.99]
 
 
 def test_without_anything_to_agree_with_the_answer_is_inconclusive(stored, tmp_path):
@@ -64,12 +65,12 @@ def test_without_anything_to_agree_with_the_answer_is_inconclusive(stored, tmp_p
     seen = fp32_sibling.related(stored(INT8, CAT, per_class={"cat": 0.5}), fp32, tmp_path, 0.25)
     unscored = fp32_sibling.related(measurement(INT8), measurement(FP32), tmp_path, 0.25)
     for one in (seen, unscored):
-        verdicts = judge(one, None, fp32, fp32_sibling.gates(Suite("s", "d", CELLS)), "accuracy")
+        verdicts = judge(one, None, fp32, gates.gates(Suite("s", "d", CELLS)), "accuracy")
         assert {v.metric: v.status for v in verdicts}["agreement"] == "inconclusive"
 
 
 def test_fp32_is_not_held_against_itself():
-    assert judge(measurement(FP32), None, None, fp32_sibling.gates(Suite("s", "d", CELLS)), "accuracy") == ()
+    assert judge(measurement(FP32), None, None, gates.gates(Suite("s", "d", CELLS)), "accuracy") == ()
 
 
 def test_the_baseline_s_detections_are_compared_where_the_cache_has_them(stored, tmp_path):

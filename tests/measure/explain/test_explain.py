@@ -17,8 +17,8 @@ from harness.core.suite import Decoding
 from harness.inputs.datasets.loading import load_scored
 from harness.inputs.pixels import read_image
 from harness.inputs.sources import BUNDLED_DATA
+from harness.judge import gates
 from harness.machine.child import Child
-from harness.measure.accuracy import fp32_sibling
 from harness.measure.accuracy.agreement import survival
 from harness.measure.explain.explain import ExplainJob, Explanation, first
 from harness.measure.explain.stage_swap import WalkJob
@@ -116,7 +116,7 @@ def test_quantizing_the_decoded_output_is_blamed_on_the_head_and_on_its_scores(w
 def test_collapsed_confidence_is_blamed_on_the_head_though_map_is_almost_intact(collapsed):
     assert stage(collapsed, "head").map == pytest.approx(stage(collapsed, "reference").map, abs=0.05)
     assert collapsed.blamed == "head"
-    assert stage(collapsed, "head").agreement < fp32_sibling.AGREEMENT
+    assert stage(collapsed, "head").agreement < gates.AGREEMENT
     assert stage(collapsed, "head").score_shift < -0.2
     assert any("cv3" in layer.name or "scores" in layer.name for layer in collapsed.layers[:3])
 

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from harness import ConfigError
 from harness.commands.cli import main
-from harness.measure.explain.sensitivity import Row, SplitJob, detection_error, groups, table
+from harness.measure.explain.sensitivity import Row, SplitJob, detection_error, groups
+from harness.report.terminal.sensitivity import table
 
 OBJECT = "0 0.5 0.5 0.4 0.4\n"
 

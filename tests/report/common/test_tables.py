@@ -6,8 +6,7 @@ import pytest
 from rich.text import Text
 from shown import rendered, table
 
-from harness.core.status import SEVERITY
-from harness.report.common.tables import STYLES, Column, Row, Section, Sheet, draw, fitted, pages
+from harness.report.common.tables import Column, Row, Section, Sheet, draw, fitted, pages
 
 COLUMNS = (Column("MB", 2), Column("p50 ms", 1), Column("mJ", 3), Column("verdict", justify="left"))
 PLENTY = 100
@@ -87,7 +86,3 @@ def test_pages_leave_nothing_out_and_repeat_the_labels():
 def test_pages_of_nothing_are_none():
     empty = Sheet("", [Column("MB", 1)], [Section("", [Row(Text("fp32"), (Text("–"),))])])
     assert pages(empty, PLENTY) == []
-
-
-def test_every_status_has_a_style():
-    assert set(STYLES) == set(SEVERITY)

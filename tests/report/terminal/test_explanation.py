@@ -12,7 +12,8 @@ from harness.measure.explain.explain import Explanation, Lost, from_json
 from harness.measure.explain.layer_noise import Layer
 from harness.measure.explain.stage_swap import Stage, blamed
 from harness.measure.explain.tide import TYPES, Errors
-from harness.report.terminal.explanation import headline, render
+from harness.report.common.wording import headline
+from harness.report.terminal.explanation import render
 
 ERRORS = Errors(0.9, dict.fromkeys(TYPES, 3), dict.fromkeys(TYPES, 0.01))
 STAGES = (

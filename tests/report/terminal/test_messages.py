@@ -5,7 +5,7 @@ from __future__ import annotations
 from shown import FP32, result
 
 from harness.core.cell import Cell
-from harness.report.terminal.messages import counts, repeat
+from harness.report.common.wording import counts, repeat
 
 
 def test_the_command_that_repeats_a_cell_names_its_test_and_the_options():

@@ -8,7 +8,7 @@ import pytest
 from rich.progress import Progress, Task
 from shown import rendered
 
-from harness.machine.worker import Progress as Done
+from harness.core.processes import Progress as Done
 from harness.report.terminal.progress import Live, line
 
 CELL = "score yolo26n-int8-onnxruntime-cpu"

@@ -1,0 +1,188 @@
+"""One phase of one cell in a run: measure it, judge it, explain what was lost."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.cell import Cell
+from harness.core.errors import ConfigError, QuantgateError
+from harness.core.measurement import Baseline, Measurement, Observation, failure
+from harness.core.metrics import METRICS, Phase
+from harness.core.suite import Gate, Suite
+from harness.core.verdict import Verdict
+from harness.judge import gates, latency
+from harness.judge.gates import absent, by_processes, judge
+from harness.measure import sequential
+from harness.measure.accuracy import fp32_sibling
+from harness.measure.explain.explain import explain
+from harness.plugin.session import RunState
+from harness.store import anchors, baselines
+from harness.store.base_revision import Base, other_versions
+from harness.store.baselines import BaselineFile
+from harness.store.records import Record
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """What one test does."""
+
+    state: RunState
+    suite: Suite
+    home: Path  # folder of the suite's file
+    cell: Cell
+    phase: Phase
+
+    def record(self) -> Record:
+        """Measure and judge. What goes wrong with the cell is in the record, and nothing is raised for it."""
+        measured = self._related(self._measured())
+        baseline: Baseline = None
+        try:
+            baseline = self._baseline(measured)
+        except ConfigError as error:  # a damaged baseline costs its cell the verdict, not the measurement
+            measured = dataclasses.replace(measured, failure=(error.status, str(error)))
+        verdicts = () if measured.failure else self._judged(measured, baseline)
+        if self.phase == "latency" and not measured.failure:
+            with self.state.live.phase(f"gate {self.cell} by fresh processes"):
+                measured, by_clock = self._gated(measured)
+            verdicts = (*verdicts, *by_clock)
+        accepted = dict(baseline.metrics) if isinstance(baseline, Observation) else None
+        if self.state.base:
+            measured = other_versions(measured, baseline)
+        measured, explained = self._explained(measured, verdicts)
+        return Record(self.suite.name, self.phase, measured, verdicts, accepted, explained)
+
+    def _measured(self) -> Measurement:
+        place, home = self.state.place, self.home
+        if self.phase == "accuracy":
+            return place.accuracy(self.suite, home, self.cell)
+        self._heavy_work_first()
+        timed = [one for one in self.state.selected if one.suite is self.suite and one.phase == "latency"]
+        with self.state.live.phase(f"time {self.cell} and its siblings"):
+            return place.latency(self.suite, home, self.cell, [one.cell for one in timed])
+
+    def _heavy_work_first(self) -> None:
+        """Timed tests come last, however they were dealt: take over what nobody is scoring, wait for the rest."""
+        scored = [one for one in self.state.selected if one.phase == "accuracy"]
+        for measure in (self.state.place.help_with_accuracy, self.state.place.accuracy):
+            for one in scored:
+                measure(one.suite, one.home, one.cell)
+
+    def _judged(self, measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:
+        settings, accepted = self.state.settings, baseline if isinstance(baseline, Observation) else None
+        alike = (
+            fp32_sibling.alike(measured, accepted, settings.run, settings.cache) if self.phase == "accuracy" else None
+        )
+        verdicts = judge(measured, baseline, self._reference(), self._gates, self.phase, alike)
+        asked = any(verdict.against == "baseline" for verdict in verdicts)
+        if self.state.require_baseline and self.phase == "accuracy" and not asked:
+            verdicts = (*verdicts, *absent(measured, baseline))
+        return self._pointed(measured, verdicts) if baseline is None else verdicts
+
+    @property
+    def _gates(self) -> tuple[Gate, ...]:
+        """Those of the suite, and those that every cell with an fp32 sibling has."""
+        return gates.gates(self.suite) if self._sibling else tuple(self.suite.gates)
+
+    @property
+    def _sibling(self) -> Cell | None:
+        """The fp32 cell of the suite that this one is held against, where there is one."""
+        sibling = self.cell.sibling("fp32")
+        return sibling if sibling != self.cell and sibling in self.suite.cells else None
+
+    def _related(self, measured: Measurement) -> Measurement:
+        """With the metrics that compare a cell's detections with those of its fp32 sibling."""
+        if self.phase != "accuracy" or measured.failure or not self._sibling:
+            return measured
+        sibling = self.state.place.accuracy(self.suite, self.home, self._sibling)
+        return fp32_sibling.related(measured, sibling, self.state.settings.run, self.suite.operating_conf)
+
+    def _explained(
+        self, measured: Measurement, verdicts: Sequence[Verdict]
+    ) -> tuple[Measurement, dict[str, Any] | None]:
+        """Where the accuracy went, of a cell that an accuracy gate fails; a note where that cannot be told."""
+        lost = any(verdict.status in ("regressed", "missed") for verdict in verdicts)
+        if not (self.state.explain and lost and self.phase == "accuracy"):
+            return measured, None
+        try:
+            return measured, dataclasses.asdict(explain(self.state.place, self.suite, self.home, self.cell))
+        except QuantgateError as error:
+            return dataclasses.replace(measured, notes=(*measured.notes, f"not explained: {error}")), None
+
+    def _gated(self, measured: Measurement) -> tuple[Measurement, tuple[Verdict, ...]]:
+        """Latency against the baseline, where a gate asks for it: fresh processes until the stop rule has judged."""
+        gates = [gate for gate in self.suite.gates if by_processes(gate)]
+        rules = latency.limits([gate for gate in gates if gate.applies(self.cell)])
+        if not rules:
+            return measured, ()
+        base = self.state.base
+        family = sum(any(g.metric == "latency" and g.applies(one) for g in gates) for one in self.suite.cells)
+        try:
+            if base:
+                del rules["latency_creep"]  # an anchor is a stored baseline too
+                new, verdicts = self._against_base(base, rules, family)
+                return measured.merged(new), verdicts
+            accepted = baselines.load(self._file(measured))
+            own = self.state.place.target(self.suite, self.home, self.cell)
+            if self.state.update:
+                new = sequential.record(self.state.place, own, accepted)
+                accepted_now = Verdict("latency", "baseline", "unchanged", 1.0, 1.0, "a recording", "accepted")
+                return measured.merged(new), (accepted_now,)
+            anchor = baselines.load(anchors.of(self._file(measured)))
+            new, verdicts = sequential.against_baseline(self.state.place, own, rules, accepted, anchor, family)
+        except QuantgateError as error:
+            return measured.merged(failure(self.cell, error)), ()
+        return measured.merged(new), self._pointed(measured, verdicts) if accepted is None else verdicts
+
+    def _against_base(self, base: Base, rules: dict[str, float], family: int) -> sequential.Judged:
+        theirs = base.target(self.suite.name, self.cell)
+        if theirs is None:
+            lacks = base.lacks(self.suite.name, self.cell)
+            return Measurement(self.cell), (sequential.without("no-baseline", rules, lacks),)
+        own = self.state.place.target(self.suite, self.home, self.cell)
+        return sequential.against_base(self.state.place, own, theirs, base.side, rules, family)
+
+    def _file(self, measured: Measurement) -> BaselineFile:
+        """Where the baseline of this cell, phase and machine lies."""
+        assert measured.machine is not None
+        kind = measured.machine.kind(self.phase)
+        return BaselineFile(self.state.baselines, self.suite.name, self.phase, kind, self.cell.id)
+
+    def _baseline(self, measured: Measurement) -> Baseline:
+        """The accepted measurement; with --qg-baseline-update that is what was just measured."""
+        if measured.failure:
+            return None
+        if self.state.update:
+            return measured
+        accepted = baselines.load(self._file(measured))
+        return baselines.comparable(accepted, measured, self.phase)
+
+    def _pointed(self, measured: Measurement, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+        """Where this kind of machine has no baseline, name those that have one; of a base, say why it has none."""
+        if self.state.base:
+            lacks = self.state.base.lacks(self.suite.name, self.cell)
+            return tuple(
+                dataclasses.replace(one, detail=lacks) if one.status == "no-baseline" else one for one in verdicts
+            )
+        kinds = baselines.elsewhere(self._file(measured))
+        if not kinds:
+            return tuple(verdicts)
+        known = f" ({self._file(measured).kind} has none, {', '.join(kinds)} has)"
+        return tuple(
+            dataclasses.replace(one, detail=one.detail + known) if one.status == "no-baseline" else one
+            for one in verdicts
+        )
+
+    def _reference(self) -> Measurement | None:
+        """The fp32 sibling, where a gate asks for it."""
+        place, home = self.state.place, self.home
+        gates = [gate for gate in self._gates if gate.against == "fp32" and METRICS[gate.metric].phase == self.phase]
+        if not any(gate.applies(self.cell) for gate in gates):
+            return None
+        sibling = self.cell.sibling("fp32")
+        if self.phase == "accuracy":
+            return place.accuracy(self.suite, home, sibling)
+        return place.latency(self.suite, home, sibling, [self.cell])
