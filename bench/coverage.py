@@ -14,7 +14,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.inputs.datasets.loading import Dataset, Image
+from harness.core.dataset import Dataset, Image
 from harness.judge.accuracy import change
 from harness.measure.accuracy.bootstrap import Ranked, draws, resampled
 from harness.measure.accuracy.coco import evaluate

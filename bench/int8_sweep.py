@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.core.cell import Cell
+from harness.core.dataset import Dataset
 from harness.core.suite import Decoding
 from harness.inputs.artifact_cache import Cache
-from harness.inputs.datasets.loading import Dataset
 from harness.inputs.pixels import read_image
 from harness.machine.worker import Channel
 from harness.measure.accuracy.score import evaluate

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from harness.inputs.datasets.loading import Dataset, Image
+from harness.core.dataset import Dataset, Image
 from harness.measure.accuracy.bootstrap import draws, resampled
 from harness.measure.accuracy.coco import evaluate
 from harness.tasks.base import Detections

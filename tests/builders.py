@@ -15,9 +15,10 @@ import yaml
 from hypothesis import settings
 
 from harness.core.cell import Cell
-from harness.core.measurement import Measurement
+from harness.core.dataset import Dataset, Image
+from harness.core.measurement import Machine, Measurement
 from harness.inputs.artifact_cache import BuildJob
-from harness.inputs.datasets.loading import Dataset, Image, load_calibration
+from harness.inputs.datasets.loading import load_calibration
 from harness.inputs.pixels import read_image
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.machine.child import Child
@@ -25,6 +26,7 @@ from harness.recipes.registry import BuildInputs, Recipe
 from harness.tasks.base import Detections
 from harness.tasks.preprocess import letterbox
 
+MACHINE = Machine("made-avx2-2c", "Made", "avx2", 2, 1 << 30, "Linux", "3.11")
 FP32 = Cell("yolo26n", "fp32", "onnxruntime")
 INT8 = FP32.sibling("int8")
 TESTS = Path(__file__).parent

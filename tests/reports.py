@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from builders import detections
+from builders import MACHINE, detections
 from PIL import Image
 
 from harness import Gate, Suite, Verdict
 from harness.core.cell import Cell
+from harness.core.dataset import Dataset
 from harness.core.measurement import Measurement
 from harness.inputs.datasets.base import load_image
 from harness.inputs.datasets.coco import to_coco
-from harness.inputs.datasets.loading import Dataset
 from harness.measure.accuracy.detections_file import save
 from harness.measure.accuracy.score_cache import dataset_file, detections_file
 from harness.measure.explain.explain import Explanation, Lost
@@ -117,8 +117,8 @@ def write(folder: Path, cells: Sequence[CellResult], gates: Sequence[Gate] = GAT
     for name in dict.fromkeys(one.suite for one in cells):
         own = [one.cell for one in cells if one.suite == name and one.cell]
         suite = Suite(name, "data.yaml", own, gates)
-        plans.append(plan_of(suite, f"suites/test_{name}.py", dict.fromkeys(own, ("accuracy",)), ()))
-    content = to_json(plans, cells, "pytest suites")
+        plans.append(plan_of(suite, f"suites/test_{name}.py", dict.fromkeys(own, ("accuracy",)), (), 1))
+    content = to_json(plans, cells, MACHINE, "pytest suites")
     content["environment"] |= environment
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "results.json"

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import __version__
 from harness.backends.base import Tensor, require_cpu
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
+from harness.core.version import __version__
 
 REFERENCE = "network.json"  # of `references.py`
 

@@ -10,10 +10,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from harness import __version__
 from harness.commands import NAMES, completion
 from harness.commands.base import EXITS, Exit, Formatter
 from harness.core.errors import CellError, ConfigError, Unavailable
+from harness.core.version import __version__
 
 INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import harness
 from harness.core.cell import Cell
 from harness.core.files import write_text
 from harness.core.measurement import Artifact
@@ -76,7 +75,7 @@ class Identity:
     references: Mapping[str, str]  # what each reference is here, by name
 
 
-PACKAGE = str(Path(harness.__file__).parent)
+PACKAGE = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True)

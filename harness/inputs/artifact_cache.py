@@ -17,10 +17,10 @@ from typing import Any, cast
 from harness.backends.base import Compiling
 from harness.backends.registry import backend
 from harness.core.cell import Cell, Qat
+from harness.core.dataset import Dataset, Image
 from harness.core.errors import ConfigError, Unavailable, first_line
 from harness.core.files import file_lock
 from harness.core.measurement import Artifact
-from harness.inputs.datasets.loading import Dataset, Image
 from harness.inputs.pixels import LetterboxJob, intact, pixels_key
 from harness.machine.fingerprint import version
 from harness.machine.worker import Channel, Job

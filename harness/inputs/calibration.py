@@ -6,9 +6,10 @@ import random
 from pathlib import Path
 from typing import Any
 
+from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
 from harness.core.suite import Calibration
-from harness.inputs.datasets.loading import Dataset, overlap
+from harness.inputs.datasets.loading import overlap
 
 
 def choose(

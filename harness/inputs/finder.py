@@ -15,13 +15,14 @@ from typing import Any, Literal
 from harness.backends.registry import backend
 from harness.core import files
 from harness.core.cell import Cell
+from harness.core.dataset import Dataset
 from harness.core.errors import CellError, ConfigError, Unavailable, Unsupported
 from harness.core.files import file_lock
 from harness.core.measurement import Artifact
 from harness.core.suite import Suite
 from harness.inputs import calibration, sources
 from harness.inputs.artifact_cache import Cache, RunJob, Training, digest
-from harness.inputs.datasets.loading import Dataset, load_calibration, load_scored, overlap
+from harness.inputs.datasets.loading import load_calibration, load_scored, overlap
 from harness.machine.fingerprint import version
 from harness.machine.worker import Channel, Job
 from harness.recipes.registry import Recipe, recipe, steps

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.dataset import Image
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.loading import Image
 from harness.machine.fingerprint import version
 from harness.machine.worker import Channel
 from harness.tasks.decode import DECODING_VERSION

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from harness.core.cell import Qat
+from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.loading import Dataset
 from harness.machine.fingerprint import cores
 from harness.recipes.base import Advance
 

@@ -18,9 +18,9 @@ from jobs import build_slowly
 
 from harness import Cell, ConfigError, Unavailable
 from harness.core.cell import Qat
+from harness.core.dataset import Dataset, Image
 from harness.inputs import artifact_cache
 from harness.inputs.artifact_cache import Cache, Training, digest
-from harness.inputs.datasets.loading import Dataset, Image
 from harness.machine.child import Child
 from harness.machine.fingerprint import version
 from harness.machine.locks import MachineLock

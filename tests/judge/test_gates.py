@@ -131,7 +131,7 @@ def test_latency_is_judged_by_the_ratio_of_the_same_run():
     gate = Gate("latency", max_ratio=0.9, against="fp32")
 
     def verdict(ratio):
-        (only,) = judge(Measurement(INT8, {"latency_ratio": ratio}), None, None, [gate], "latency")
+        (only,) = judge(Measurement(INT8, metrics={"latency_ratio": ratio}), None, None, [gate], "latency")
         return only.status, only.expected
 
     assert verdict(0.9) == ("met", "≤ 0.9")

@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.status import FAILING
 from harness.inputs.finder import Settings
-from harness.plugin.session import Session
+from harness.plugin.session import RunState
 from harness.report.common.view import View
 from harness.report.terminal.progress import Live
 
@@ -23,9 +23,9 @@ from harness.report.terminal.progress import Live
     ],
 )
 def test_options_make_more_statuses_fail(require_baseline, inconclusive_fails, more):
-    session = Session(
+    state = RunState(
         Settings(Path("run"), Path("cache")), Path("baselines"), update=False, require_baseline=require_baseline,
         explain=False, inconclusive_fails=inconclusive_fails, require_backends=(), again=(), view=View(), history=None,
         live=Live(None),
     )  # fmt: skip
-    assert session.failing == FAILING | more
+    assert state.failing == FAILING | more

@@ -30,7 +30,7 @@ def verdict(
 
 def row(name: str, status: Status = "unchanged", *verdicts: Verdict, suite: str = "digits", **changes) -> CellResult:
     cell = Cell(name, "fp32", "onnxruntime")
-    measured = Measurement(cell, {"map": 0.71, "size_bytes": 2_500_000, "latency_p50_ms": 3.25}, **changes)
+    measured = Measurement(cell, metrics={"map": 0.71, "size_bytes": 2_500_000, "latency_p50_ms": 3.25}, **changes)
     return CellResult(suite, name, cell, status, None, measured, verdicts, {"map": 0.75}, "suites/test_digits.py")
 
 

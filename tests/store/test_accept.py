@@ -13,17 +13,22 @@ from gated import NOON, recorded
 from harness import ConfigError, Gate
 from harness.store import baselines
 from harness.store.accept import plan
+from harness.store.baselines import BaselineFile
 
 GATES = (Gate("latency", max_rise=0.05),)
 
 
 def accept(root: Path, measured, phase="accuracy", reason=""):
-    change = plan(root, "made", phase, measured, GATES, "kind", reason)
+    change = plan(file(root, phase), measured, GATES, reason)
     return change, change.write()
 
 
+def file(root: Path, phase="accuracy") -> BaselineFile:
+    return BaselineFile(root, "made", phase, "kind", INT8.id)
+
+
 def stored(root: Path, phase="accuracy") -> str:
-    return baselines.reason(baselines.path(root, "made", phase, INT8, "kind"))
+    return baselines.reason(file(root, phase))
 
 
 def timed(after: timedelta = timedelta(), shift: float = 0.0):
@@ -32,12 +37,12 @@ def timed(after: timedelta = timedelta(), shift: float = 0.0):
 
 
 def test_a_plan_writes_nothing_and_knows_what_it_replaces(tmp_path: Path) -> None:
-    change = plan(tmp_path, "made", "accuracy", measurement(), GATES, "kind")
-    assert (change.old, change.needed, change.file.exists()) == (None, True, False)
+    change = plan(file(tmp_path), measurement(), GATES)
+    assert (change.old, change.needed, change.file.path.exists()) == (None, True, False)
     change.write()
-    again = plan(tmp_path, "made", "accuracy", measurement(map=0.4), GATES, "kind")
-    assert (again.old, again.needed) == (measurement(), True)
-    assert not plan(tmp_path, "made", "accuracy", measurement(), GATES, "kind").needed
+    again = plan(file(tmp_path), measurement(map=0.4), GATES)
+    assert (again.old.metrics, again.needed) == (measurement().metrics, True)
+    assert not plan(file(tmp_path), measurement(), GATES).needed
 
 
 def test_provenance_of_the_other_phase_stays_out(tmp_path: Path) -> None:
@@ -46,7 +51,7 @@ def test_provenance_of_the_other_phase_stays_out(tmp_path: Path) -> None:
     accept(tmp_path, both)
     accept(tmp_path, both, "latency")
     for phase, known, unknown in (("accuracy", "detections", "threads"), ("latency", "threads", "detections")):
-        kept = baselines.load(tmp_path, "made", phase, INT8, "kind").provenance
+        kept = baselines.load(file(tmp_path, phase)).provenance
         assert known in kept and unknown not in kept
 
 
@@ -69,16 +74,15 @@ def test_a_reason_stays_with_the_level_of_a_latency(tmp_path: Path) -> None:
 
 def test_the_same_occasion_is_not_added_twice(tmp_path: Path) -> None:
     accept(tmp_path, timed(), "latency")
-    before = baselines.path(tmp_path, "made", "latency", INT8, "kind").read_bytes()
+    before = file(tmp_path, "latency").path.read_bytes()
     change, written = accept(tmp_path, timed(), "latency")
     assert change.happened.startswith("no occasion added")
-    assert (written, change.file.read_bytes()) == (False, before)
+    assert (written, change.file.path.read_bytes()) == (False, before)
 
 
 def test_a_damaged_accuracy_is_written_anew_and_damaged_occasions_are_not(tmp_path: Path) -> None:
     for phase, measured in (("accuracy", measurement()), ("latency", timed())):
-        file = accept(tmp_path, measured, phase)[0].file
-        file.write_text("{")
+        accept(tmp_path, measured, phase)[0].file.path.write_text("{")
     assert accept(tmp_path, measurement())[1] is True
     with pytest.raises(ConfigError, match="is damaged"):
         accept(tmp_path, timed(), "latency")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from builders import FP32, INT8, measurement
+from builders import FP32, INT8, MACHINE, measurement
 
 from harness.core.errors import ConfigError
 from harness.core.measurement import Artifact, Measurement, measurement_to_json
@@ -51,7 +51,7 @@ def base(tmp_path: Path) -> Base:
         CellResult("s", INT8.id, INT8, "error", "it crashed", Measurement(INT8)),
     ]
     plan = Plan("s", "test_s.py", (), tuple(PlannedCell(row.cell, ("accuracy",)) for row in rows if row.cell))
-    (tmp_path / "results.json").write_text(json.dumps(to_json([plan], rows, "pytest")))
+    (tmp_path / "results.json").write_text(json.dumps(to_json([plan], rows, MACHINE, "pytest")))
     TARGET.publish(tmp_path / "runs" / "one", "s")
     made = dataclasses.replace(BASE, results=str(tmp_path))
     made.write(tmp_path / "base.json")

@@ -6,43 +6,61 @@ import dataclasses
 import json
 import re
 import socket
+from pathlib import Path
 
 import pytest
 from builders import FP32, INT8, measurement
 
 from harness import ConfigError
-from harness.core.measurement import Incomparable
+from harness.core.measurement import Incomparable, Observation
 from harness.store import baselines
+from harness.store.baselines import BaselineFile
 
 
 @pytest.fixture
 def saved(tmp_path):
     """A baseline file of the int8 cell."""
-    baselines.save(tmp_path, "made", "accuracy", measurement())
-    return baselines.path(tmp_path, "made", "accuracy", INT8)
+    baselines.save(file(tmp_path), measurement())
+    return file(tmp_path).path
 
 
-def load(file, cell=INT8):
-    return baselines.load(file.parents[3], "made", "accuracy", cell)
+def file(root, cell=INT8, shelf="accuracy"):
+    return BaselineFile(root, "made", shelf, "avx2", cell.id)
+
+
+def load(path, cell=INT8):
+    return baselines.load(file(path.parents[3], cell))
+
+
+def text_of(accepted, shelf="accuracy"):
+    return baselines.to_text(file(Path(), shelf=shelf), accepted)
+
+
+def observed(measured):
+    """The part of a measurement that a baseline of accuracy keeps."""
+    return Observation(
+        metrics=measured.metrics, per_class=measured.per_class, samples=measured.samples, provenance=measured.provenance
+    )
 
 
 def test_the_path_tells_suite_phase_kind_of_machine_and_cell(saved, tmp_path):
-    assert saved.relative_to(tmp_path).parts == ("made", "accuracy", baselines.kind_key("accuracy"), f"{INT8}.json")
-    assert baselines.path(tmp_path, "made", "latency", INT8).parent.name == baselines.kind_key("latency")
+    assert saved.relative_to(tmp_path).parts == ("made", "accuracy", "avx2", f"{INT8}.json")
+    assert file(tmp_path, shelf="latency").path.parts[-3:] == ("latency", "avx2", f"{INT8}.json")
+    assert baselines.baseline_files(tmp_path) == [file(tmp_path)]
 
 
 def test_saving_the_same_again_changes_no_byte(saved, tmp_path):
     before, changed = saved.read_bytes(), saved.stat().st_mtime_ns
-    assert baselines.save(tmp_path, "made", "accuracy", measurement()) is False
+    assert baselines.save(file(tmp_path), measurement()) is False
     assert (saved.read_bytes(), saved.stat().st_mtime_ns) == (before, changed)
-    assert baselines.save(tmp_path, "made", "accuracy", measurement(map=0.41)) is True
+    assert baselines.save(file(tmp_path), measurement(map=0.41)) is True
 
 
 def test_what_is_saved_is_loaded(saved, tmp_path):
-    assert load(saved) == measurement()
+    assert load(saved) == observed(measurement())
     drawn = dataclasses.replace(measurement(), samples={"map_resampled": [0.41, 0.42]})
-    baselines.save(tmp_path, "made", "accuracy", drawn)
-    assert load(saved) == drawn
+    baselines.save(file(tmp_path), drawn)
+    assert load(saved) == observed(drawn)
     assert load(saved, FP32) is None
 
 
@@ -60,7 +78,7 @@ def test_keys_are_sorted_and_every_metric_has_a_line_of_its_own(saved):
 
 def test_digits_beyond_the_ninth_do_not_matter():
     def text(value):
-        return baselines.to_text(measurement(map=value), "made", "accuracy")
+        return text_of(measurement(map=value))
 
     assert text(0.4185) == text(0.4185000000001)
     assert text(0.4185) != text(0.41850001)
@@ -75,12 +93,12 @@ def test_neither_host_nor_date_nor_wall_clock_are_stored(saved):
     assert socket.gethostname() not in text
     assert not re.search(r"20\d\d-\d\d", text)
     timed = dataclasses.replace(measurement(), timings={"accuracy_s": 1.23}, samples={"latency_ms": [4.56]})
-    assert baselines.to_text(timed, "made", "accuracy") == text
+    assert text_of(timed) == text
 
 
 def test_each_phase_stores_its_own_metrics():
     both = measurement(latency_p50_ms=9.5, throughput_ips=100.0)
-    accuracy, latency = (json.loads(baselines.to_text(both, "made", phase)) for phase in ("accuracy", "latency"))
+    accuracy, latency = (json.loads(text_of(both, phase)) for phase in ("accuracy", "latency"))
     assert set(accuracy["metrics"]) == {"map", "map_50", "size_bytes"}
     assert set(latency["metrics"]) == {"latency_p50_ms"}
     assert "per_class" not in latency
@@ -133,9 +151,9 @@ def test_other_weights_and_versions_are_compared():
 
 
 def test_files_of_cells_that_left_the_suite_are_stale_on_every_kind_of_machine(saved, tmp_path):
-    foreign = tmp_path / "made" / "latency" / "other-machine" / f"{FP32}.json"
-    foreign.parent.mkdir(parents=True)
-    foreign.write_text("{}")
+    foreign = BaselineFile(tmp_path, "made", "latency", "other-machine", FP32.id)
+    foreign.path.parent.mkdir(parents=True)
+    foreign.path.write_text("{}")
     assert baselines.stale(tmp_path, "made", {INT8.id}) == [foreign]
     assert baselines.stale(tmp_path, "made", {INT8.id, FP32.id}) == []
     assert baselines.stale(tmp_path, "other", set()) == []
@@ -145,10 +163,10 @@ def test_baselines_of_other_kinds_of_machine_are_named(saved, tmp_path):
     foreign = tmp_path / "made" / "accuracy" / "neon" / saved.name
     foreign.parent.mkdir(parents=True)
     foreign.write_text("{}")
-    assert set(baselines.elsewhere(tmp_path, "made", "accuracy", INT8)) == {"neon", baselines.kind_key("accuracy")}
+    assert set(baselines.elsewhere(file(tmp_path))) == {"neon", "avx2"}
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"cannot be written: .*--qg-baseline-dir"):
-        baselines.save(tmp_path / "file", "made", "accuracy", measurement())
+        baselines.save(file(tmp_path / "file"), measurement())

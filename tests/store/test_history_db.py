@@ -77,7 +77,7 @@ def test_a_killed_writer_leaves_every_run_whole_or_absent_and_the_next_one_write
     program = f"""
 import itertools, sys
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from runs import NOW, results
 from harness.store.history_db import append
 for number in itertools.count():

@@ -6,7 +6,7 @@ import json
 
 import jsonschema
 import pytest
-from builders import FP32, INT8, measurement
+from builders import FP32, INT8, MACHINE, measurement
 
 from harness import ConfigError, Gate, Measurement, Suite, Verdict
 from harness.store.records import Record
@@ -18,14 +18,16 @@ BOTH = ("accuracy", "latency")
 
 
 def plan(name="made", phases=None, stale=()):
-    return plan_of(Suite(name, "coco8", (FP32, INT8), GATES), "suites/test_made.py", phases, stale)
+    return plan_of(Suite(name, "coco8", (FP32, INT8), GATES), "suites/test_made.py", phases, stale, 2)
 
 
 @pytest.fixture
 def run(tmp_path):
     """A run that finished everything of fp32, and of int8 only the accuracy test."""
     plan(phases={FP32: BOTH, INT8: BOTH}, stale=["old-cell"]).publish(tmp_path)
-    timed = Measurement(FP32, {"latency_p50_ms": 9.5}, samples={"latency_ms": [9.5]}, timings={"latency_s": 1.0})
+    timed = Measurement(
+        FP32, metrics={"latency_p50_ms": 9.5}, samples={"latency_ms": [9.5]}, timings={"latency_s": 1.0}
+    )
     Record("made", "accuracy", measurement(FP32), (), {"map": 0.4}).publish(tmp_path)
     Record("made", "latency", timed, (), {"latency_p50_ms": 9.0}).publish(tmp_path)
     Record("made", "accuracy", measurement(INT8), (REGRESSED,)).publish(tmp_path)
@@ -88,7 +90,7 @@ def test_suites_do_not_mix(run):
 
 
 def test_results_json_is_what_its_schema_says(run):
-    content = to_json(*gather(run), command="pytest suites")
+    content = to_json(*gather(run), MACHINE, command="pytest suites")
     validate(content)
     assert [cell["id"] for cell in content["cells"]] == [FP32.id, INT8.id, "old-cell"]
     assert content["environment"]["command"] == "pytest suites"
@@ -96,7 +98,7 @@ def test_results_json_is_what_its_schema_says(run):
 
 
 def test_the_schema_refuses_other_statuses_and_unknown_keys(run):
-    content = to_json(*gather(run), command="")
+    content = to_json(*gather(run), MACHINE, command="")
     for change in ({"status": "green"}, {"surprise": 1}, {"verdicts": [{"metric": "map"}]}):
         broken = {**content, "cells": [{**content["cells"][0], **change}]}
         with pytest.raises(jsonschema.ValidationError):
@@ -106,9 +108,9 @@ def test_the_schema_refuses_other_statuses_and_unknown_keys(run):
 def test_results_are_read_as_they_were_written(run):
     plans, results = gather(run)
     file = run / "results.json"
-    file.write_text(json.dumps(to_json(plans, results, "")))
+    file.write_text(json.dumps(to_json(plans, results, MACHINE, "")))
     back = read(file)
-    assert to_json(plans, back, "") == to_json(plans, results, "")
+    assert to_json(plans, back, MACHINE, "") == to_json(plans, results, MACHINE, "")
     assert [result.status for result in back] == [result.status for result in results]
 
 

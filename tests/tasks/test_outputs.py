@@ -74,8 +74,10 @@ def test_a_segmentation_model_has_prototypes_in_another_output(detections, layou
 
 def test_a_pose_models_key_points_stand_behind_its_classes():
     said = content({"names": ["person"], "task": "pose", "points": [17, 3]})
-    assert read_outputs([(1, 56, 8400)], said, 640) == OutputLayout("raw", 0, 1, extra=51, points=(17, 3))
-    assert read_outputs([(1, 300, 57)], said, 640) == OutputLayout("e2e", 0, None, extra=51, points=(17, 3))
+    assert read_outputs([(1, 56, 8400)], said, 640) == OutputLayout("raw", 0, 1, extra=51, points=(17, 3), task="pose")
+    assert read_outputs([(1, 300, 57)], said, 640) == OutputLayout(
+        "e2e", 0, None, extra=51, points=(17, 3), task="pose"
+    )
 
 
 def test_a_segmentation_model_without_prototypes_fits_nothing():

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import __version__
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
 from harness.core.suite import Suite
+from harness.core.version import __version__
 from harness.measure.accuracy.signature import Signature
 from harness.store.results import CellResult
 from harness.tasks.preprocess import PAD

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import __version__
 from harness.core.errors import Unavailable
 from harness.core.files import ASSETS, write_text
+from harness.core.version import __version__
 from harness.inputs.finder import runnable
 from harness.matrix import matrix
 

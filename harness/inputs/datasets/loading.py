@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.core.dataset import Dataset, Image
+from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
 from harness.inputs.datasets.base import images_in, numbered
 from harness.inputs.datasets.coco import read_coco
 from harness.inputs.datasets.yolo import parse_yaml, read_yolo, same_splits
-
-__all__ = ["Dataset", "Image", "load_calibration", "load_scored", "overlap"]
 
 VAL, TRAIN = ("val", "test"), ("calib", "train")  # what an annotation file's name says about its split
 

@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.loading import Dataset
-from harness.measure.accuracy.bootstrap import AREAS, PARTS, Ranked
+from harness.measure.accuracy.bootstrap import AREAS, Ranked
 from harness.tasks.base import Detections
+from harness.tasks.detect import COCO_STATS
 from harness.tasks.registry import of_task, task
-
-METRICS = tuple(PARTS)
-"""COCOeval.stats of boxes and masks in its own order."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def _summed(dataset: Dataset, scorer: Any) -> Evaluation:
         scorer.accumulate()
         scorer.summarize()
     numbers = dict(zip(task(dataset.task).stats, scorer.stats, strict=True))
-    metrics = {name: _defined(numbers.get(name, -1)) for name in METRICS}
+    metrics = {name: _defined(numbers.get(name, -1)) for name in COCO_STATS}
     precision = scorer.eval["precision"][:, :, :, 0, -1]  # [IoU, recall, class], all areas and as many as there may be
     per_class = {dataset.categories[number]: _mean(precision[:, :, k]) for k, number in enumerate(scorer.params.catIds)}
     ranks = _ranks(scorer)

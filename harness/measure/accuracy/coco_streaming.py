@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.inputs.datasets.loading import Dataset
+from harness.core.dataset import Dataset
 from harness.measure.accuracy.coco import Evaluation, Matched, known_classes, matched, rows, summed
 from harness.tasks.base import Detections
 from harness.tasks.registry import task

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.inputs.datasets.loading import Dataset
+from harness.core.dataset import Dataset
 from harness.tasks.base import Detections
 from harness.tasks.registry import TASKS
 

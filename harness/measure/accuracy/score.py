@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from harness.backends.base import Session
 from harness.backends.registry import backend
 from harness.core.cell import Cell
+from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
 from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
-from harness.inputs.datasets.loading import Dataset
 from harness.machine.worker import Channel
 from harness.measure.accuracy import detections_file
 from harness.measure.accuracy.bootstrap import Counts, draws, resampled

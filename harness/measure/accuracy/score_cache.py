@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import __version__
 from harness.core import files
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
+from harness.core.version import __version__
 from harness.machine.fingerprint import machine_class, version
 from harness.measure.accuracy.score import Scored
 from harness.tasks.decode import DECODING_VERSION

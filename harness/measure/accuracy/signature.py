@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from harness.backends.registry import backend
 from harness.core.cell import Cell
+from harness.core.dataset import Dataset
 from harness.core.measurement import Artifact
-from harness.inputs.datasets.loading import Dataset
 from harness.machine.worker import Channel
 from harness.measure.accuracy.score import names_of, reading_of
 

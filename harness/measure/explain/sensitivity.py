@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.cell import Cell
+from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
 from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
 from harness.inputs.artifact_cache import Cache
-from harness.inputs.datasets.loading import Dataset, load_calibration, load_scored, overlap
+from harness.inputs.datasets.loading import load_calibration, load_scored, overlap
 from harness.judge.attestation import share
 from harness.machine.worker import Channel
 from harness.measure.accuracy import detections_file

@@ -21,9 +21,9 @@ import numpy as np
 from harness.backends.base import Session, Tensor
 from harness.backends.registry import backend
 from harness.core.cell import Cell
+from harness.core.dataset import Dataset
 from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
-from harness.inputs.datasets.loading import Dataset
 from harness.inputs.pixels import read_image
 from harness.judge.gates import AGREEMENT
 from harness.machine.worker import Channel

@@ -30,7 +30,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.inputs.datasets.loading import Dataset
+from harness.core.dataset import Dataset
 from harness.measure.accuracy.bootstrap import RECALLS
 from harness.tasks.base import Detections
 

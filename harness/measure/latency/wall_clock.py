@@ -20,9 +20,9 @@ import numpy as np
 
 from harness.backends.registry import backend
 from harness.core.cell import Cell
+from harness.core.dataset import Image
 from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
-from harness.inputs.datasets.loading import Image
 from harness.machine.worker import READY, Channel
 from harness.tasks.decode import decode
 from harness.tasks.outputs import content, read_outputs

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import __version__
 from harness.core import files
 from harness.core.errors import ConfigError
 from harness.core.files import ASSETS
 from harness.core.metrics import METRICS
 from harness.core.status import SEVERITY, TABLE
 from harness.core.suite import Gate
+from harness.core.version import __version__
 from harness.measure.explain import tide
 from harness.report.common import wording
 from harness.report.common.wording import repeat

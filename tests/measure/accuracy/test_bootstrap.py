@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.measure.accuracy.bootstrap import PARTS, draws, resampled
-from harness.measure.accuracy.coco import METRICS, POSE_METRICS, evaluate
+from harness.measure.accuracy.coco import evaluate
+from harness.tasks.detect import COCO_STATS
+from harness.tasks.pose import Pose
 
 
 def drawn(made, found, times):
@@ -29,7 +31,7 @@ def drawn(made, found, times):
 
 
 def assert_equal_to_pycocotools(made, found, counts):
-    names = POSE_METRICS if made.task == "pose" else METRICS
+    names = Pose.stats if made.task == "pose" else COCO_STATS
     common = [name for name in names if name in PARTS]
     ours = resampled(evaluate(made, found, NAMES).ranks, counts, common)
     for resample, times in enumerate(counts):

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import ConfigError
-from harness.measure.accuracy.coco import METRICS, POSE_METRICS, evaluate
+from harness.measure.accuracy.coco import evaluate
+from harness.tasks.detect import COCO_STATS
+from harness.tasks.pose import Pose
 from harness.tasks.registry import of_task
 
 CAT = (1, 10, (20, 10, 40, 30))  # image 1, category 10, box
@@ -31,18 +33,18 @@ def test_the_twelve_numbers_are_those_of_pycocotools(seed, crowd):
     made, found = random_case(seed, crowd=crowd)
     metrics, _ = scores(made, found, NAMES)
     expected = [None if value < 0 else value for value in by_pycocotools(made, found)]
-    assert list(metrics) == list(METRICS)
+    assert list(metrics) == list(COCO_STATS)
     assert list(metrics.values()) == [value if value is None else pytest.approx(value, abs=1e-12) for value in expected]
 
 
-@pytest.mark.parametrize(("task", "names"), [("segment", METRICS), ("pose", POSE_METRICS)])
+@pytest.mark.parametrize(("task", "names"), [("segment", COCO_STATS), ("pose", Pose.stats)])
 @given(st.integers(0, 2**32), st.booleans())
 @quick
 def test_masks_and_key_points_are_scored_as_pycocotools_does(task, names, seed, crowd):
     made, found = random_task(task, seed, crowd=crowd)
     metrics, _ = scores(made, found, NAMES)
     expected = dict(zip(names, by_pycocotools(made, found), strict=True))
-    for name in METRICS:
+    for name in COCO_STATS:
         value = expected.get(name, -1)
         assert metrics[name] == (None if value < 0 else pytest.approx(value, abs=1e-12))
     boxes = by_pycocotools(of_task(made, "detect"), found)

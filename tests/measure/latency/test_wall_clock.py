@@ -12,9 +12,9 @@ import pytest
 from builders import FP32, INT8, picture
 
 from harness.core.cell import Cell
+from harness.core.dataset import Image
 from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
-from harness.inputs.datasets.loading import Image
 from harness.measure.latency.wall_clock import BLOCK, TimeJob, peak_rss, summarize, take_turns, timed
 
 NS = 1_000_000  # a millisecond

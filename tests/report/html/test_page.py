@@ -14,11 +14,11 @@ from reports import FP32, INT8, many, read, regressed, result, scored, write
 from harness.commands.cli import main
 from harness.measure.accuracy.detections_file import class_names
 from harness.measure.accuracy.score_cache import detections_file
-from harness.report.html.page import ASSETS, flat, render, signed
+from harness.report.html.page import TEMPLATES, flat, render, signed
 from harness.report.html.pictures import gallery
 from harness.store.results import load
 
-VENDOR = ASSETS / "vendor"
+VENDOR = TEMPLATES / "vendor"
 MEGABYTES = 8
 SECONDS = 3
 
