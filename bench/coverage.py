@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.dataset import Dataset, Image
-from harness.judge.accuracy import change
+from harness.judge.accuracy import paired_change
 from harness.measure.accuracy.bootstrap import Ranked, draws, resampled
 from harness.measure.accuracy.coco import evaluate
 from harness.tasks.base import Detections
@@ -90,11 +90,11 @@ def main() -> None:
             parts = [sample(ranks, chosen, options.population) for ranks in both]
             counts = np.r_[np.ones((1, options.images), np.int32), draws(str(number), options.images)]
             old, new = (resampled(part, counts)["map"] for part in parts)
-            seen = change(old[0], new[0], old[1:], new[1:], options.images, 0.95)
+            seen = paired_change(old[0], new[0], old[1:], new[1:], options.images, 0.95)
             covered += seen.low <= truth <= seen.high
             low, high = np.percentile(new[1:] - old[1:], (2.5, 97.5))
             percentile += low <= truth <= high
-            sure = change(old[0], new[0], old[1:], new[1:], options.images)
+            sure = paired_change(old[0], new[0], old[1:], new[1:], options.images)
             proven += sure.proven_drop
             provable.append(sure.provable)
         stated = float(np.median(provable))

@@ -38,7 +38,7 @@ def decided(baseline: list[Replicate], processes: list[Replicate], share: float,
     accepted = Measurement(Cell("m", "p", "b"), samples=latency.samples([normalized(one) for one in baseline]))
     now = [normalized(one, share) for one in processes]
     for look in LOOKS:
-        status = latency.judge("latency", now[:look], accepted, NETWORK, limit, cells=1).status
+        status = latency.judge_latency("latency", now[:look], accepted, NETWORK, limit, cells=1).status
         if status != "inconclusive":
             break
     return status

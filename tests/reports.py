@@ -18,13 +18,13 @@ from harness.core.dataset import Dataset
 from harness.core.measurement import Measurement
 from harness.inputs.datasets.base import load_image
 from harness.inputs.datasets.coco import to_coco
-from harness.measure.accuracy.detections_file import save
+from harness.measure.accuracy.detections_file import save_detections
 from harness.measure.accuracy.score_cache import dataset_file, detections_file
 from harness.measure.explain.explain import Explanation, Lost
 from harness.measure.explain.layer_noise import Layer
 from harness.measure.explain.stage_swap import Stage
 from harness.measure.explain.tide import TYPES, Errors
-from harness.store.results import CellResult, Recorded, load, plan_of, to_json
+from harness.store.results import CellResult, Recorded, load_results, plan_of, results_to_json
 
 GATES = (
     Gate("map", max_drop=0.005),
@@ -105,7 +105,7 @@ def keep_detections(folder: Path) -> None:
     for cell, seed in ((FP32, 0), (INT8, 1)):
         file = detections_file(folder, f"{cell.precision}{seed}")
         file.parent.mkdir(exist_ok=True)
-        save(file, data, [detections(*rows) for rows in found[cell]], ["cat", "dog"])
+        save_detections(file, data, [detections(*rows) for rows in found[cell]], ["cat", "dog"])
     file = dataset_file(folder, "dd22")
     file.parent.mkdir()
     file.write_text(json.dumps(to_coco(data)))
@@ -118,7 +118,7 @@ def write(folder: Path, cells: Sequence[CellResult], gates: Sequence[Gate] = GAT
         own = [one.cell for one in cells if one.suite == name and one.cell]
         suite = Suite(name, "data.yaml", own, gates)
         plans.append(plan_of(suite, f"suites/test_{name}.py", dict.fromkeys(own, ("accuracy",)), (), 1))
-    content = to_json(plans, cells, MACHINE, "pytest suites")
+    content = results_to_json(plans, cells, MACHINE, "pytest suites")
     content["environment"] |= environment
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "results.json"
@@ -127,7 +127,7 @@ def write(folder: Path, cells: Sequence[CellResult], gates: Sequence[Gate] = GAT
 
 
 def read(folder: Path, cells: Sequence[CellResult], **environment: str) -> Recorded:
-    return load(write(folder, cells, **environment))
+    return load_results(write(folder, cells, **environment))
 
 
 def many(models: int = 5, backends: int = 8, classes: int = 25) -> list[CellResult]:

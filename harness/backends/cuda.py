@@ -25,7 +25,7 @@ def ordinal(device: str) -> int:
     return int(number or 0)
 
 
-def absent(device: str) -> str:
+def why_absent(device: str) -> str:
     """What the machine lacks to use `device`, or nothing. Creates no context on the GPU.
 
     In the words that tell a missing driver from a missing GPU; CUDA itself reports the first as an old one.
@@ -56,7 +56,7 @@ def _dotted(version: int) -> str:
     return f"{version // 1000}.{version % 1000 // 10}"
 
 
-def call(function: str, *arguments: Any) -> Any:
+def checked(function: str, *arguments: Any) -> Any:
     """Call a function of the runtime; its value, where it has one.
 
     Raises:
@@ -76,14 +76,14 @@ def select(device: str) -> None:
     Raises:
         Unavailable: the machine does not have it.
     """
-    if missing := absent(device):
+    if missing := why_absent(device):
         raise Unavailable(missing)
-    call("cudaSetDevice", ordinal(device))
+    checked("cudaSetDevice", ordinal(device))
 
 
 def describe(device: str) -> str:
     """Name and architecture of a GPU: `NVIDIA H200 sm_90`."""
-    found = call("cudaGetDeviceProperties", ordinal(device))
+    found = checked("cudaGetDeviceProperties", ordinal(device))
     name = found.name.decode() if isinstance(found.name, bytes) else found.name
     return f"{name} sm_{found.major}{found.minor}"
 
@@ -93,8 +93,8 @@ class Buffer:
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.nbytes = int(np.prod(shape)) * dtype.itemsize
-        self._pinned = int(call("cudaMallocHost", self.nbytes))
-        self.device = int(call("cudaMalloc", self.nbytes))  # address
+        self._pinned = int(checked("cudaMallocHost", self.nbytes))
+        self.device = int(checked("cudaMalloc", self.nbytes))  # address
         memory: Any = (ctypes.c_byte * self.nbytes).from_address(self._pinned)
         self.host: NDArray[Any] = np.frombuffer(memory, dtype).reshape(shape)
 
@@ -107,9 +107,9 @@ class Buffer:
     def _copy(self, target: int, source: int, kind: str, stream: Any) -> None:
         from cuda.bindings import runtime
 
-        call("cudaMemcpyAsync", target, source, self.nbytes, getattr(runtime.cudaMemcpyKind, kind), stream)
+        checked("cudaMemcpyAsync", target, source, self.nbytes, getattr(runtime.cudaMemcpyKind, kind), stream)
 
     def free(self) -> None:
         del self.host
-        call("cudaFree", self.device)
-        call("cudaFreeHost", self._pinned)
+        checked("cudaFree", self.device)
+        checked("cudaFreeHost", self._pinned)

@@ -34,7 +34,7 @@ def probe(cell: Cell) -> str:
             found[distribution] = require(distribution, EXTRA)
         except Unavailable as error:
             missing.append(str(error))
-    if cuda.BINDING in found and (reason := cuda.absent(cell.device)):
+    if cuda.BINDING in found and (reason := cuda.why_absent(cell.device)):
         missing.append(reason)
     if missing:
         raise Unavailable("; ".join(missing))
@@ -149,8 +149,8 @@ class TensorRtSession:
         # An engine's file is its weights but for a little; the context adds activations and scratch space.
         context = self._engine.device_memory_size_v2
         self._memory = len(plan) + context + sum(buffer.nbytes for buffer in self._buffers.values())
-        self._stream = cuda.call("cudaStreamCreate")
-        self._start, self._end = cuda.call("cudaEventCreate"), cuda.call("cudaEventCreate")
+        self._stream = cuda.checked("cudaStreamCreate")
+        self._start, self._end = cuda.checked("cudaEventCreate"), cuda.checked("cudaEventCreate")
 
     def _bind(self, cell: Cell) -> dict[str, cuda.Buffer]:
         """A buffer for every input and output, in the engine's order, its address known to the context."""
@@ -182,19 +182,19 @@ class TensorRtSession:
             raise ValueError(f"the engine takes {images.host.shape}, not {batch.shape}")
         np.copyto(images.host, batch, casting="same_kind")
         images.upload(self._stream)
-        cuda.call("cudaEventRecord", self._start, self._stream)
+        cuda.checked("cudaEventRecord", self._start, self._stream)
         if not self._context.execute_async_v3(int(self._stream)):
             raise RuntimeError(f"TensorRT did not execute: {self._log.why}")
-        cuda.call("cudaEventRecord", self._end, self._stream)
+        cuda.checked("cudaEventRecord", self._end, self._stream)
         outputs = [buffer for name, buffer in self._buffers.items() if name != self._input]
         for buffer in outputs:
             buffer.download(self._stream)
-        cuda.call("cudaStreamSynchronize", self._stream)
+        cuda.checked("cudaStreamSynchronize", self._stream)
         return tuple(buffer.host for buffer in outputs)
 
     def device_ms(self) -> float:
         """Milliseconds between the events around the last call's execution: no copies, nothing of the host."""
-        return float(cuda.call("cudaEventElapsedTime", self._start, self._end))
+        return float(cuda.checked("cudaEventElapsedTime", self._start, self._end))
 
     def device_memory_bytes(self) -> int:
         """Weights, the context's activations and scratch space, and the buffers; CUDA's own context is not in it."""
@@ -208,8 +208,8 @@ class TensorRtSession:
 
     def close(self) -> None:
         for event in (self._start, self._end):
-            cuda.call("cudaEventDestroy", event)
-        cuda.call("cudaStreamDestroy", self._stream)
+            cuda.checked("cudaEventDestroy", event)
+        cuda.checked("cudaStreamDestroy", self._stream)
         for buffer in self._buffers.values():
             buffer.free()
         del self._context, self._engine, self._runtime  # in this order

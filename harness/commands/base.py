@@ -43,7 +43,7 @@ class Formatter(argparse.HelpFormatter):
         return "\n".join(kept)
 
 
-def cells(**asked: Any) -> list[str]:
+def completed_cells(**asked: Any) -> list[str]:
     """Ids that the current folder knows, for a shell that completes: nothing slow, nothing that runs a suite."""
     found = {file.stem for file in Path("baselines").glob("*/*/*/*.json")}
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # TAB is no place to complain
@@ -54,7 +54,7 @@ def cells(**asked: Any) -> list[str]:
 def add_cell(parser: argparse.ArgumentParser, name: str = "cell", **options: Any) -> None:
     """An argument that names a cell, and that shells complete."""
     wanted = parser.add_argument(name, **{"metavar": "CELL", "help": "its id, as table and tests name it", **options})
-    wanted.completer = cells  # type: ignore[attr-defined]  # argcomplete's
+    wanted.completer = completed_cells  # type: ignore[attr-defined]  # argcomplete's
 
 
 def command(

@@ -146,7 +146,7 @@ def run_accept(options: argparse.Namespace) -> Exit:
         lambda result: options.suite in ("", result.suite) and chosen(result.id), options.reason.strip(),
     )  # fmt: skip
     console = Console(highlight=False, markup=False)
-    for table in baselines.changes(offer.changes):
+    for table in baselines.change_tables(offer.changes):
         console.print(table)
     for line in (*(f"left as it is: {left}" for left in offer.left), *offer.warnings):
         console.print(line, style="yellow", soft_wrap=True)

@@ -49,6 +49,6 @@ def run(options: argparse.Namespace) -> Exit:
             lambda label, progress: status.update(f"{label}: {progress.done} of {progress.total}" if progress else ""),
         )
         explained = explain(runner, suite, home, cell, options.images)
-    for part in explanation.render(explained):
+    for part in explanation.render_explanation(explained):
         console.print(part, soft_wrap=isinstance(part, str))
     return Exit.FINE

@@ -45,12 +45,12 @@ def run(options: argparse.Namespace) -> Exit:
 
     console = Console(highlight=False, markup=False)
     if options.what == "list":
-        console.print(trend.runs(trends.runs(options.db)))
+        console.print(trend.runs_table(trends.known_runs(options.db)))
         return Exit.FINE
     drawn = 0
     for metric in options.metric or SHOWN:
         for one in trends.trend(options.db, options.what, metric, options.suite):
-            for part in trend.render(one, console.width):
+            for part in trend.render_trend(one, console.width):
                 console.print(part)
             drawn += 1
     if not drawn:

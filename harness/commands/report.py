@@ -25,6 +25,6 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> Exit:
     from harness.report.html import page
 
-    page.write(options.results, options.out, history=options.history)
+    page.write_page(options.results, options.out, history=options.history)
     print(options.out)
     return Exit.FINE

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> Exit:
             Settings(Path(folder), cache),
             lambda label, progress: status.update(f"{label}: {progress.done} of {progress.total}" if progress else ""),
         )
-        split, rows = sensitivity.measure(runner, cache, cell, weights, wanted)
+        split, rows = sensitivity.measure_sensitivity(runner, cache, cell, weights, wanted)
     console.print(terminal.table(rows))
     console.print(terminal.explanation(cell, split), soft_wrap=True)
     return Exit.FINE

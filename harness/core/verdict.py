@@ -29,7 +29,7 @@ def verdict_from_json(data: dict[str, Any]) -> Verdict:
     return Verdict(**{**data, "interval": tuple(interval) if interval else None})
 
 
-def say(verdict: Verdict) -> str:
+def verdict_line(verdict: Verdict) -> str:
     """A verdict in one line: metric, status, observed, expected."""
     observed = "nothing" if verdict.observed is None else f"{verdict.observed:.6g}"
     against = {"baseline": " (baseline {:.6g})", "fp32": " (fp32 {:.6g})", "limit": ""}[verdict.against]

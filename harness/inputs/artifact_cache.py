@@ -88,7 +88,7 @@ class Cache:
         self, made_by: Recipe, cell: Cell, weights: Path, pixels: Path | None, training: Training | None
     ) -> Artifact:
         """Build what `made_by` is made from, then the artifact itself."""
-        source = Artifact(str(weights), digest(weights), 0)
+        source = Artifact(str(weights), file_digest(weights), 0)
         if below := source_of(made_by, weights):
             source = self._build(below, cell, weights, pixels, training)
         pixels = pixels if made_by.calibrated else None
@@ -191,7 +191,7 @@ NAMES = "metadata.yaml"
 """File beside an OpenVINO IR in which Ultralytics keeps the class names."""
 
 
-def digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """sha256 of a file, and of the files beside it that belong to it."""
     companions = [path.with_suffix(suffix) for suffix in BESIDE.get(path.suffix, ())]
     if path.suffix == ".xml":
@@ -206,7 +206,7 @@ def digest(path: Path) -> str:
 
 
 def _describe(folder: Path, meta: dict[str, Any]) -> None:
-    files = {file.name: digest(file) for file in sorted(folder.iterdir()) if file.is_file()}
+    files = {file.name: file_digest(file) for file in sorted(folder.iterdir()) if file.is_file()}
     (folder / "artifact.json").write_text(json.dumps({"files": files, "meta": meta}, indent=1, sort_keys=True))
 
 
@@ -215,7 +215,7 @@ def _read(folder: Path, entry: str, key: str) -> Artifact | None:
     try:
         card = json.loads((folder / "artifact.json").read_text())
         files: dict[str, str] = card["files"]
-        intact = entry in files and all(digest(folder / name) == value for name, value in files.items())
+        intact = entry in files and all(file_digest(folder / name) == value for name, value in files.items())
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if not intact:

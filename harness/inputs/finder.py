@@ -21,7 +21,7 @@ from harness.core.files import file_lock
 from harness.core.measurement import Artifact
 from harness.core.suite import Suite
 from harness.inputs import calibration, sources
-from harness.inputs.artifact_cache import Cache, RunJob, Training, digest
+from harness.inputs.artifact_cache import Cache, RunJob, Training, file_digest
 from harness.inputs.datasets.loading import load_calibration, load_scored, overlap
 from harness.machine.fingerprint import version
 from harness.machine.worker import Channel, Job
@@ -83,7 +83,7 @@ class Finder:
         self._run_job = run_job
         self._cache = Cache(settings.cache, run_job)
         self._load = functools.cache(self._load_once)
-        self._digest = functools.cache(digest)
+        self._digest = functools.cache(file_digest)
 
     def inputs(self, suite: Suite, home: Path, cell: Cell) -> CellInputs:
         """Everything a session needs; raises Unavailable or ConfigError with one line."""

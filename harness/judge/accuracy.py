@@ -42,42 +42,42 @@ def is_resampled(name: str) -> bool:
     return name.endswith("_resampled")
 
 
-def same(measured: Observation, baseline: Observation) -> bool:
+def same_detections(measured: Observation, baseline: Observation) -> bool:
     """Whether every image has exactly the detections that it had."""
     found = measured.provenance.get("detections")
     return bool(found) and found == baseline.provenance.get("detections")
 
 
-def seen(metric: str, measured: Observation, baseline: Observation) -> Change | None:
+def observed_change(metric: str, measured: Observation, baseline: Observation) -> MetricChange | None:
     """The change of a metric; None where one side has no value, or no resamples of the same draws."""
     old, new = baseline.metrics.get(metric), measured.metrics.get(metric)
     olds, news = (side.samples.get(resampled_name(metric), ()) for side in (baseline, measured))
     if old is None or new is None or not news or len(olds) != len(news):
         return None
-    return change(old, new, olds, news, int(measured.provenance["images"]))
+    return paired_change(old, new, olds, news, int(measured.provenance["images"]))
 
 
-def judge(
+def judge_drop(
     metric: str, limit: float, measured: Observation, baseline: Observation, alike: float | None = None
 ) -> Judged | None:
     """The verdict on a drop of more than `limit`, and how sure it is; None where there is nothing to tell it by.
 
     `alike`: share of detections that match one to one with the baseline's, where those are at hand.
     """
-    if same(measured, baseline):
+    if same_detections(measured, baseline):
         return "unchanged", "identical detections"
-    found = seen(metric, measured, baseline)
+    found = observed_change(metric, measured, baseline)
     if found is None:
         return None
     if alike is not None and alike >= MATCHED and abs(found.value) <= CLOSE:
         return "unchanged", f"equivalent: {alike:.2%} of the detections match one to one"
-    said = say(found, int(measured.provenance["images"]))
+    said = change_line(found, int(measured.provenance["images"]))
     if -found.value > limit:
         return ("regressed" if found.proven_drop else "inconclusive"), said
     return ("improved" if found.value > limit and found.proven_gain else "unchanged"), said
 
 
-def say(found: Change, images: int) -> str:
+def change_line(found: MetricChange, images: int) -> str:
     return (
         f"{_signed(found.value)}, {CONFIDENCE:.0%} interval {_signed(found.low)}…{_signed(found.high)}; "
         f"{images} images prove drops above {found.provable:.4f}"
@@ -95,7 +95,7 @@ POWER = 0.8
 
 
 @dataclass(frozen=True)
-class Change:
+class MetricChange:
     """New less old, in the metric's own unit."""
 
     value: float
@@ -112,13 +112,13 @@ class Change:
         return self.low > 0
 
 
-def change(
+def paired_change(
     old: float, new: float, olds: Sequence[float], news: Sequence[float], images: int, confidence: float = CONFIDENCE
-) -> Change:
+) -> MetricChange:
     """`olds` and `news` are the metric in the same resamples of `images` images, −1 where it had no ground truth."""
     before, after = np.asarray(olds, np.float64), np.asarray(news, np.float64)
     known = (after - before)[(before >= 0) & (after >= 0)]
     error = float(known.std(ddof=1)) * math.sqrt(images / max(1, images - 1)) if known.size > 1 else math.inf
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     half = z * error
-    return Change(new - old, new - old - half, new - old + half, half + NormalDist().inv_cdf(POWER) * error)
+    return MetricChange(new - old, new - old - half, new - old + half, half + NormalDist().inv_cdf(POWER) * error)

@@ -15,7 +15,7 @@ from harness.judge import accuracy
 EXACT = 1e-9  # two decimals that should be equal; far below any difference of interest
 
 
-def judge(
+def judge_gates(
     measured: Observation,
     baseline: Baseline,
     reference: Observation | None,
@@ -46,7 +46,7 @@ def by_processes(gate: Gate) -> bool:
     return gate.against == "baseline" and gate.metric in GATED
 
 
-def absent(measured: Observation, baseline: Baseline) -> tuple[Verdict, ...]:
+def without_baseline(measured: Observation, baseline: Baseline) -> tuple[Verdict, ...]:
     """That there is no comparable baseline, for a suite whose gates do not ask for one and a user who does."""
     verdict = _against_baseline(Gate("map", max_drop=1.0), measured.metrics.get("map"), baseline)
     return (verdict,) if verdict.status in ("no-baseline", "incomparable") else ()
@@ -65,9 +65,9 @@ def _verdict(
     if isinstance(baseline, Observation) and observed is not None and (value := _value(baseline, gate)) is not None:
         scale = abs(value) if relative(gate) else 1.0
         if gate.max_drop is not None and (
-            told := accuracy.judge(gate.metric, gate.max_drop * scale + EXACT, measured, baseline, alike)
+            told := accuracy.judge_drop(gate.metric, gate.max_drop * scale + EXACT, measured, baseline, alike)
         ):
-            found = accuracy.seen(gate.metric, measured, baseline)
+            found = accuracy.observed_change(gate.metric, measured, baseline)
             interval = (value + found.low, value + found.high) if found and math.isfinite(found.low) else None
             return Verdict(gate.metric, "baseline", told[0], observed, value, _expected(gate, value), told[1], interval)
     return _against_baseline(gate, observed, baseline)
@@ -213,7 +213,7 @@ ALWAYS = (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))
 not show. int8 of YOLO26n and YOLO11n agrees to 0.88–0.97, of the digits to 0.92–0.98 (docs/accuracy.md)."""
 
 
-def gates(suite: Suite) -> tuple[Gate, ...]:
+def all_gates(suite: Suite) -> tuple[Gate, ...]:
     """The gates of a suite and those that every suite has."""
     declared = {gate.metric for gate in suite.gates}
     return (*suite.gates, *(gate for gate in ALWAYS if gate.metric not in declared))

@@ -86,7 +86,7 @@ def common(base: Identity, now: Identity) -> tuple[str, str]:
     return "", "; ".join(f"{name}: {there.get(name)} on the base, {here.get(name)} here" for name in NAMES)
 
 
-def plain(one: Replicate) -> Replicate:
+def without_reference(one: Replicate) -> Replicate:
     """The process with its time instead of a ratio.
 
     Where the processes of two sides alternate, both meet the same machine: a reference makes the answer sharper, and
@@ -121,7 +121,7 @@ def limits(gates: Sequence[Gate]) -> dict[str, float]:
     }
 
 
-def judge(
+def judge_latency(
     metric: str, now: Sequence[Replicate], accepted: Observation, reference: str, limit: float, cells: int,
     recorded: bool = True,
 ) -> Verdict:  # fmt: skip
@@ -131,7 +131,7 @@ def judge(
     """
     waiting = metric == "latency_wall"
     fresh = [one.wall[reference] - one.cpu[reference] if waiting else one.cpu[reference] for one in now]
-    seen = stop_rule.compare(fresh, _values(accepted, reference, waiting), cells)
+    seen = stop_rule.compare_processes(fresh, _values(accepted, reference, waiting), cells)
     status: Status = stop_rule.decide(seen, limit, last=len(now) >= stop_rule.LOOKS[-1])
     detail = (
         f"{_percent(seen.estimate)} ± {math.expm1(seen.passing):.1%} by {_count(len(now), 'process', 'es')} against "
@@ -175,7 +175,9 @@ def extended(accepted: Observation | None, new: Measurement, limit: float) -> tu
         if before[part] != fresh[part]:
             return new, f"occasion 1: another {part.removesuffix('s')} than the baseline's"
     name = next(name for name in NAMES if _values(new, name))
-    decision = stop_rule.decide(stop_rule.compare(_values(new, name), _values(accepted, name)), limit, last=True)
+    decision = stop_rule.decide(
+        stop_rule.compare_processes(_values(new, name), _values(accepted, name)), limit, last=True
+    )
     if decision in ("regressed", "improved"):
         return new, f"occasion 1 of a new level: {decision} against the baseline"
     age = _stamp(fresh["occasions"][0]) - _stamp(before["occasions"][-1])

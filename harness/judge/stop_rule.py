@@ -47,7 +47,7 @@ class Comparison:
     accepted: int  # in the baseline
 
 
-def compare(now: Sequence[float], baseline: Sequence[float], cells: int = 1) -> Comparison:
+def compare_processes(now: Sequence[float], baseline: Sequence[float], cells: int = 1) -> Comparison:
     """The estimate and its half-widths; `cells` are judged in the same run. At least two processes on each side."""
     k, m = len(now), len(baseline)
     freedom = k + m - 2
@@ -113,7 +113,7 @@ def resolvable(seen: Comparison, accepted: int | None = None) -> float:
     return math.expm1(_quantile(MISS / len(LOOKS), LOOKS[-1] + m - 2) * error)
 
 
-def bound(hits: int, trials: int, confidence: float = 0.95) -> float:
+def upper_bound(hits: int, trials: int, confidence: float = 0.95) -> float:
     """One-sided upper bound of a rate after `hits` in `trials` (Clopper and Pearson, Biometrika 1934)."""
     if hits >= trials:
         return 1.0

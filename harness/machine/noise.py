@@ -31,7 +31,7 @@ class Counters:
         return Interference(steal, pressure, (later.switches - self.switches) / elapsed)
 
 
-def read(proc: Path = Path("/proc")) -> Counters:
+def read_counters(proc: Path = Path("/proc")) -> Counters:
     """The counters now."""
     return Counters(time.monotonic(), _steal(proc), _pressure(proc), resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
 

@@ -84,7 +84,9 @@ class Runner(Place):
         self, turns: Sequence[Turn], references: Sequence[str], repeats: Mapping[str, int]
     ) -> list[Replicate]:
         """Fresh processes that measure pairs, in this order (`replicates.measure`)."""
-        return fresh_processes.measure(turns, references, repeats, self._lock, self._log, self.settings.timeout_s)
+        return fresh_processes.measure_replicates(
+            turns, references, repeats, self._lock, self._log, self.settings.timeout_s
+        )
 
     def inputs(self, suite: Suite, home: Path, cell: Cell) -> CellInputs:
         """See `Place.inputs`."""
@@ -181,7 +183,7 @@ class Runner(Place):
                 found[cell] = self._finder.inputs(suite, home, cell)
             except QuantgateError as error:
                 self._keep(suite, "latency", measurement.failure(cell, error))
-        for measured in timed_section.measure(suite, found, self._lock, self._log, self.settings.timeout_s):
+        for measured in timed_section.time_siblings(suite, found, self._lock, self._log, self.settings.timeout_s):
             self._keep(suite, "latency", measured)
 
 

@@ -69,7 +69,7 @@ def against_baseline(
 
     def judge(metric: str) -> Verdict:
         against, used = held[metric]
-        return latency.judge(metric, now, against, used, rules[metric], cells)
+        return latency.judge_latency(metric, now, against, used, rules[metric], cells)
 
     verdicts = in_looks(held, measure, judge, _undecided)
     return _measurement(own, now), (*verdicts.values(), *unheld)
@@ -102,10 +102,10 @@ def against_base(
         new.extend(itertools.compress(observed, map(operator.not_, turns)))
 
     def judge(metric: str) -> Verdict:
-        before, after = ([one if reference else latency.plain(one) for one in made] for made in (old, new))
+        before, after = ([one if reference else latency.without_reference(one) for one in made] for made in (old, new))
         accepted = Observation(samples=latency.samples(before))
         used = reference or latency.NONE
-        return latency.judge(metric, after, accepted, used, rules[metric], cells, recorded=False)
+        return latency.judge_latency(metric, after, accepted, used, rules[metric], cells, recorded=False)
 
     verdicts = in_looks(rules, measure, judge, _undecided)
     told = tuple(replace(one, detail=f"{one.detail} ({why})" if why else one.detail) for one in verdicts.values())

@@ -15,7 +15,7 @@ from harness.core.metrics import METRICS, Phase
 from harness.core.suite import Gate, Suite
 from harness.core.verdict import Verdict
 from harness.judge import gates, latency
-from harness.judge.gates import absent, by_processes, judge
+from harness.judge.gates import by_processes, judge_gates, without_baseline
 from harness.measure import sequential
 from harness.measure.accuracy import fp32_sibling
 from harness.measure.explain.explain import explain
@@ -74,18 +74,20 @@ class CellRun:
     def _judged(self, measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:
         settings, accepted = self.state.settings, baseline if isinstance(baseline, Observation) else None
         alike = (
-            fp32_sibling.alike(measured, accepted, settings.run, settings.cache) if self.phase == "accuracy" else None
+            fp32_sibling.matched_share_with_baseline(measured, accepted, settings.run, settings.cache)
+            if self.phase == "accuracy"
+            else None
         )
-        verdicts = judge(measured, baseline, self._reference(), self._gates, self.phase, alike)
+        verdicts = judge_gates(measured, baseline, self._reference(), self._gates, self.phase, alike)
         asked = any(verdict.against == "baseline" for verdict in verdicts)
         if self.state.require_baseline and self.phase == "accuracy" and not asked:
-            verdicts = (*verdicts, *absent(measured, baseline))
+            verdicts = (*verdicts, *without_baseline(measured, baseline))
         return self._pointed(measured, verdicts) if baseline is None else verdicts
 
     @property
     def _gates(self) -> tuple[Gate, ...]:
         """Those of the suite, and those that every cell with an fp32 sibling has."""
-        return gates.gates(self.suite) if self._sibling else tuple(self.suite.gates)
+        return gates.all_gates(self.suite) if self._sibling else tuple(self.suite.gates)
 
     @property
     def _sibling(self) -> Cell | None:
@@ -125,13 +127,13 @@ class CellRun:
                 del rules["latency_creep"]  # an anchor is a stored baseline too
                 new, verdicts = self._against_base(base, rules, family)
                 return measured.merged(new), verdicts
-            accepted = baselines.load(self._file(measured))
+            accepted = baselines.load_baseline(self._file(measured))
             own = self.state.place.target(self.suite, self.home, self.cell)
             if self.state.update:
                 new = sequential.record(self.state.place, own, accepted)
                 accepted_now = Verdict("latency", "baseline", "unchanged", 1.0, 1.0, "a recording", "accepted")
                 return measured.merged(new), (accepted_now,)
-            anchor = baselines.load(anchors.of(self._file(measured)))
+            anchor = baselines.load_baseline(anchors.anchor_of(self._file(measured)))
             new, verdicts = sequential.against_baseline(self.state.place, own, rules, accepted, anchor, family)
         except QuantgateError as error:
             return measured.merged(failure(self.cell, error)), ()
@@ -157,7 +159,7 @@ class CellRun:
             return None
         if self.state.update:
             return measured
-        accepted = baselines.load(self._file(measured))
+        accepted = baselines.load_baseline(self._file(measured))
         return baselines.comparable(accepted, measured, self.phase)
 
     def _pointed(self, measured: Measurement, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:

@@ -41,7 +41,7 @@ def merge(state: RunState, invoked: pytest.Config.InvocationParams) -> None:
             command = shlex.join([*state.base.command, *dict.fromkeys(plan.file for plan in state.plans)])
         state.revision = git.head((invoked.dir / state.plans[0].file).parent)
         held = results.intervals(state.settings.run)
-        content = results.to_json(
+        content = results.results_to_json(
             state.plans, state.results, this_machine(), command, held, state.stability, _run(state)
         )
         content["environment"] |= {"base": state.base.title} if state.base else {}
@@ -74,7 +74,7 @@ def finish(state: RunState) -> None:
     if state.history and state.plans and not state.problem:
         _remember(state, state.history)
     if run := finished(state):
-        tries += [lambda: media.summarize_step(run, os.environ), lambda: media.write(run, state.outputs)]
+        tries += [lambda: media.summarize_step(run, os.environ), lambda: media.write_media(run, state.outputs)]
     for attempt in tries:
         try:
             attempt()
@@ -115,7 +115,7 @@ def _accept(state: RunState) -> None:
             assert result.measured and result.measured.machine
             kind = result.measured.machine.kind(phase)
             file = BaselineFile(state.baselines, result.suite, phase, kind, result.id)
-            change = accept.plan(file, result.measured, gates[result.suite])
+            change = accept.plan_change(file, result.measured, gates[result.suite])
             wrote.append(change.write())
             if change.happened:
                 occasions.setdefault(change.happened, []).append(result.id)

@@ -14,7 +14,7 @@ from harness.core.errors import ConfigError
 from harness.core.suite import Suite
 from harness.machine import fingerprint, noise
 from harness.plugin import finish, options
-from harness.plugin.items import BaselineTest, CellTest, line
+from harness.plugin.items import BaselineTest, CellTest, declared_line
 from harness.plugin.session import RunState, Selected
 from harness.report import media
 from harness.report.terminal import summary
@@ -63,7 +63,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
     if collector.path in [path for other, path in state.suites.items() if other != obj.name]:
         raise collector.CollectError(f"{collector.path} declares a second suite, {obj.name!r}; one suite a file")
     state.suites[obj.name] = collector.path
-    state.lines[obj.name] = line(collector.path, name)
+    state.lines[obj.name] = declared_line(collector.path, name)
     items: list[pytest.Item] = [BaselineTest.of(collector, obj, state)]
     for phase in ("accuracy", "latency"):
         items += [CellTest.of(collector, obj, cell, phase, state) for cell in obj.cells]

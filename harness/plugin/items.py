@@ -14,7 +14,7 @@ from harness.core.errors import ConfigError, Unavailable, Unsupported
 from harness.core.measurement import Measurement
 from harness.core.metrics import STORED, Phase
 from harness.core.suite import Suite
-from harness.core.verdict import Verdict, say
+from harness.core.verdict import Verdict, verdict_line
 from harness.inputs.finder import runnable
 from harness.plugin.cell_run import CellRun
 from harness.plugin.session import RunState
@@ -67,7 +67,7 @@ class CellTest(SuiteItem):
             if status == "unavailable" and not needed:
                 pytest.skip(reason)
             raise CellFailure(f"{self.cell}: {status}{needed}: {reason}")
-        lines = [say(verdict) for verdict in verdicts if verdict.status in self.state.failing]
+        lines = [verdict_line(verdict) for verdict in verdicts if verdict.status in self.state.failing]
         if lines:
             raise CellFailure("\n".join(f"{self.cell}: {line}" for line in lines))
 
@@ -116,7 +116,7 @@ class BaselineTest(SuiteItem):
             )
 
 
-def line(file: Path, name: str) -> int:
+def declared_line(file: Path, name: str) -> int:
     """Where a module-level variable is assigned last, counted from 1; 1 where it comes from elsewhere."""
     found = 1
     for statement in ast.parse(file.read_bytes()).body:

@@ -35,7 +35,7 @@ REASONS = {("torch", "fp16", "cpu"): FP16}
 
 def to_onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Export with Ultralytics' own exporter, static shape, simplified, without NMS in the graph."""
-    model, meta = load(inputs)
+    model, meta = load_checkpoint(inputs)
     write_onnx(model, inputs, folder)
     return meta
 
@@ -66,7 +66,7 @@ def to_module(inputs: BuildInputs, folder: Path, dtype: str) -> dict[str, Any]:
 
 def fused(inputs: BuildInputs) -> tuple[Any, dict[str, Any]]:
     """BatchNorm folded into the convolutions, the head chosen as the exporter does; float32, for inference."""
-    model, meta = load(inputs)
+    model, meta = load_checkpoint(inputs)
     module = model.model.float().eval()
     if hasattr(module, "end2end"):
         module.end2end = inputs.end_to_end
@@ -79,7 +79,7 @@ def fused(inputs: BuildInputs) -> tuple[Any, dict[str, Any]]:
     return module, meta
 
 
-def load(inputs: BuildInputs) -> tuple[Any, dict[str, Any]]:
+def load_checkpoint(inputs: BuildInputs) -> tuple[Any, dict[str, Any]]:
     """The checkpoint, and what every artifact made from it says about itself."""
     from ultralytics import YOLO
 

@@ -27,13 +27,13 @@ PERCENTILE = 99.999
 
 def ptq_onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     """Post-training quantization: ranges from the calibration images, weights as they are."""
-    model, meta = export.load(inputs)
-    model.model = fake_quantized(fused(model.model, inputs.end_to_end), inputs)
+    model, meta = export.load_checkpoint(inputs)
+    model.model = fake_quantized(fused_module(model.model, inputs.end_to_end), inputs)
     write_graph(model, inputs, folder)
     return meta
 
 
-def fused(module: Any, end_to_end: bool) -> Any:
+def fused_module(module: Any, end_to_end: bool) -> Any:
     """BatchNorm folded into the convolutions; without the head's other branch, except that one-to-one needs both.
 
     The backbone learns from the one-to-many branch only, so an end-to-end model that is to be trained keeps it.

@@ -52,7 +52,7 @@ def train(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
         shutil.copyfile(checkpoint, folder / CHECKPOINT)
     else:
         make_checkpoint(inputs, checkpoint)
-    model, meta = export.load(replace(inputs, weights=checkpoint))
+    model, meta = export.load_checkpoint(replace(inputs, weights=checkpoint))
     _expect_trained(model, checkpoint, inputs.end_to_end)
     modelopt.write_graph(model, inputs, folder)
     return meta
@@ -61,20 +61,20 @@ def train(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 def make_checkpoint(inputs: BuildInputs, path: Path, quantized: bool = True) -> None:
     """Fine-tune `inputs.weights` as `inputs.qat` says; in float where `quantized` is False, as a control."""
     assert inputs.qat is not None and inputs.training is not None
-    model, _ = export.load(inputs)
+    model, _ = export.load_checkpoint(inputs)
     if model.task != "detect":
         raise ConfigError(
             f"{inputs.weights}: quantgate fine-tunes detectors only, not {model.task!r} models; give Qat(checkpoint=…)"
         )
-    model.model = modelopt.fused(model.model, inputs.end_to_end)
+    model.model = modelopt.fused_module(model.model, inputs.end_to_end)
     if quantized:
         model.model = modelopt.fake_quantized(model.model, inputs)
     what = f"{'QAT' if quantized else 'fine-tuning'} of {inputs.weights.name}"
     finetune(model, inputs.training, inputs.qat, inputs.imgsz, what, inputs.advance)
-    save(model.model, path)
+    save_checkpoint(model.model, path)
 
 
-def save(module: Any, path: Path) -> None:
+def save_checkpoint(module: Any, path: Path) -> None:
     """Write an Ultralytics checkpoint in half precision, with weights that are exact in int8.
 
     A quantized weight is stored as the value it is deployed as: in half precision that is within 0.03 steps of its

@@ -70,7 +70,7 @@ def _exported(inputs: BuildInputs, folder: Path, format: str) -> tuple[Path, dic
         def get_int8_calibration_dataloader(self, prefix: str = "") -> list[dict[str, Any]]:
             return [{"img": torch.from_numpy(pixels)} for pixels in _Batches(inputs)]
 
-    model, meta = export.load(inputs)
+    model, meta = export.load_checkpoint(inputs)
     model.model.pt_path = str(folder / "model.pt")  # the exporter writes beside it
     options = {
         "format": format, "quantize": 8, "imgsz": inputs.imgsz, "batch": inputs.batch, "device": "cpu",

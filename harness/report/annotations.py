@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 
 from harness.core.status import UNDECIDED, Status
-from harness.core.verdict import say
+from harness.core.verdict import verdict_line
 from harness.report.common.view import display_order
 from harness.store.results import CellResult, Recorded
 
@@ -37,7 +37,7 @@ def annotate(results: Recorded, failing: Set[Status], folder: str = "") -> Itera
 
 
 def _message(one: CellResult, statuses: Set[Status]) -> str:
-    said: Sequence[str] = [say(verdict) for verdict in one.verdicts if verdict.status in statuses]
+    said: Sequence[str] = [verdict_line(verdict) for verdict in one.verdicts if verdict.status in statuses]
     return "\n".join([*([one.reason] if one.reason else []), *said]) or one.status
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from typing import TypeVar
 
 from harness.core.status import FAILING, TABLE, UNDECIDED, Status
-from harness.core.verdict import Verdict, say
-from harness.report.common.numbers import change, megabytes, milliseconds, number
+from harness.core.verdict import Verdict, verdict_line
+from harness.report.common.numbers import difference, megabytes, milliseconds, number
 from harness.report.common.view import display_order
 from harness.report.common.wording import counts
 from harness.store.results import CellResult, Recorded
@@ -26,7 +26,7 @@ NAME, SENTENCE, COMMAND = 120, 600, 2_000  # characters of foreign text
 COLUMNS = ("", "cell", "verdict", "mAP", "Δ base", "Δ fp32", "p50 ms", "Δ time", "MB")
 
 
-def render(results: Recorded, failing: Set[Status] = FAILING) -> str:
+def render_markdown(results: Recorded, failing: Set[Status] = FAILING) -> str:
     """The whole text. `failing` are the statuses that fail the run, which its options say."""
     cells = sorted(results.cells, key=lambda one: display_order(one.status))
     head, tail = _head(results, cells, failing), _tail(results, cells, failing)
@@ -73,7 +73,7 @@ def _sayings(cells: Sequence[CellResult], statuses: Set[Status]) -> list[Saying]
 
 def _said(named: bool, saying: Saying) -> str:
     one, verdict = saying
-    text, status = (say(verdict), verdict.status) if verdict else (f"{one.status}: {one.reason}", one.status)
+    text, status = (verdict_line(verdict), verdict.status) if verdict else (f"{one.status}: {one.reason}", one.status)
     return f"- {TABLE[status].icon} {_name(one, named)}: {_text(text, SENTENCE)}"
 
 
@@ -95,8 +95,8 @@ def _fields(one: CellResult, fp32: CellResult | None, named: bool) -> list[str]:
         _name(one, named),
         one.status,
         number(score, ".4f"),
-        change(score, before),
-        change(score, fp32.metric("map") if fp32 and fp32 is not one else None),
+        difference(score, before),
+        difference(score, fp32.metric("map") if fp32 and fp32 is not one else None),
         milliseconds(one.metric("latency_p50_ms")),
         next((number(v.observed - 1, "+.1%") for v in one.verdicts if _of_time(v) and v.observed is not None), "–"),
         megabytes(one.metric("size_bytes")),

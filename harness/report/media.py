@@ -40,7 +40,7 @@ class Medium:
 def _html(run: Finished) -> str:
     from harness.report.html import page  # templates and images take time to import
 
-    return page.render(run.recorded, run.folder, run.history)
+    return page.render_page(run.recorded, run.folder, run.history)
 
 
 MEDIA = (
@@ -48,12 +48,12 @@ MEDIA = (
     Medium(
         "--qg-markdown",
         "write the results as Markdown (in a GitHub job also into the step's summary)",
-        lambda run: markdown.render(run.recorded, run.failing),
+        lambda run: markdown.render_markdown(run.recorded, run.failing),
     ),
 )
 
 
-def write(run: Finished, files: Mapping[str, Path]) -> None:
+def write_media(run: Finished, files: Mapping[str, Path]) -> None:
     """Write the media that `files` names, by option.
 
     Raises:
@@ -74,7 +74,7 @@ def summarize_step(run: Finished, variables: Mapping[str, str]) -> None:
         return
     try:
         with Path(summary).open("a") as steps:
-            steps.write(f"{markdown.render(run.recorded, run.failing)}\n")
+            steps.write(f"{markdown.render_markdown(run.recorded, run.failing)}\n")
     except OSError as error:
         raise ConfigError(f"GITHUB_STEP_SUMMARY {summary} cannot be written: {error.strerror}") from None
 

@@ -16,7 +16,7 @@ from harness.core.measurement import Incomparable, Measurement, Observation
 from harness.core.metrics import STORED, TRACED, Phase
 from harness.core.processes import NAMES
 from harness.core.suite import Gate
-from harness.core.verdict import say
+from harness.core.verdict import verdict_line
 from harness.judge import latency
 from harness.store import anchors, baselines, results
 from harness.store.baselines import BaselineFile
@@ -44,7 +44,7 @@ class BaselineChange:
 
     def write(self) -> bool:
         """Replace the file in one step. Returns False where the file holds these bytes already."""
-        return baselines.save(self.file, self.new, self.reason)
+        return baselines.save_baseline(self.file, self.new, self.reason)
 
 
 def phases(result: CellResult) -> tuple[Phase, ...]:
@@ -54,7 +54,7 @@ def phases(result: CellResult) -> tuple[Phase, ...]:
     return tuple(phase for phase, metric in PHASES if result.metric(metric) is not None)
 
 
-def recorded(measured: Measurement, gates: Sequence[Gate]) -> bool:
+def has_recording(measured: Measurement, gates: Sequence[Gate]) -> bool:
     """Whether a later run can be held against this latency.
 
     Where a gate judges latency, that takes processes of both references. A run that judges has processes of one
@@ -63,7 +63,7 @@ def recorded(measured: Measurement, gates: Sequence[Gate]) -> bool:
     return not _rules(measured, gates) or all(f"log_ratio_{name}" in measured.samples for name in NAMES)
 
 
-def plan(file: BaselineFile, measured: Measurement, gates: Sequence[Gate], reason: str = "") -> BaselineChange:
+def plan_change(file: BaselineFile, measured: Measurement, gates: Sequence[Gate], reason: str = "") -> BaselineChange:
     """What becomes of one baseline file; a gated latency adds an occasion to the occasions that are there.
 
     `measured` may hold both phases; `gates` are the suite's. A reason stays as long as what it explains: the same
@@ -86,7 +86,7 @@ def plan(file: BaselineFile, measured: Measurement, gates: Sequence[Gate], reaso
 
 def _stored(file: BaselineFile, strict: bool) -> Observation | None:
     try:
-        return baselines.load(file)
+        return baselines.load_baseline(file)
     except ConfigError:
         if strict:
             raise
@@ -128,7 +128,7 @@ def offer(file: Path, root: Path, chosen: Callable[[CellResult], bool], reason: 
             suites declare.
     """
     file = file / "results.json" if file.is_dir() else file
-    known = results.load(file)
+    known = results.load_results(file)
     _check_data(file, known, root)
     _check_names(file, known)
     cells = [result for result in known.cells if chosen(result)]
@@ -177,13 +177,15 @@ def _add(
     for phase in found:
         assert result.measured is not None
         gates, kind = known.gates[result.suite], str(known.environment[KINDS[phase]])
-        if phase == "latency" and not recorded(result.measured, gates):
+        if phase == "latency" and not has_recording(result.measured, gates):
             left.append(
                 f"{result.id}: latency: this run did not record the processes that judge it; accept the results of a "
                 f"run with --qg-baseline-update"
             )
             continue
-        changes.append(plan(BaselineFile(root, result.suite, phase, kind, result.id), result.measured, gates, reason))
+        changes.append(
+            plan_change(BaselineFile(root, result.suite, phase, kind, result.id), result.measured, gates, reason)
+        )
 
 
 def _warnings(changes: list[BaselineChange], cells: list[CellResult]) -> Iterator[str]:
@@ -197,12 +199,12 @@ def _warnings(changes: list[BaselineChange], cells: list[CellResult]) -> Iterato
             yield f"{file.cell}: not comparable with what it replaces: {known.why}"
         if lost := [name for name in STORED[phase] if _has(change.old, name) and not _has(change.new, name)]:
             yield f"{file.cell}: {', '.join(lost)} will be gone: this run has no value"
-        if phase == "latency" and change.old and anchors.of(file).path.exists():
+        if phase == "latency" and change.old and anchors.anchor_of(file).path.exists():
             yield f"{file.cell}: its anchor stays, and latency_creep is judged against it: quantgate anchor show"
     for result in cells:
         for verdict in result.verdicts:
             if verdict.status == "missed":
-                yield f"{result.id}: fails on, whatever the baseline: {say(verdict)}"
+                yield f"{result.id}: fails on, whatever the baseline: {verdict_line(verdict)}"
 
 
 def _has(measured: Observation | None, metric: str) -> bool:

@@ -34,18 +34,18 @@ def set_all(root: Path, kind: str, release: str) -> Iterator[str]:
         ConfigError: there is no folder `root`, a baseline is damaged, or an anchor cannot be written.
     """
     for file in _files(root, kind, "latency"):
-        accepted, name = baselines.load(file), f"{file.suite}/{file.cell}"
+        accepted, name = baselines.load_baseline(file), f"{file.suite}/{file.cell}"
         if accepted is None or not latency.gated(accepted):
             continue
         if young := latency.immature(accepted):
             yield f"{name}: not set, {young}"
             continue
         content = {**json.loads(file.path.read_text()), "release": release}
-        write_text(of(file).path, baselines.canonical(content), "--baselines")
+        write_text(anchor_of(file).path, baselines.canonical(content), "--baselines")
         yield f"{name}: anchored at {release}"
 
 
-def of(file: BaselineFile) -> BaselineFile:
+def anchor_of(file: BaselineFile) -> BaselineFile:
     """Where the anchor of a latency baseline lies."""
     return replace(file, shelf="anchor")
 
@@ -54,7 +54,7 @@ def listed(root: Path, kind: str) -> list[Anchor]:
     """Every anchor of one kind of machine."""
     found = []
     for file in _files(root, kind, "anchor"):
-        anchor, accepted = baselines.load(file), baselines.load(replace(file, shelf="latency"))
+        anchor, accepted = baselines.load_baseline(file), baselines.load_baseline(replace(file, shelf="latency"))
         processes = sum(one["processes"] for one in latency.gated(anchor)["occasions"])
         found.append(Anchor(f"{file.suite}/{file.cell}", _release(file), processes, _moved(accepted, anchor)))
     return found
@@ -62,8 +62,8 @@ def listed(root: Path, kind: str) -> list[Anchor]:
 
 def moved_since(file: BaselineFile) -> str:
     """The release of a baseline's anchor, and how far the baseline has moved since; empty without an anchor."""
-    anchor = baselines.load(of(file))
-    return f"{_release(of(file))} {_moved(baselines.load(file), anchor)}" if anchor else ""
+    anchor = baselines.load_baseline(anchor_of(file))
+    return f"{_release(anchor_of(file))} {_moved(baselines.load_baseline(file), anchor)}" if anchor else ""
 
 
 def _release(file: BaselineFile) -> str:

@@ -54,7 +54,7 @@ class Base:
         """What the base found of a suite, by cell; empty where it has no such suite."""
         if not self.results:
             return {}
-        return {row.id: row for row in results.read(Path(self.results, "results.json")) if row.suite == suite}
+        return {row.id: row for row in results.read_cells(Path(self.results, "results.json")) if row.suite == suite}
 
     def removed(self, suite: str, present: Sequence[Cell]) -> list[str]:
         """Cells that the base ran and this suite has not, except where that is allowed."""

@@ -89,7 +89,7 @@ def canonical(content: dict[str, Any]) -> str:
     return re.sub(r"\[[-\d.,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
 
 
-def save(file: BaselineFile, accepted: Observation, reason: str = "") -> bool:
+def save_baseline(file: BaselineFile, accepted: Observation, reason: str = "") -> bool:
     """Write a baseline. Returns False where the file holds the same bytes already.
 
     Raises:
@@ -102,7 +102,7 @@ def save(file: BaselineFile, accepted: Observation, reason: str = "") -> bool:
     return True
 
 
-def load(file: BaselineFile) -> Observation | None:
+def load_baseline(file: BaselineFile) -> Observation | None:
     """What a baseline file holds; None where there is no such file.
 
     Raises:

@@ -27,7 +27,7 @@ Search = Callable[[Rows], tuple[NDArray[np.float64], tuple[int, ...]]]
 """Partial sums of centred series [R, n + 1] → the largest statistic of each, and where that of the first lies."""
 
 
-def changes(values: Sequence[float]) -> tuple[int, ...]:
+def changepoints(values: Sequence[float]) -> tuple[int, ...]:
     """Index of the first value of every new level, ascending."""
     skipped = max(0, len(values) - LONGEST)
     series = np.asarray(values[skipped:], np.float64)

@@ -107,7 +107,7 @@ def add_file(path: Path, file: Path) -> bool:
     Raises:
         ConfigError: either file is not what it should be.
     """
-    results.read(file)  # says what is wrong with it
+    results.read_cells(file)  # says what is wrong with it
     content = json.loads(file.read_text())
     return append(path, content, datetime.fromtimestamp(file.stat().st_mtime, timezone.utc))
 

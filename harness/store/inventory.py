@@ -38,7 +38,7 @@ def entries(root: Path) -> list[Entry]:
 
 
 def _entry(file: BaselineFile, committed: Mapping[Path, str]) -> Entry:
-    accepted = baselines.load(file) or Observation()
+    accepted = baselines.load_baseline(file) or Observation()
     occasions = latency.gated(accepted).get("occasions", ())
     day = occasions[-1]["recorded"][:10] if occasions else committed.get(file.path.resolve(), NOT_COMMITTED)
     held = anchors.moved_since(file) if file.shelf == "latency" else ""

@@ -120,7 +120,7 @@ def intervals(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
 
-def to_json(
+def results_to_json(
     plans: Sequence[Plan],
     results: Sequence[CellResult],
     machine: Machine,
@@ -184,12 +184,12 @@ class Recorded:
     stability: Sequence[str] = ()
 
 
-def read(path: Path) -> list[CellResult]:
+def read_cells(path: Path) -> list[CellResult]:
     """The cells of a `results.json`; raises as `load` does."""
-    return list(load(path).cells)
+    return list(load_results(path).cells)
 
 
-def load(path: Path) -> Recorded:
+def load_results(path: Path) -> Recorded:
     """All of a `results.json`.
 
     Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.metrics import METRICS
-from harness.store.changepoints import changes
+from harness.store.changepoints import changepoints
 from harness.store.history_db import CPU_RATIO, reading
 
 
@@ -43,7 +43,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Change:
+class LevelChange:
     """A new level: `points[index]` is its first value; the means of both levels."""
 
     index: int
@@ -60,10 +60,10 @@ class Trend:
     metric: str
     kind: str  # machine class for latency, instruction set for accuracy: only these compare
     points: tuple[Point, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[LevelChange, ...]
 
 
-def runs(path: Path) -> tuple[Run, ...]:
+def known_runs(path: Path) -> tuple[Run, ...]:
     """Every run, oldest first."""
     with reading(path) as store:
         counts: dict[str, dict[str, int]] = {}
@@ -84,7 +84,7 @@ def runs(path: Path) -> tuple[Run, ...]:
         )  # fmt: skip
 
 
-def cells(path: Path) -> tuple[str, ...]:
+def known_cells(path: Path) -> tuple[str, ...]:
     """Ids of all cells, sorted."""
     with reading(path) as store:
         return tuple(name for (name,) in store.execute("SELECT DISTINCT id FROM cell ORDER BY id"))
@@ -121,8 +121,8 @@ def trend(path: Path, cell: str, metric: str, suite: str = "") -> tuple[Trend, .
     )
 
 
-def _changes(values: Sequence[float]) -> tuple[Change, ...]:
-    found = changes(values)
+def _changes(values: Sequence[float]) -> tuple[LevelChange, ...]:
+    found = changepoints(values)
     edges = [0, *found, len(values)]
     levels = [statistics.fmean(values[a:b]) for a, b in itertools.pairwise(edges)] if values else []
-    return tuple(Change(index, levels[n], levels[n + 1]) for n, index in enumerate(found))
+    return tuple(LevelChange(index, levels[n], levels[n + 1]) for n, index in enumerate(found))

@@ -274,7 +274,7 @@ def test_the_stand_in_has_the_functions_and_arguments_of_the_real_binding():
 
 def test_what_cuda_refuses_is_an_error_with_its_name(gpu):
     with pytest.raises(RuntimeError, match="cudaFree: cudaErrorInvalidValue"):
-        cuda.call("cudaFree", 12345)
+        cuda.checked("cudaFree", 12345)
 
 
 def test_the_frozen_reference_is_compiled_for_the_gpu_when_it_is_opened(gpu, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.base import cells
+from harness.commands.base import completed_cells
 from harness.commands.cli import main
 from harness.commands.completion import SHELLS
 
@@ -74,4 +74,4 @@ def test_every_shell_gets_code_that_it_can_read(capsys: pytest.CaptureFixture[st
 
 def test_cells_of_broken_results_are_none_and_no_error(project: Path) -> None:
     (project / ".quantgate" / "results.json").write_text("{")
-    assert cells() == ["yolo26n-fp32-torch-cpu"]
+    assert completed_cells() == ["yolo26n-fp32-torch-cpu"]

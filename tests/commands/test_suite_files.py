@@ -8,7 +8,7 @@ import pytest
 
 from harness import ConfigError
 from harness.commands.suite_files import find
-from harness.plugin.items import line
+from harness.plugin.items import declared_line
 
 TEXT = 'from harness import Suite, matrix\nSUITE = Suite("{}", "d", matrix("yolo26n", "{}", "onnxruntime"))\n'
 
@@ -60,4 +60,4 @@ def test_a_place_without_suites_says_so(tmp_path: Path) -> None:
 )
 def test_a_suite_is_declared_where_its_variable_is_assigned(tmp_path, source, expected):
     (tmp_path / "test_it.py").write_text(source)
-    assert line(tmp_path / "test_it.py", "SUITE") == expected
+    assert declared_line(tmp_path / "test_it.py", "SUITE") == expected

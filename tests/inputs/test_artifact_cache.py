@@ -20,7 +20,7 @@ from harness import Cell, ConfigError, Unavailable
 from harness.core.cell import Qat
 from harness.core.dataset import Dataset, Image
 from harness.inputs import artifact_cache
-from harness.inputs.artifact_cache import Cache, Training, digest
+from harness.inputs.artifact_cache import Cache, Training, file_digest
 from harness.machine.child import Child
 from harness.machine.fingerprint import version
 from harness.machine.locks import MachineLock
@@ -84,7 +84,7 @@ def test_an_artifact_knows_its_size_its_classes_and_what_shaped_it(cache, weight
     assert built.size_bytes == weights.stat().st_size
     assert Path(built.path).read_bytes() == weights.read_bytes()
     assert built.meta["names"] == ["cat", "dog"]
-    assert built.meta["shaped_by"]["source"] == digest(weights)
+    assert built.meta["shaped_by"]["source"] == file_digest(weights)
     assert built.meta["build_s"] >= 0
 
 
@@ -134,7 +134,7 @@ def test_a_damaged_entry_is_built_anew(cache, weights, damage):
     first = cache.artifact(CELL, weights, None)
     damage(Path(first.path).parent)
     again = cache.artifact(CELL, weights, None)
-    assert (again.built, again.key, digest(Path(again.path))) == (True, first.key, digest(weights))
+    assert (again.built, again.key, file_digest(Path(again.path))) == (True, first.key, file_digest(weights))
     assert not cache.artifact(CELL, weights, None).built
 
 
@@ -271,7 +271,7 @@ def test_the_version_of_a_tool_is_none_where_it_is_not_installed():
 
 def test_the_card_beside_an_artifact_is_readable(cache, weights):
     card = json.loads((Path(cache.artifact(CELL, weights, None).path).parent / "artifact.json").read_text())
-    assert card["files"] == {"model.json": digest(weights)}
+    assert card["files"] == {"model.json": file_digest(weights)}
 
 
 def test_a_ready_qat_checkpoint_is_known_by_its_bytes_and_training_by_its_settings(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from builders import measurement
 
 from harness.judge import accuracy
-from harness.judge.accuracy import change, judge
+from harness.judge.accuracy import judge_drop, paired_change
 
 LIMIT = 0.005
 
@@ -28,16 +28,16 @@ def of(value, wobble=0.0, digest="a", seed=0, images=128):
 
 
 def test_equal_detections_are_identical_whatever_else():
-    assert judge("map", LIMIT, of(0.4), of(0.4)) == ("unchanged", "identical detections")
+    assert judge_drop("map", LIMIT, of(0.4), of(0.4)) == ("unchanged", "identical detections")
 
 
 def test_nearly_equal_detections_are_equivalent():
     new, old = of(0.4003, digest="b"), of(0.4)
-    assert judge("map", LIMIT, new, old, alike=0.9995) == (
+    assert judge_drop("map", LIMIT, new, old, alike=0.9995) == (
         "unchanged", "equivalent: 99.95% of the detections match one to one"
     )  # fmt: skip
-    assert "interval" in judge("map", LIMIT, new, old, alike=0.998)[1]
-    assert "interval" in judge("map", LIMIT, of(0.401, digest="b"), old, alike=0.9999)[1]
+    assert "interval" in judge_drop("map", LIMIT, new, old, alike=0.998)[1]
+    assert "interval" in judge_drop("map", LIMIT, of(0.401, digest="b"), old, alike=0.9999)[1]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_nearly_equal_detections_are_equivalent():
     ],
 )
 def test_a_change_is_judged_by_the_gate_and_by_what_is_proven(value, wobble, status):
-    decision, said = judge("map", LIMIT, of(value, wobble, "b"), of(0.4))
+    decision, said = judge_drop("map", LIMIT, of(value, wobble, "b"), of(0.4))
     assert decision == status
     assert "99% interval" in said
     assert "128 images prove drops above 0." in said
@@ -59,14 +59,14 @@ def test_a_change_is_judged_by_the_gate_and_by_what_is_proven(value, wobble, sta
 
 def test_without_resamples_on_both_sides_nothing_is_said():
     bare = dataclasses.replace(of(0.4), samples={})
-    assert judge("map", LIMIT, of(0.3, digest="b"), bare) is None
+    assert judge_drop("map", LIMIT, of(0.3, digest="b"), bare) is None
     fewer = dataclasses.replace(of(0.4), samples={"map_resampled": [0.4] * 10})
-    assert judge("map", LIMIT, of(0.3, digest="b"), fewer) is None
+    assert judge_drop("map", LIMIT, of(0.3, digest="b"), fewer) is None
 
 
 def test_the_detail_has_the_change_its_interval_and_what_could_be_proven():
-    seen = change(0.4, 0.388, [0.40, 0.41, 0.39], [0.388, 0.398, 0.379], 128)
-    assert accuracy.say(seen, 128) == (
+    seen = paired_change(0.4, 0.388, [0.40, 0.41, 0.39], [0.388, 0.398, 0.379], 128)
+    assert accuracy.change_line(seen, 128) == (
         "−0.0120, 99% interval −0.0135…−0.0105; 128 images prove drops above 0.0020"
     )  # standard deviation 0.00058, z 2.576 and 0.842
 
@@ -81,7 +81,7 @@ def test_the_interval_is_centred_on_the_change_and_as_wide_as_the_resamples_scat
     olds = np.linspace(0.3, 0.5, 100)
     news = olds - 0.01 + np.resize([-0.004, 0.004], 100)
     error = 0.004 * math.sqrt(100 / 99) * math.sqrt(64 / 63)
-    seen = change(0.4, 0.39, olds, news, 64)
+    seen = paired_change(0.4, 0.39, olds, news, 64)
     assert seen.value == pytest.approx(-0.01)
     assert seen.low == pytest.approx(-0.01 - Z99 * error, abs=1e-6)
     assert seen.high == pytest.approx(-0.01 + Z99 * error, abs=1e-6)
@@ -91,17 +91,17 @@ def test_the_interval_is_centred_on_the_change_and_as_wide_as_the_resamples_scat
 
 def test_what_both_sides_share_does_not_widen_it():
     olds = np.linspace(0.1, 0.9, 100)
-    assert change(0.5, 0.49, olds, olds - 0.01, 64).proven_drop
+    assert paired_change(0.5, 0.49, olds, olds - 0.01, 64).proven_drop
 
 
 def test_a_gain_is_proven_like_a_drop():
     olds = np.linspace(0.1, 0.9, 100)
-    assert change(0.5, 0.51, olds, olds + 0.01, 64).proven_gain
+    assert paired_change(0.5, 0.51, olds, olds + 0.01, 64).proven_gain
 
 
 def test_resamples_without_ground_truth_do_not_count():
-    assert change(0.5, 0.4, [0.5, -1, 0.6], [0.4, -1, 0.5], 8).high == pytest.approx(-0.1)
+    assert paired_change(0.5, 0.4, [0.5, -1, 0.6], [0.4, -1, 0.5], 8).high == pytest.approx(-0.1)
 
 
 def test_one_resample_proves_nothing():
-    assert not change(0.5, 0.1, [0.5], [0.1], 8).proven_drop
+    assert not paired_change(0.5, 0.1, [0.5], [0.1], 8).proven_drop

@@ -10,13 +10,13 @@ from builders import FP32, INT8, measurement
 
 from harness import Gate, Measurement
 from harness.core.measurement import Incomparable
-from harness.judge.gates import judge
+from harness.judge.gates import judge_gates
 
 
 def status(gate, observed, value=None, baseline=None):
     """The status of one gate on one metric; `value` is the baseline's or the fp32 sibling's."""
     measured, other = measurement(INT8, **{gate.metric: observed}), measurement(FP32, **{gate.metric: value})
-    (verdict,) = judge(measured, baseline or dataclasses.replace(other, cell=INT8), other, [gate], "accuracy")
+    (verdict,) = judge_gates(measured, baseline or dataclasses.replace(other, cell=INT8), other, [gate], "accuracy")
     return verdict.status
 
 
@@ -76,18 +76,20 @@ def test_a_vanished_metric_is_missing_and_a_new_one_has_no_baseline():
 
 def test_a_metric_that_vanished_without_any_gate_is_missing_too():
     before, after = measurement(map_small=0.2), measurement()
-    (verdict,) = judge(after, before, None, [], "accuracy")
+    (verdict,) = judge_gates(after, before, None, [], "accuracy")
     assert (verdict.metric, verdict.status, verdict.reference) == ("map_small", "missing", 0.2)
-    assert judge(after, before, None, [], "latency") == ()
+    assert judge_gates(after, before, None, [], "latency") == ()
 
 
 def test_a_vanished_metric_is_reported_once():
     gates = [Gate("map_small", max_drop=0.1)]
-    assert [v.status for v in judge(measurement(), measurement(map_small=0.2), None, gates, "accuracy")] == ["missing"]
+    assert [v.status for v in judge_gates(measurement(), measurement(map_small=0.2), None, gates, "accuracy")] == [
+        "missing"
+    ]
 
 
 def test_a_cell_without_baseline_says_how_to_accept_it():
-    (verdict,) = judge(measurement(), None, None, [Gate("map", max_drop=0.1)], "accuracy")
+    (verdict,) = judge_gates(measurement(), None, None, [Gate("map", max_drop=0.1)], "accuracy")
     assert verdict.status == "no-baseline"
     assert verdict.detail == "accept this one with --qg-baseline-update"
     assert verdict.expected == "≥ baseline − 0.1"
@@ -96,7 +98,7 @@ def test_a_cell_without_baseline_says_how_to_accept_it():
 def test_a_baseline_of_something_else_is_incomparable():
     gate = Gate("map", max_drop=0.1)
     assert status(gate, 0.4, baseline=Incomparable("dataset differs")) == "incomparable"
-    (verdict,) = judge(measurement(), Incomparable("dataset differs"), None, [gate], "accuracy")
+    (verdict,) = judge_gates(measurement(), Incomparable("dataset differs"), None, [gate], "accuracy")
     assert verdict.detail == "dataset differs"
 
 
@@ -122,7 +124,7 @@ def test_accuracy_against_fp32_of_04(gate, observed, expected):
     ],
 )
 def test_without_an_fp32_sibling_the_answer_is_inconclusive(reference, why):
-    (verdict,) = judge(measurement(), None, reference, [Gate("map", max_drop=0.02, against="fp32")], "accuracy")
+    (verdict,) = judge_gates(measurement(), None, reference, [Gate("map", max_drop=0.02, against="fp32")], "accuracy")
     assert verdict.status == "inconclusive"
     assert why in verdict.detail
 
@@ -131,7 +133,7 @@ def test_latency_is_judged_by_the_ratio_of_the_same_run():
     gate = Gate("latency", max_ratio=0.9, against="fp32")
 
     def verdict(ratio):
-        (only,) = judge(Measurement(INT8, metrics={"latency_ratio": ratio}), None, None, [gate], "latency")
+        (only,) = judge_gates(Measurement(INT8, metrics={"latency_ratio": ratio}), None, None, [gate], "latency")
         return only.status, only.expected
 
     assert verdict(0.9) == ("met", "≤ 0.9")
@@ -151,26 +153,26 @@ def test_latency_is_judged_by_the_ratio_of_the_same_run():
     ],
 )
 def test_a_fixed_limit_needs_no_reference(gate, observed, expected):
-    (verdict,) = judge(measurement(**{gate.metric: observed}), None, None, [gate], "accuracy")
+    (verdict,) = judge_gates(measurement(**{gate.metric: observed}), None, None, [gate], "accuracy")
     assert (verdict.status, verdict.against, verdict.reference) == (expected, "limit", None)
 
 
 def test_limits_are_said_as_numbers():
     gates = [Gate("map", max_drop=0.002), Gate("size_bytes", max_rise=0.01, max_ratio=2), Gate("map", min=0.3, max=0.5)]
-    verdicts = judge(measurement(), measurement(), None, gates, "accuracy")
+    verdicts = judge_gates(measurement(), measurement(), None, gates, "accuracy")
     assert [v.expected for v in verdicts] == ["≥ 0.4165", "≤ 1010 and ≤ 2000", "≥ 0.3 and ≤ 0.5"]
 
 
 def test_only_gates_of_the_phase_and_of_the_cell_are_judged():
     gates = [Gate("latency_p50_ms", max=9), Gate("map", max_drop=0, precisions=["fp16"]), Gate("map", max_drop=0)]
-    assert [v.metric for v in judge(measurement(), measurement(), None, gates, "accuracy")] == ["map"]
+    assert [v.metric for v in judge_gates(measurement(), measurement(), None, gates, "accuracy")] == ["map"]
 
 
 def by_class(then, now, instances, **limits):
     """The verdict of a gate on classes."""
     old, new = (dataclasses.replace(measurement(), per_class=values) for values in (then, now))
     new = dataclasses.replace(new, instances=instances)
-    (verdict,) = judge(new, old, None, [Gate("class_ap", max_drop=0.1, **limits)], "accuracy")
+    (verdict,) = judge_gates(new, old, None, [Gate("class_ap", max_drop=0.1, **limits)], "accuracy")
     return verdict
 
 
@@ -194,8 +196,8 @@ def test_a_drop_beyond_the_gate_that_is_not_proven_is_inconclusive():
     noise = draw.normal(0, 0.02, 500).tolist()
     old = dataclasses.replace(measurement(map=0.4), samples={"map_resampled": [0.4] * 500})
     new = dataclasses.replace(measurement(map=0.39), samples={"map_resampled": [0.39 + x for x in noise]})
-    (verdict,) = judge(new, old, None, [Gate("map", max_drop=0.005)], "accuracy")
+    (verdict,) = judge_gates(new, old, None, [Gate("map", max_drop=0.005)], "accuracy")
     assert verdict.status == "inconclusive"
     assert "99% interval" in verdict.detail
-    (budget,) = judge(new, old, old, [Gate("map", min_ratio=0.99, against="fp32")], "accuracy")
+    (budget,) = judge_gates(new, old, old, [Gate("map", min_ratio=0.99, against="fp32")], "accuracy")
     assert budget.status == "missed"  # a budget needs no statistics

@@ -99,7 +99,7 @@ def test_the_wall_clock_and_the_creep_are_watched_wherever_latency_is_gated():
 
 
 def test_a_slower_cell_is_regressed_and_the_verdict_says_how_sure(accepted):
-    verdict = latency.judge("latency", processes(math.log(1.2), count=7), accepted, "network", 0.05, 1)
+    verdict = latency.judge_latency("latency", processes(math.log(1.2), count=7), accepted, "network", 0.05, 1)
     assert verdict.status == "regressed"
     assert verdict.observed == pytest.approx(1.2, abs=0.01)
     assert verdict.expected == "≤ 1.05 × baseline"
@@ -108,49 +108,49 @@ def test_a_slower_cell_is_regressed_and_the_verdict_says_how_sure(accepted):
 
 
 def test_nobody_is_convicted_before_the_last_look(accepted):
-    assert latency.judge("latency", processes(math.log(1.2), count=5), accepted, "network", 0.05, 1).status == (
+    assert latency.judge_latency("latency", processes(math.log(1.2), count=5), accepted, "network", 0.05, 1).status == (
         "inconclusive"
     )
 
 
 def test_cpu_time_does_not_see_sleep_and_the_wall_clock_does(accepted):
     sleepy = processes(wall=math.log(1.2), count=7)
-    assert latency.judge("latency", sleepy, accepted, "network", 0.05, 1).status == "unchanged"
-    assert latency.judge("latency_wall", sleepy, accepted, "network", 0.10, 1).status == "regressed"
+    assert latency.judge_latency("latency", sleepy, accepted, "network", 0.05, 1).status == "unchanged"
+    assert latency.judge_latency("latency_wall", sleepy, accepted, "network", 0.10, 1).status == "regressed"
 
 
 def test_the_wall_clock_convicts_nobody_on_a_busy_machine(accepted):
     sleepy = processes(wall=math.log(1.2), meanwhile=BUSY, count=7)
-    verdict = latency.judge("latency_wall", sleepy, accepted, "network", 0.10, 1)
+    verdict = latency.judge_latency("latency_wall", sleepy, accepted, "network", 0.10, 1)
     assert verdict.status == "inconclusive"
     assert "CPU pressure 40%, 90 involuntary context switches a second" in verdict.detail
     fine = processes(meanwhile=BUSY, count=3)
-    assert latency.judge("latency_wall", fine, accepted, "network", 0.10, 1).status == "unchanged"
+    assert latency.judge_latency("latency_wall", fine, accepted, "network", 0.10, 1).status == "unchanged"
 
 
 @pytest.mark.parametrize(("level", "said"), [(15.15, "16% slower"), (14.85, "16% faster")])
 def test_a_tenth_of_what_the_reference_has_slowed_or_gained_is_not_held_against_the_target(accepted, level, said):
     slightly = math.log(1.06)
     same, other = (processes(slightly, count=7, level=at) for at in (15.0, level))
-    assert latency.judge("latency", same, accepted, "network", 0.05, 1).status == "regressed"
-    verdict = latency.judge("latency", other, accepted, "network", 0.05, 1)
+    assert latency.judge_latency("latency", same, accepted, "network", 0.05, 1).status == "regressed"
+    verdict = latency.judge_latency("latency", other, accepted, "network", 0.05, 1)
     assert verdict.status == "inconclusive"
     assert f"the machine is {said} than it was for the baseline" in verdict.detail
     clearly = processes(math.log(1.2), count=7, level=level)
-    assert latency.judge("latency", clearly, accepted, "network", 0.05, 1).status == "regressed"
+    assert latency.judge_latency("latency", clearly, accepted, "network", 0.05, 1).status == "regressed"
 
 
 @pytest.mark.parametrize("level", [14.2, 15.8])  # 2.2 times as fast, and as slow
 def test_on_what_is_as_good_as_another_machine_a_quarter_of_it_is_not(accepted, level):
     def judged(ratio):
         found = processes(math.log(ratio), count=7, level=level)
-        return latency.judge("latency", found, accepted, "network", 0.05, 1).status
+        return latency.judge_latency("latency", found, accepted, "network", 0.05, 1).status
 
     assert (judged(1.18), judged(1.5)) == ("inconclusive", "regressed")
 
 
 def test_what_cannot_be_resolved_says_what_would(accepted):
-    verdict = latency.judge("latency", processes(count=5), accepted, "network", 0.001, 1)
+    verdict = latency.judge_latency("latency", processes(count=5), accepted, "network", 0.001, 1)
     assert verdict.status == "inconclusive"
     assert "quieten the machine, or gate at" in verdict.detail
 
@@ -169,13 +169,13 @@ def test_without_a_common_reference_the_time_itself_is_judged():
     def bare(shift: float) -> list[Replicate]:
         alone = {"numpy": 15.0}
         ratios = [{"numpy": noise + shift} for noise in NOISE]
-        return [latency.plain(replace(one, cpu=ratio, wall=ratio, levels=alone)) for one, ratio in
+        return [latency.without_reference(replace(one, cpu=ratio, wall=ratio, levels=alone)) for one, ratio in
                 zip(processes(count=7), ratios, strict=True)]  # fmt: skip
 
     first = bare(0.3)[2]
     assert (first.cpu, first.wall, first.levels) == ({"no": 15.3}, {"no": 15.3}, {"no": 0.0})
     accepted = Measurement(measurement().cell, samples=latency.samples(bare(0.0)))
-    found = latency.judge("latency", bare(0.2), accepted, latency.NONE, 0.05, cells=1, recorded=False)
+    found = latency.judge_latency("latency", bare(0.2), accepted, latency.NONE, 0.05, cells=1, recorded=False)
     assert found.status == "regressed"
     assert "+22.1%" in found.detail and "by 7 processes against 7, no reference" in found.detail
 
@@ -184,7 +184,8 @@ def test_what_would_resolve_a_run_of_two_sides_is_no_recording():
     loose = [replace(one, cpu={"network": 20 * one.cpu["network"]}) for one in processes(count=7)]
     accepted = Measurement(measurement().cell, samples=latency.samples(loose))
     told = [
-        latency.judge("latency", loose, accepted, "network", 0.06, 1, recorded).detail for recorded in (True, False)
+        latency.judge_latency("latency", loose, accepted, "network", 0.06, 1, recorded).detail
+        for recorded in (True, False)
     ]
     assert "record more occasions" in told[0]
     assert "quieten the machine" in told[1]

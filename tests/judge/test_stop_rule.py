@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.judge import stop_rule
-from harness.judge.stop_rule import LOOKS, compare, decide
+from harness.judge.stop_rule import LOOKS, compare_processes, decide
 
 
 def spread_around(mean: float, count: int, sd: float = 0.005) -> list[float]:
@@ -19,7 +19,7 @@ def spread_around(mean: float, count: int, sd: float = 0.005) -> list[float]:
 
 
 def test_the_estimate_is_the_difference_of_means_and_the_half_width_is_student_s():
-    seen = compare(spread_around(0.03, 3, 0.01), spread_around(0.01, 10, 0.01))
+    seen = compare_processes(spread_around(0.03, 3, 0.01), spread_around(0.01, 10, 0.01))
     assert seen.estimate == pytest.approx(0.02)
     assert seen.spread == pytest.approx(0.01)
     # t(0.01, 11 degrees of freedom) = 2.718 and t(0.05 / 3 looks) = 2.43, from tables
@@ -28,13 +28,13 @@ def test_the_estimate_is_the_difference_of_means_and_the_half_width_is_student_s
 
 
 def test_more_cells_in_the_run_make_an_alarm_harder_and_a_pass_not_easier():
-    one, many = (compare(spread_around(0.0, 3), spread_around(0.0, 10), cells) for cells in (1, 20))
+    one, many = (compare_processes(spread_around(0.0, 3), spread_around(0.0, 10), cells) for cells in (1, 20))
     assert many.alarm > one.alarm
     assert many.passing == one.passing
 
 
 def test_a_handful_that_agrees_by_chance_is_not_believed():
-    assert compare([0.1, 0.1, 0.1], [0.1] * 10).spread == stop_rule.FLOOR
+    assert compare_processes([0.1, 0.1, 0.1], [0.1] * 10).spread == stop_rule.FLOOR
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_handful_that_agrees_by_chance_is_not_believed():
     ],
 )
 def test_a_look_at_a_limit_of_five_percent(change, sd, early, late):
-    seen = compare(spread_around(change, 4, sd), spread_around(0.0, 10, sd))
+    seen = compare_processes(spread_around(change, 4, sd), spread_around(0.0, 10, sd))
     assert decide(seen, 0.05, last=False) == early
     assert decide(seen, 0.05, last=True) == late
 
@@ -59,7 +59,7 @@ def run(draw: np.random.Generator, change: float, limit: float, sd: float) -> st
     baseline = list(draw.normal(0, sd, 10))
     now = list(draw.normal(change, sd, LOOKS[-1]))
     for look in LOOKS:
-        decision = decide(compare(now[:look], baseline), limit, last=look == LOOKS[-1])
+        decision = decide(compare_processes(now[:look], baseline), limit, last=look == LOOKS[-1])
         if decision != "inconclusive":
             return decision
     return "inconclusive"
@@ -77,7 +77,7 @@ def test_error_rates_on_a_thousand_simulated_runs():
 
 
 def test_what_a_baseline_can_resolve_falls_with_its_size():
-    seen = compare(spread_around(0.0, 3, 0.02), spread_around(0.0, 10, 0.02))
+    seen = compare_processes(spread_around(0.0, 3, 0.02), spread_around(0.0, 10, 0.02))
     assert stop_rule.resolvable(seen, 30) < stop_rule.resolvable(seen) < 0.05
 
 
@@ -85,4 +85,4 @@ def test_what_a_baseline_can_resolve_falls_with_its_size():
     ("hits", "trials", "expected"), [(0, 300, 0.00994), (1, 100, 0.0466), (5, 5, 1.0)]
 )  # the rule of three, and Clopper-Pearson tables
 def test_the_bound_of_a_rate(hits, trials, expected):
-    assert stop_rule.bound(hits, trials) == pytest.approx(expected, abs=2e-4)
+    assert stop_rule.upper_bound(hits, trials) == pytest.approx(expected, abs=2e-4)

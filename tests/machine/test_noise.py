@@ -41,13 +41,13 @@ def test_counters_are_read_as_linux_writes_them(tmp_path: Path):
     (tmp_path / "stat").write_text("cpu  879949 7070 103964 2340600 7023 0 487 802 0 0\ncpu0 1 2 3\n")
     (tmp_path / "pressure").mkdir()
     (tmp_path / "pressure/cpu").write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=1330541707\nfull total=0\n")
-    reading = noise.read(tmp_path)
+    reading = noise.read_counters(tmp_path)
     assert reading.steal == (802, 3339895)
     assert reading.pressure_us == 1330541707
 
 
 def test_a_system_without_them_is_no_error(tmp_path: Path):
-    reading = noise.read(tmp_path)
+    reading = noise.read_counters(tmp_path)
     assert (reading.steal, reading.pressure_us) == (None, None)
 
 

@@ -54,7 +54,7 @@ def test_every_number_is_pycocotools_own_on_the_same_detections(tmp_path: Path, 
         Suite("c", str(data), cells), tmp_path, cells[0]
     )
     assert measured.failure is None, measured.failure
-    found = detections.load(detections_file(tmp_path / "run", str(measured.provenance["detections"])))
+    found = detections.load_detections(detections_file(tmp_path / "run", str(measured.provenance["detections"])))
     made = load_scored(data)
     names = [str(k) for k in range(10)] if bundled else list(made.categories.values())
     theirs = dict(zip(METRICS, by_pycocotools(made, found, names), strict=True))

@@ -35,7 +35,7 @@ def measure(tmp_path_factory: pytest.TempPathFactory, few_images: Path):
         measured = runner.accuracy(suite, Path(), suite.cells[0])
         assert measured.failure is None, measured.failure
         file = detections_file(folder / "run", str(measured.provenance["detections"]))
-        return measured, detections.load(file)
+        return measured, detections.load_detections(file)
 
     return measure
 

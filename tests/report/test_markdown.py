@@ -15,7 +15,7 @@ from harness.core.cell import Cell
 from harness.core.measurement import Measurement
 from harness.core.status import FAILING, Status
 from harness.core.verdict import Verdict
-from harness.report.markdown import LIMIT, render
+from harness.report.markdown import LIMIT, render_markdown
 from harness.store.results import CellResult, Recorded
 
 NASTY = "a|b`c``d\n| e |<script>alert(1)</script> *f* _g_ [h](i) ![j](k) @team #1 ~~l~~ $m$ \\ </code> <!-- \x1b[31m"
@@ -59,7 +59,7 @@ def table(text: str) -> list[list[str]]:
 
 
 def test_the_verdict_comes_first_then_what_failed_and_how_sure_then_the_table_then_what_to_do() -> None:
-    text = render(results(row("good"), row("bad", "regressed", verdict())))
+    text = render_markdown(results(row("good"), row("bad", "regressed", verdict())))
     lines = [line for line in text.splitlines() if line]
     assert lines[0] == "### ❌ quantgate: 1 of 2 cells regressed"
     assert lines[1] == "digits on epyc-2c: 1 regressed, 1 unchanged"
@@ -78,7 +78,7 @@ def test_the_verdict_comes_first_then_what_failed_and_how_sure_then_the_table_th
 
 
 def test_a_fine_run_says_so_and_has_nothing_to_accept() -> None:
-    text = render(results(row("good"), row("fast", "improved")))
+    text = render_markdown(results(row("good"), row("fast", "improved")))
     assert "### ✅ quantgate: 2 cells fine" in text
     assert "**Reproduce**" in text
     assert "Accept" not in text and "What failed" not in text
@@ -86,10 +86,10 @@ def test_a_fine_run_says_so_and_has_nothing_to_accept() -> None:
 
 def test_what_is_undecided_is_no_success() -> None:
     unsure = row("unsure", "inconclusive", verdict("inconclusive", "latency", detail="+4.0% ± 6.0% by 7 processes"))
-    text = render(results(row("good"), unsure))
+    text = render_markdown(results(row("good"), unsure))
     assert "### ⚠️ quantgate: nothing failed, 1 of 2 cells undecided" in text
     assert "latency inconclusive" in text and "+4.0% ± 6.0% by 7 processes" in text
-    assert "### ❌ quantgate: 1 of 2 cells inconclusive" in render(
+    assert "### ❌ quantgate: 1 of 2 cells inconclusive" in render_markdown(
         results(row("good"), unsure), FAILING | {"inconclusive"}
     )
 
@@ -97,36 +97,38 @@ def test_what_is_undecided_is_no_success() -> None:
 def test_an_error_and_a_missing_cell_say_their_reason() -> None:
     broken = CellResult("digits", "broken", None, "error", "RuntimeError: no memory", None)
     gone = CellResult("digits", "gone", None, "missing", "the baselines have this cell and the suite has not", None)
-    text = render(results(broken, gone))
+    text = render_markdown(results(broken, gone))
     assert "❌ quantgate: 2 of 2 cells error or worse than allowed" in text
     assert "RuntimeError: no memory" in text and "the baselines have this cell" in text
     assert "baseline accept" in text, "a missing cell is accepted as a change is"
 
 
 def test_a_run_against_a_commit_says_against_what_and_how_it_is_accepted() -> None:
-    text = render(results(row("bad", "regressed", verdict()), base="HEAD~1 (1a2b3c4)"))
+    text = render_markdown(results(row("bad", "regressed", verdict()), base="HEAD~1 (1a2b3c4)"))
     assert "digits on epyc-2c, against HEAD\\~1 (1a2b3c4): 1 regressed" in text
     assert "merging accepts it" in text
 
 
 def test_the_gated_change_of_latency_has_a_column() -> None:
     timed = Verdict("latency", "baseline", "regressed", 1.123, 1.0, "≤ 1.05 × baseline")
-    assert table(render(results(row("slow", "regressed", timed))))[0][7] == "+12.3%"
+    assert table(render_markdown(results(row("slow", "regressed", timed))))[0][7] == "+12.3%"
 
 
 def test_cells_of_several_suites_carry_their_suites_name() -> None:
-    shown = table(render(results(row("one"), row("two", suite="coco"))))
+    shown = table(render_markdown(results(row("one"), row("two", suite="coco"))))
     assert {fields[1] for fields in shown} == {"digits: one", "coco: two"}
 
 
 def test_notes_are_said_once_with_the_number_of_cells() -> None:
-    text = render(results(row("one", notes=("ran in f32",)), row("two", notes=("ran in f32",))))
+    text = render_markdown(results(row("one", notes=("ran in f32",)), row("two", notes=("ran in f32",))))
     assert text.count("ran in f32") == 1
     assert "- 2 cells: ran in f32" in text
 
 
 def test_foreign_text_stays_text() -> None:
-    text = render(results(row(NASTY, "regressed", verdict(detail=NASTY), notes=(NASTY,)), command=f"pytest '{NASTY}'"))
+    text = render_markdown(
+        results(row(NASTY, "regressed", verdict(detail=NASTY), notes=(NASTY,)), command=f"pytest '{NASTY}'")
+    )
     drawn = html(text)
     for breaking in ("<script>", "<em>", "<a ", "<img", "<s>", "\x1b", "@team"):
         assert breaking not in drawn.partition("<pre>")[0] + drawn.partition("</pre>")[2], breaking
@@ -139,7 +141,7 @@ def test_foreign_text_stays_text() -> None:
 @quick
 @given(st.text(min_size=1), st.text())
 def test_any_name_is_one_field_of_one_row(name: str, detail: str) -> None:
-    shown = table(render(results(row(name, "regressed", verdict(detail=detail)), row("good"))))
+    shown = table(render_markdown(results(row(name, "regressed", verdict(detail=detail)), row("good"))))
     assert [len(fields) for fields in shown] == [9, 9]
     assert shown[1][1] == "good"
 
@@ -151,7 +153,7 @@ def test_a_huge_matrix_fits_with_the_worst_first_and_the_rest_counted(status: St
         row(f"{n}{name}", status, verdict(status, detail=f"{n}{NASTY * 20}"), notes=(f"{n}{NASTY}",))
         for n in range(5_000)
     ]
-    text = render(results(*many, row("the-worst", "error", verdict("error")), command="x" * 100_000))
+    text = render_markdown(results(*many, row("the-worst", "error", verdict("error")), command="x" * 100_000))
     assert len(text.encode()) <= LIMIT
     shown = table(text)
     assert shown[0][1] == "the-worst"
@@ -162,6 +164,8 @@ def test_a_huge_matrix_fits_with_the_worst_first_and_the_rest_counted(status: St
 
 def test_200_cells_take_no_time_and_are_all_there() -> None:
     start = time.process_time()
-    text = render(results(*(row(f"yolo26n-int8-onnxruntime-cpu-{n}", "regressed", verdict()) for n in range(200))))
+    text = render_markdown(
+        results(*(row(f"yolo26n-int8-onnxruntime-cpu-{n}", "regressed", verdict()) for n in range(200)))
+    )
     assert time.process_time() - start < 3
     assert len(table(text)) == 200

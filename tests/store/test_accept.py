@@ -12,14 +12,14 @@ from gated import NOON, recorded
 
 from harness import ConfigError, Gate
 from harness.store import baselines
-from harness.store.accept import plan
+from harness.store.accept import plan_change
 from harness.store.baselines import BaselineFile
 
 GATES = (Gate("latency", max_rise=0.05),)
 
 
 def accept(root: Path, measured, phase="accuracy", reason=""):
-    change = plan(file(root, phase), measured, GATES, reason)
+    change = plan_change(file(root, phase), measured, GATES, reason)
     return change, change.write()
 
 
@@ -37,12 +37,12 @@ def timed(after: timedelta = timedelta(), shift: float = 0.0):
 
 
 def test_a_plan_writes_nothing_and_knows_what_it_replaces(tmp_path: Path) -> None:
-    change = plan(file(tmp_path), measurement(), GATES)
+    change = plan_change(file(tmp_path), measurement(), GATES)
     assert (change.old, change.needed, change.file.path.exists()) == (None, True, False)
     change.write()
-    again = plan(file(tmp_path), measurement(map=0.4), GATES)
+    again = plan_change(file(tmp_path), measurement(map=0.4), GATES)
     assert (again.old.metrics, again.needed) == (measurement().metrics, True)
-    assert not plan(file(tmp_path), measurement(), GATES).needed
+    assert not plan_change(file(tmp_path), measurement(), GATES).needed
 
 
 def test_provenance_of_the_other_phase_stays_out(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_provenance_of_the_other_phase_stays_out(tmp_path: Path) -> None:
     accept(tmp_path, both)
     accept(tmp_path, both, "latency")
     for phase, known, unknown in (("accuracy", "detections", "threads"), ("latency", "threads", "detections")):
-        kept = baselines.load(file(tmp_path, phase)).provenance
+        kept = baselines.load_baseline(file(tmp_path, phase)).provenance
         assert known in kept and unknown not in kept
 
 

@@ -14,7 +14,7 @@ from harness.core.measurement import Artifact, Measurement, measurement_to_json
 from harness.core.processes import Side, Target
 from harness.measure.sequential import alternating
 from harness.store.base_revision import Base, other_versions
-from harness.store.results import CellResult, Plan, PlannedCell, to_json
+from harness.store.results import CellResult, Plan, PlannedCell, results_to_json
 
 TARGET = Target(FP32, Artifact("model.onnx", "k1", 1), "pixels.npy", {"network": "n"})
 BASE = Base("HEAD~1 (1a2b3c4)", ("quantgate", "gate"), "python", "/tree", "")
@@ -51,7 +51,7 @@ def base(tmp_path: Path) -> Base:
         CellResult("s", INT8.id, INT8, "error", "it crashed", Measurement(INT8)),
     ]
     plan = Plan("s", "test_s.py", (), tuple(PlannedCell(row.cell, ("accuracy",)) for row in rows if row.cell))
-    (tmp_path / "results.json").write_text(json.dumps(to_json([plan], rows, MACHINE, "pytest")))
+    (tmp_path / "results.json").write_text(json.dumps(results_to_json([plan], rows, MACHINE, "pytest")))
     TARGET.publish(tmp_path / "runs" / "one", "s")
     made = dataclasses.replace(BASE, results=str(tmp_path))
     made.write(tmp_path / "base.json")

@@ -20,7 +20,7 @@ from harness.store.baselines import BaselineFile
 @pytest.fixture
 def saved(tmp_path):
     """A baseline file of the int8 cell."""
-    baselines.save(file(tmp_path), measurement())
+    baselines.save_baseline(file(tmp_path), measurement())
     return file(tmp_path).path
 
 
@@ -29,7 +29,7 @@ def file(root, cell=INT8, shelf="accuracy"):
 
 
 def load(path, cell=INT8):
-    return baselines.load(file(path.parents[3], cell))
+    return baselines.load_baseline(file(path.parents[3], cell))
 
 
 def text_of(accepted, shelf="accuracy"):
@@ -51,15 +51,15 @@ def test_the_path_tells_suite_phase_kind_of_machine_and_cell(saved, tmp_path):
 
 def test_saving_the_same_again_changes_no_byte(saved, tmp_path):
     before, changed = saved.read_bytes(), saved.stat().st_mtime_ns
-    assert baselines.save(file(tmp_path), measurement()) is False
+    assert baselines.save_baseline(file(tmp_path), measurement()) is False
     assert (saved.read_bytes(), saved.stat().st_mtime_ns) == (before, changed)
-    assert baselines.save(file(tmp_path), measurement(map=0.41)) is True
+    assert baselines.save_baseline(file(tmp_path), measurement(map=0.41)) is True
 
 
 def test_what_is_saved_is_loaded(saved, tmp_path):
     assert load(saved) == observed(measurement())
     drawn = dataclasses.replace(measurement(), samples={"map_resampled": [0.41, 0.42]})
-    baselines.save(file(tmp_path), drawn)
+    baselines.save_baseline(file(tmp_path), drawn)
     assert load(saved) == observed(drawn)
     assert load(saved, FP32) is None
 
@@ -169,4 +169,4 @@ def test_baselines_of_other_kinds_of_machine_are_named(saved, tmp_path):
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"cannot be written: .*--qg-baseline-dir"):
-        baselines.save(file(tmp_path / "file"), measurement())
+        baselines.save_baseline(file(tmp_path / "file"), measurement())

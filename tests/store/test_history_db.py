@@ -43,7 +43,7 @@ def test_results_of_an_older_quantgate_are_known_by_their_content(tmp_path: Path
         False,
         True,
     ]
-    assert {run.started for run in trends.runs(file)} == {NOW}
+    assert {run.started for run in trends.known_runs(file)} == {NOW}
 
 
 def test_a_results_json_is_imported_with_the_time_of_its_file(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_results_json_is_imported_with_the_time_of_its_file(tmp_path: Path) ->
     os.utime(file, (NOW.timestamp(), NOW.timestamp()))
     assert history_db.add_file(tmp_path / "history.db", file) is True
     assert history_db.add_file(tmp_path / "history.db", file) is False
-    assert trends.runs(tmp_path / "history.db")[0].started == NOW
+    assert trends.known_runs(tmp_path / "history.db")[0].started == NOW
 
 
 def write(file: Path, worker: int) -> None:
@@ -104,7 +104,7 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
     writer = sqlite3.connect(file, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     writer.execute("DELETE FROM verdict")
-    assert len(trends.runs(file)) == 1
+    assert len(trends.known_runs(file)) == 1
     writer.close()
 
 
@@ -127,6 +127,6 @@ def test_a_newer_schema_is_neither_read_nor_written(tmp_path: Path) -> None:
     store = sqlite3.connect(file)
     store.execute("PRAGMA user_version = 99")
     store.close()
-    for use in (lambda: trends.runs(file), lambda: append(file, results("r2"), NOW)):
+    for use in (lambda: trends.known_runs(file), lambda: append(file, results("r2"), NOW)):
         with pytest.raises(ConfigError, match=r"has schema 99, this quantgate reads 1; upgrade quantgate"):
             use()

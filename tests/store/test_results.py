@@ -10,7 +10,7 @@ from builders import FP32, INT8, MACHINE, measurement
 
 from harness import ConfigError, Gate, Measurement, Suite, Verdict
 from harness.store.records import Record
-from harness.store.results import SCHEMA_FILE, Plan, gather, plan_of, read, to_json
+from harness.store.results import SCHEMA_FILE, Plan, gather, plan_of, read_cells, results_to_json
 
 GATES = (Gate("map", max_drop=0.002, precisions=["int8"]),)
 REGRESSED = Verdict("map", "baseline", "regressed", 0.4, 0.41, "≥ 0.408")
@@ -90,7 +90,7 @@ def test_suites_do_not_mix(run):
 
 
 def test_results_json_is_what_its_schema_says(run):
-    content = to_json(*gather(run), MACHINE, command="pytest suites")
+    content = results_to_json(*gather(run), MACHINE, command="pytest suites")
     validate(content)
     assert [cell["id"] for cell in content["cells"]] == [FP32.id, INT8.id, "old-cell"]
     assert content["environment"]["command"] == "pytest suites"
@@ -98,7 +98,7 @@ def test_results_json_is_what_its_schema_says(run):
 
 
 def test_the_schema_refuses_other_statuses_and_unknown_keys(run):
-    content = to_json(*gather(run), MACHINE, command="")
+    content = results_to_json(*gather(run), MACHINE, command="")
     for change in ({"status": "green"}, {"surprise": 1}, {"verdicts": [{"metric": "map"}]}):
         broken = {**content, "cells": [{**content["cells"][0], **change}]}
         with pytest.raises(jsonschema.ValidationError):
@@ -108,9 +108,9 @@ def test_the_schema_refuses_other_statuses_and_unknown_keys(run):
 def test_results_are_read_as_they_were_written(run):
     plans, results = gather(run)
     file = run / "results.json"
-    file.write_text(json.dumps(to_json(plans, results, MACHINE, "")))
-    back = read(file)
-    assert to_json(plans, back, MACHINE, "") == to_json(plans, results, MACHINE, "")
+    file.write_text(json.dumps(results_to_json(plans, results, MACHINE, "")))
+    back = read_cells(file)
+    assert results_to_json(plans, back, MACHINE, "") == results_to_json(plans, results, MACHINE, "")
     assert [result.status for result in back] == [result.status for result in results]
 
 
@@ -129,5 +129,5 @@ def test_anything_else_is_one_line(tmp_path, text, message):
     if text is not None:
         file.write_text(text)
     with pytest.raises(ConfigError, match=message) as raised:
-        read(file)
+        read_cells(file)
     assert "\n" not in str(raised.value)

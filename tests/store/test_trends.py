@@ -66,7 +66,7 @@ def test_what_is_not_known_is_one_line_with_the_nearest(file: Path, cell: str, m
 
 def test_without_a_file_it_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no .*run a suite.*--db"):
-        trends.runs(tmp_path / "history.db")
+        trends.known_runs(tmp_path / "history.db")
 
 
 def committed(folder: Path) -> str:
@@ -117,14 +117,14 @@ def test_every_run_is_appended_and_its_results_are_imported_elsewhere_once(
     demo.run("-m", "accuracy")
     commit = committed(demo.path)
     demo.run("-m", "accuracy", "-n2")
-    assert [run.revision for run in trends.runs(demo.path / ".quantgate" / "history.db")] == ["", commit]
+    assert [run.revision for run in trends.known_runs(demo.path / ".quantgate" / "history.db")] == ["", commit]
     run = demo.results()["run"]
-    assert run["id"] == trends.runs(demo.path / ".quantgate" / "history.db")[-1].id
+    assert run["id"] == trends.known_runs(demo.path / ".quantgate" / "history.db")[-1].id
     other = demo.path / "elsewhere.db"
     for said in ("imported", "is there already"):
         assert main(["history", "import", str(demo.path / ".quantgate"), "--db", str(other)]) == 0
         assert said in capsys.readouterr().out
-    assert trends.cells(other) == (FP32,)
+    assert trends.known_cells(other) == (FP32,)
     assert main(["history", "list", "--db", str(other)]) == 0
     assert "demo" in capsys.readouterr().out
 
@@ -133,7 +133,7 @@ def test_the_history_is_switched_off_or_put_elsewhere(demo: Demo) -> None:
     demo.run("-m", "accuracy", "--qg-history=off")
     assert not list(demo.path.rglob("history.db"))
     demo.run("-m", "accuracy", "--qg-history=kept/all.db")
-    assert len(trends.runs(demo.path / "kept" / "all.db")) == 1
+    assert len(trends.known_runs(demo.path / "kept" / "all.db")) == 1
 
 
 def test_a_history_that_cannot_be_written_is_a_loud_line_and_the_verdicts_stand(demo: Demo) -> None:

@@ -34,11 +34,11 @@ def run(options: argparse.Namespace) -> Exit:
     from harness.core.status import FAILING, UNDECIDED
     from harness.report.common.tables import draw, fitted
 
-    rows = side_by_side.compare(
-        side_by_side.load(options.a), side_by_side.load(options.b), side_by_side.gates(options.b)
+    rows = side_by_side.compare_results(
+        side_by_side.load_side(options.a), side_by_side.load_side(options.b), side_by_side.declared_gates(options.b)
     )
     console = Console()
-    for part in draw(fitted(side_by_side.sheet(rows), console.width), console.width):
+    for part in draw(fitted(side_by_side.comparison_sheet(rows), console.width), console.width):
         console.print(part)
     for row in rows:
         if row.detail:

@@ -14,10 +14,10 @@ from harness.core.errors import ConfigError
 from harness.core.measurement import Measurement, Observation
 from harness.core.status import FAILING, TABLE, Status, severity, worst
 from harness.core.suite import Gate
-from harness.core.verdict import say
-from harness.judge.gates import judge
+from harness.core.verdict import verdict_line
+from harness.judge.gates import judge_gates
 from harness.machine import fingerprint
-from harness.report.common.numbers import change, megabytes, milliseconds, number
+from harness.report.common.numbers import difference, megabytes, milliseconds, number
 from harness.report.common.tables import Column, Row, Section, Sheet
 from harness.store import baselines, results
 
@@ -49,7 +49,7 @@ class Compared:
     detail: str
 
 
-def load(source: Path) -> dict[Key, Observation]:
+def load_side(source: Path) -> dict[Key, Observation]:
     """Measurements of a `results.json`, of a results folder, or of a baseline folder, by suite and cell.
 
     Raises:
@@ -58,7 +58,7 @@ def load(source: Path) -> dict[Key, Observation]:
     if source.is_dir() and (source / "results.json").exists():
         source = source / "results.json"
     if source.is_file():
-        return {(r.suite, r.id): r.measured for r in results.read(source) if r.measured and r.measured.metrics}
+        return {(r.suite, r.id): r.measured for r in results.read_cells(source) if r.measured and r.measured.metrics}
     return _folder(source)
 
 
@@ -73,11 +73,11 @@ def _folder(source: Path) -> dict[Key, Observation]:
     if own not in kinds and len(kinds) > 1:
         raise ConfigError(f"{source} has baselines of {', '.join(kinds)} and none of this machine's {own}")
     chosen = own if own in kinds else kinds[0]
-    found = {(file.suite, file.cell): baselines.load(file) for file in files if file.kind == chosen}
+    found = {(file.suite, file.cell): baselines.load_baseline(file) for file in files if file.kind == chosen}
     return {key: accepted for key, accepted in found.items() if accepted}
 
 
-def gates(source: Path) -> dict[str, tuple[Gate, ...]]:
+def declared_gates(source: Path) -> dict[str, tuple[Gate, ...]]:
     """The baseline gates that each suite of a `results.json` declared; empty for a folder of baselines."""
     file = source / "results.json" if source.is_dir() else source
     if not file.exists():
@@ -91,7 +91,7 @@ def gates(source: Path) -> dict[str, tuple[Gate, ...]]:
     return {name: tuple(gate for gate in rules if gate.against == "baseline") for name, rules in declared.items()}
 
 
-def compare(
+def compare_results(
     old: Mapping[Key, Observation], new: Mapping[Key, Observation], rules: Mapping[str, tuple[Gate, ...]]
 ) -> list[Compared]:
     """The union of cells; one that only the old side has is `missing`, one that only the new side has `no-baseline`.
@@ -107,8 +107,10 @@ def compare(
             rows.append(Compared(key, None, after, "no-baseline", "no-baseline: only in B"))
         else:
             known = baselines.comparable(before, after, "accuracy")
-            verdicts = judge(_of_cell(after, before), known, None, rules.get(key[0]) or GATES, "accuracy")
-            detail = "; ".join(say(verdict) for verdict in verdicts if verdict.status not in ("unchanged", "met"))
+            verdicts = judge_gates(_of_cell(after, before), known, None, rules.get(key[0]) or GATES, "accuracy")
+            detail = "; ".join(
+                verdict_line(verdict) for verdict in verdicts if verdict.status not in ("unchanged", "met")
+            )
             rows.append(Compared(key, before, after, worst([v.status for v in verdicts]), detail))
     return rows
 
@@ -122,7 +124,7 @@ def _of_cell(observed: Observation, other: Observation) -> Observation:
     )
 
 
-def sheet(rows: list[Compared]) -> Sheet:
+def comparison_sheet(rows: list[Compared]) -> Sheet:
     """mAP, size and (shown, not judged) p50 on both sides; a section per suite, the worst cells first."""
     suites: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: severity(row.status)):
@@ -130,7 +132,7 @@ def sheet(rows: list[Compared]) -> Sheet:
             [side.metrics.get(name) if side else None for side in (row.old, row.new)]
             for name in ("map", "size_bytes", "latency_p50_ms")
         )
-        moved = Text(change(scores[1], scores[0]), TABLE[row.status].colour if row.status in FAILING else "")
+        moved = Text(difference(scores[1], scores[0]), TABLE[row.status].colour if row.status in FAILING else "")
         values = (
             *(Text(number(value, ".4f")) for value in scores), moved,
             *(Text(megabytes(value)) for value in sizes), *(Text(milliseconds(value)) for value in times),

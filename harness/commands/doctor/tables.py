@@ -77,7 +77,7 @@ def machine_table() -> Table:
         drawn.add_row("" if number else "latency", text)
     meter, why = energy.meter()
     drawn.add_row("energy", why if meter else f"not measured: {why}")
-    missing = cuda.absent("cuda")
+    missing = cuda.why_absent("cuda")
     drawn.add_row("devices", f"cpu; no cuda: {missing}" if missing else "cpu, cuda")
     drawn.add_row("bundled weights", _places(BUNDLED_WEIGHTS))
     drawn.add_row("bundled data", _places(BUNDLED_DATA))

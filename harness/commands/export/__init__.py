@@ -91,4 +91,4 @@ def _last(file: Path | None, suite: str, cell: str) -> CellResult | None:
     place = file or Path(".quantgate/results.json")
     if file is None and not place.exists():
         return None
-    return next((one for one in results.read(place) if (one.suite, one.id) == (suite, cell)), None)
+    return next((one for one in results.read_cells(place) if (one.suite, one.id) == (suite, cell)), None)

@@ -56,13 +56,13 @@ def run(options: argparse.Namespace) -> int:
 
     from harness.commands.gate import run as gate
 
-    wanted = gate.Wanted(
+    wanted = gate.GateOptions(
         options.base, tuple(options.suites) or ("suites",),
         tuple(word for words in options.pytest for word in shlex.split(words)), options.results_dir,
         options.inconclusive == "fail", options.allow_removed, options.base_python, options.base_requirements,
     )  # fmt: skip
     try:
-        return gate.run(wanted)
+        return gate.run_gate(wanted)
     except KeyboardInterrupt:
         print("quantgate: interrupted; the base's worktree is removed", file=sys.stderr)
         return 128 + signal.SIGINT

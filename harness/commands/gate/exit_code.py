@@ -13,7 +13,7 @@ from harness.store.results import Recorded
 NOTHING = Recorded((), (), {}, {}, {})
 
 
-def lines(now: Recorded, base: Recorded) -> Iterator[str]:
+def difference_lines(now: Recorded, base: Recorded) -> Iterator[str]:
     """Cells and gates of one side only, and cells that the base could not measure."""
     present, accepted = _cells(now), _cells(base)
     for word, found in (("new", present - accepted), ("removed", accepted - present)):

@@ -46,7 +46,7 @@ def environment(
         [sys.executable, "-m", "venv", str(folder / "venv")],
         [str(made), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "-r", str(theirs)],
     ):
-        if call(command, theirs.parent, {}, log):
+        if run_to_end(command, theirs.parent, {}, log):
             raise BaseFailed(f"what {requirements} names cannot be installed: {last_words(log)}")
     return _with_quantgate(str(made))
 
@@ -61,7 +61,7 @@ def _with_quantgate(python: str) -> str:
     return python
 
 
-def call(command: Sequence[str], place: Path, variables: Mapping[str, str], log: Path | None = None) -> int:
+def run_to_end(command: Sequence[str], place: Path, variables: Mapping[str, str], log: Path | None = None) -> int:
     """Run a process to its end, whatever ends us: an interruption is passed on once, and waited for.
 
     In a session of its own, or Ctrl-C would reach it twice, and pytest cleans up after the first only.

@@ -20,7 +20,7 @@ from pathlib import Path
 from harness.commands.base import Exit
 from harness.commands.gate import exit_code
 from harness.commands.gate.exit_code import NOTHING
-from harness.commands.gate.interpreter import BaseFailed, call, environment, last_words
+from harness.commands.gate.interpreter import BaseFailed, environment, last_words, run_to_end
 from harness.core.errors import CellError, ConfigError
 from harness.store import git, results
 from harness.store.base_revision import Base
@@ -31,7 +31,7 @@ DECLARING = ("*requirements*.txt", "*pyproject.toml", "*.lock", "*environment.y*
 
 
 @dataclass(frozen=True)
-class Wanted:
+class GateOptions:
     """What was asked for on the command line."""
 
     revision: str
@@ -72,7 +72,7 @@ class Places:
         return self.tree / whole.relative_to(self.top)
 
 
-def run(wanted: Wanted) -> Exit:
+def run_gate(wanted: GateOptions) -> Exit:
     """Judge the working tree; returns the exit code of `quantgate gate`.
 
     Raises:
@@ -120,7 +120,7 @@ def _interruptible() -> Iterator[None]:
 # The base
 
 
-def _score(wanted: Wanted, places: Places, folder: Path, name: str) -> Base:
+def _score(wanted: GateOptions, places: Places, folder: Path, name: str) -> Base:
     """Build and score the base's suites."""
     python = environment(wanted.python, wanted.requirements, places.here, places.of_base, folder)
     path = python_path(places)
@@ -135,7 +135,7 @@ def _score(wanted: Wanted, places: Places, folder: Path, name: str) -> Base:
     log = Path(os.path.abspath(wanted.results)) / "base.log"
     options = ["-m", "accuracy", "--maxfail=0", "--qg-baseline-update", f"--qg-baseline-dir={folder / 'baselines'}"]
     started = places.of_base(places.here)
-    code = call(
+    code = run_to_end(
         [python, "-m", "pytest", *present, *wanted.pytest, *options, f"--qg-results-dir={told}"],
         started if started.is_dir() else places.tree, _quiet({**os.environ, "PYTHONPATH": path}), log,
     )  # fmt: skip
@@ -143,7 +143,7 @@ def _score(wanted: Wanted, places: Places, folder: Path, name: str) -> Base:
         raise BaseFailed(f"its suites cannot run: {last_words(log)}; everything: {log}")
     if not (told / "results.json").exists():  # it has the files, and no cell in them that was selected
         return replace(base, results="")
-    rows = results.read(told / "results.json")
+    rows = results.read_cells(told / "results.json")
     if rows and all(row.status == "error" for row in rows):
         raise BaseFailed(f"none of its {len(rows)} cells could be measured: {rows[0].id}: {rows[0].reason}")
     return base
@@ -168,7 +168,7 @@ def python_path(places: Places) -> str:
     return os.pathsep.join(map(str, dict.fromkeys([*developed, *entries])))
 
 
-def _warn(wanted: Wanted, base: Base, declaring: Sequence[str]) -> None:
+def _warn(wanted: GateOptions, base: Base, declaring: Sequence[str]) -> None:
     """What the two sides share though their commits may not want to."""
     if declaring and base.python == sys.executable and not wanted.requirements:
         print(
@@ -180,18 +180,18 @@ def _warn(wanted: Wanted, base: Base, declaring: Sequence[str]) -> None:
 # The working tree
 
 
-def _judge(wanted: Wanted, base: Base, folder: Path) -> Exit:
+def _judge(wanted: GateOptions, base: Base, folder: Path) -> Exit:
     """Run the working tree's suites against the base, and say what comes of both."""
     kept = Path(os.path.abspath(wanted.results))
     runs = set(kept.glob("runs/*/results.json"))
     options = [f"--qg-base={folder / 'base.json'}", f"--qg-baseline-dir={folder / 'baselines'}"]
     options += ["--qg-inconclusive=fail"] * wanted.inconclusive_fails
     command = [sys.executable, "-m", "pytest", *wanted.suites, *wanted.pytest, *options, f"--qg-results-dir={kept}"]
-    ended = call(command, Path.cwd(), os.environ)
+    ended = run_to_end(command, Path.cwd(), os.environ)
     found = sorted(set(kept.glob("runs/*/results.json")) - runs)
-    now = results.load(found[-1]) if found and ended in (0, 1) else NOTHING
-    then = results.load(Path(base.results, "results.json")) if base.results else NOTHING
+    now = results.load_results(found[-1]) if found and ended in (0, 1) else NOTHING
+    then = results.load_results(Path(base.results, "results.json")) if base.results else NOTHING
     code = exit_code.code(ended, now, then, wanted.inconclusive_fails, wanted.allow_removed)
-    said = exit_code.lines(now, then) if now.cells or ended in (0, 1) else ()
+    said = exit_code.difference_lines(now, then) if now.cells or ended in (0, 1) else ()
     print("\n".join([*said, f"gate: {code.name.lower()} (exit {code.value}) against {base.title}"]))
     return code

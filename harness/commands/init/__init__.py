@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> Exit:
 
     if options.dir.exists() and not options.dir.is_dir():
         raise ConfigError(f"{options.dir} is no folder; name the folder of a repository")
-    for line in scaffold.write(options.dir):
+    for line in scaffold.write_starter(options.dir):
         print(line)
     if not any((folder / ".git").exists() for folder in (options.dir.resolve(), *options.dir.resolve().parents)):
         print("this is no git repository yet: baselines are meant to be committed (git init)")

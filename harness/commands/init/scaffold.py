@@ -31,7 +31,7 @@ are held against them, and a reviewer sees in the diff which numbers a change mo
 UNFINDABLE = ", and this one is from a folder: put the address of yours (git+https://…) into QUANTGATE of the workflow"
 
 
-def write(root: Path) -> Iterator[str]:
+def write_starter(root: Path) -> Iterator[str]:
     """Write every file that is not there; says of each what happened to it, and then what CI installs."""
     backends = installed()
     extras = ",".join(dict.fromkeys(EXTRAS[name] for name in backends if name in EXTRAS))

@@ -51,16 +51,16 @@ def run(options: argparse.Namespace) -> Exit:
             )
             lines = [f"{cell}: {value:+.2%}" for cell, value in found.items()]
             lines.append(f"timed sections that met anything else: {overlaps}")
-        console.print("\n".join([rates.command(), *lines]), highlight=False)
-        rates.write(options.out, {"kind": options.kind, "found": found, "lines": lines})
+        console.print("\n".join([rates.command_line(), *lines]), highlight=False)
+        rates.write_selfcheck(options.out, {"kind": options.kind, "found": found, "lines": lines})
         return Exit.FINE
     injects = options.kind == "power"
-    wanted = rates.Wanted(
+    wanted = rates.SelfcheckOptions(
         options.kind, rates.QUICK if options.quick else options.trials, options.limit / 100, options.neighbours,
         options.jobs, options.inject / 100 if injects else 0, injects and options.sleep,
         options.wall or (injects and options.sleep), backends, options.baselines, options.out,
     )  # fmt: skip
-    done = rates.run(wanted, cache, console.print)
-    console.print(rates.rate_table(rates.rates(done, wanted), rates.command()))
+    done = rates.run_selfcheck(wanted, cache, console.print)
+    console.print(rates.rate_table(rates.rates(done, wanted), rates.command_line()))
     console.print(f"everything: {options.out}", highlight=False)
     return Exit.FINE

@@ -22,7 +22,7 @@ SUITE = Suite("crosscheck", "digits", matrix("yolo26n-digits", ["fp32", "int8"],
 
 
 @dataclass(frozen=True)
-class Run:
+class ParallelRun:
     """What one pytest run gated, and when its sections were held."""
 
     ratios: dict[str, float]  # cell → mean log ratio to the network
@@ -40,7 +40,7 @@ def shifts(backends: Sequence[str], rounds: int, cache: Path) -> tuple[dict[str,
     return moved, sum(alone.overlaps + auto.overlaps for alone, auto in pairs)
 
 
-def _run(backends: Sequence[str], workers: str, cache: Path) -> Run:
+def _run(backends: Sequence[str], workers: str, cache: Path) -> ParallelRun:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "pytest.ini").touch()
         Path(folder, "test_crosscheck.py").write_text(SUITE.format(backends=list(backends)))
@@ -57,7 +57,7 @@ def _run(backends: Sequence[str], workers: str, cache: Path) -> Run:
     for cell in content["cells"]:
         values = cell["samples"]["log_ratio_network"]
         ratios[cell["id"]] = sum(values) / len(values)
-    return Run(ratios, overlaps(content["intervals"]))
+    return ParallelRun(ratios, overlaps(content["intervals"]))
 
 
 def overlaps(intervals: Sequence[dict[str, float | str]]) -> int:

@@ -19,16 +19,16 @@ from rich.table import Table
 
 from harness.commands.selfcheck import other_rules, trials
 from harness.commands.selfcheck.noisy_neighbours import Crowd
-from harness.commands.selfcheck.trials import Plan, Trial, thinned
+from harness.commands.selfcheck.trials import Trial, TrialPlan, thinned_trial
 from harness.core.errors import ConfigError
 from harness.core.files import write_text
 from harness.core.processes import Interference, Replicate
-from harness.judge.stop_rule import bound
+from harness.judge.stop_rule import upper_bound
 from harness.machine import fingerprint
 from harness.machine.child import Child
 from harness.machine.locks import MachineLock
 from harness.machine.worker import Job
-from harness.measure.latency.cpu_pairs import Slowed, measure
+from harness.measure.latency.cpu_pairs import Slowed, measure_pairs
 from harness.measure.latency.wall_clock import timed
 
 QUICK = 6  # trials
@@ -37,7 +37,7 @@ Rate = tuple[str, int, int]  # what, how often, of how many
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SelfcheckOptions:
     """What was asked for on the command line."""
 
     kind: str  # aa | power
@@ -53,7 +53,7 @@ class Wanted:
     out: Path = Path("selfcheck.json")
 
 
-def run(wanted: Wanted, cache: Path, say: Any = print) -> list[Trial]:
+def run_selfcheck(wanted: SelfcheckOptions, cache: Path, say: Any = print) -> list[Trial]:
     """All trials, kept in `wanted.out` after every block."""
     done: list[Trial] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -68,17 +68,17 @@ def run(wanted: Wanted, cache: Path, say: Any = print) -> list[Trial]:
             raise ConfigError("none of onnxruntime, openvino, litert is installed: there is nothing to check")
         slowed = Slowed(wanted.inject, wanted.asleep) if wanted.inject else None
         old = read_baselines(wanted.baselines) if wanted.baselines else ()
-        plan = Plan(chosen, log, wanted.trials, wanted.limit, jobs=wanted.jobs, wall=wanted.wall, slowed=slowed,
+        plan = TrialPlan(chosen, log, wanted.trials, wanted.limit, jobs=wanted.jobs, wall=wanted.wall, slowed=slowed,
                     baselines=old)  # fmt: skip
         with Crowd(wanted.neighbours):
-            for block in trials.run(plan, MachineLock()):
-                done += map(thinned, block)
-                write_text(wanted.out, to_json(wanted, done), "--out")
+            for block in trials.run_trials(plan, MachineLock()):
+                done += map(thinned_trial, block)
+                write_text(wanted.out, selfcheck_to_json(wanted, done), "--out")
                 say(f"{len(done)} of {wanted.trials} trials")
     return done
 
 
-def rates(done: Sequence[Trial], wanted: Wanted) -> list[Rate]:
+def rates(done: Sequence[Trial], wanted: SelfcheckOptions) -> list[Rate]:
     """How often the rule and its peers called a regression, and how often the rule was inconclusive."""
     total = len(done)
     word = "caught" if wanted.inject else "false alarms"
@@ -100,19 +100,19 @@ def rate_table(found: Sequence[Rate], title: str) -> Table:
         drawn.add_column(name, justify="right")
     for name, hits, total in found:
         missed = name.endswith("caught")
-        edge = f"≥ {1 - bound(total - hits, total):.1%}" if missed else f"≤ {bound(hits, total):.1%}"
+        edge = f"≥ {1 - upper_bound(total - hits, total):.1%}" if missed else f"≤ {upper_bound(hits, total):.1%}"
         drawn.add_row(name, f"{hits} of {total}", f"{hits / total:.1%}", edge)
     return drawn
 
 
-def to_json(wanted: Wanted, done: Sequence[Trial]) -> str:
+def selfcheck_to_json(wanted: SelfcheckOptions, done: Sequence[Trial]) -> str:
     content = {
         "schema": 1,
-        "command": command(),
+        "command": command_line(),
         "environment": dataclasses.asdict(fingerprint.this_machine()),
         "wanted": {**dataclasses.asdict(wanted), "baselines": str(wanted.baselines or ""), "out": str(wanted.out)},
         "rates": [
-            {"what": what, "count": hits, "trials": total, "bound": bound(hits, total)}
+            {"what": what, "count": hits, "trials": total, "bound": upper_bound(hits, total)}
             for what, hits, total in rates(done, wanted)
         ],
         "trials": [dataclasses.asdict(one) for one in done],
@@ -154,22 +154,23 @@ def overhead(calls: int = CALLS) -> dict[str, float]:
     return {
         "reported latency (wall clock)": min(loop(lambda: timed(nothing, endless, calls)) for _ in range(5)) - floor,
         "gated latency (CPU time and wall clock)": min(
-            loop(lambda: measure({"network": nothing, "target": nothing}, {}, calls // 2, *clocks)) for _ in range(5)
+            loop(lambda: measure_pairs({"network": nothing, "target": nothing}, {}, calls // 2, *clocks))
+            for _ in range(5)
         )
         - floor,
     }
 
 
-def write(out: Path, content: dict[str, Any]) -> None:
+def write_selfcheck(out: Path, content: dict[str, Any]) -> None:
     """The JSON of a check that has no trials."""
     whole = {
         "schema": 1,
-        "command": command(),
+        "command": command_line(),
         "environment": dataclasses.asdict(fingerprint.this_machine()),
         **content,
     }
     write_text(out, json.dumps(whole, indent=1) + "\n", "--out")
 
 
-def command() -> str:
+def command_line() -> str:
     return shlex.join(["quantgate", *sys.argv[1:]])

@@ -81,7 +81,7 @@ def process(
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrialPlan:
     """What `run` does."""
 
     subjects: Sequence[Subject]
@@ -96,7 +96,7 @@ class Plan:
     baselines: Sequence[tuple[str, tuple[Replicate, ...]]] = ()  # of earlier trials, instead of fresh ones
 
 
-def run(plan: Plan, lock: MachineLock) -> Iterator[list[Trial]]:
+def run_trials(plan: TrialPlan, lock: MachineLock) -> Iterator[list[Trial]]:
     """Blocks of trials, cells in turn; nothing else of quantgate runs on the machine meanwhile."""
     turns = itertools.cycle(plan.subjects)
     left = [next(turns) for _ in range(plan.trials)]
@@ -119,14 +119,14 @@ def run(plan: Plan, lock: MachineLock) -> Iterator[list[Trial]]:
             yield done
 
 
-def _record(plan: Plan, subject: Subject, accepted: list[Replicate]) -> None:
+def _record(plan: TrialPlan, subject: Subject, accepted: list[Replicate]) -> None:
     """One occasion."""
     for _ in range(OCCASION):
         repeats = accepted[0].repeats if accepted else {}
         accepted.append(process(subject, plan.log, plan.reference, repeats, None))
 
 
-def _judge(plan: Plan, subject: Subject, accepted: Sequence[Replicate]) -> Trial:
+def _judge(plan: TrialPlan, subject: Subject, accepted: Sequence[Replicate]) -> Trial:
     """The candidate, as many processes as the rule wants."""
     now: list[Replicate] = []
 
@@ -139,14 +139,14 @@ def _judge(plan: Plan, subject: Subject, accepted: Sequence[Replicate]) -> Trial
     return Trial(subject.cell.id, tuple(accepted), tuple(now), decided[metric])
 
 
-def verdict(plan: Plan, accepted: Sequence[Replicate], now: Sequence[Replicate]) -> Status:
+def verdict(plan: TrialPlan, accepted: Sequence[Replicate], now: Sequence[Replicate]) -> Status:
     """What a run would say of these processes."""
     metric = "latency_wall" if plan.wall else "latency"
     baseline = Observation(samples=latency.samples(accepted))
-    return latency.judge(metric, now, baseline, plan.reference, plan.limit, cells=1).status
+    return latency.judge_latency(metric, now, baseline, plan.reference, plan.limit, cells=1).status
 
 
-def thinned(trial: Trial) -> Trial:
+def thinned_trial(trial: Trial) -> Trial:
     """Without the samples that nobody replays: those of all processes but the first on each side."""
 
     def first(side: tuple[Replicate, ...]) -> tuple[Replicate, ...]:

@@ -20,7 +20,7 @@ COLLAPSED = 0.2  # AP above which a class that falls to 0 has collapsed
 Pair = tuple[int, int]  # positions in the old and the new detections of an image
 
 
-def alike(old: Sequence[Detections], new: Sequence[Detections]) -> float:
+def matched_share(old: Sequence[Detections], new: Sequence[Detections]) -> float:
     """Share of detections that match one to one: IoU ≥ 0.99, scores within 0.001, the same class."""
     number = max(sum(len(one.scores) for one in side) for side in (old, new))
     same = 0

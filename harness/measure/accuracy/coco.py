@@ -41,7 +41,11 @@ def evaluate(dataset: Dataset, found: Sequence[Detections], names: Sequence[str]
     """
     return summed(
         dataset,
-        matched(dataset, rows(dataset, found, known_classes(dataset, names)), task(dataset.task).oks_sigmas(dataset)),
+        matched(
+            dataset,
+            coco_annotations(dataset, found, known_classes(dataset, names)),
+            task(dataset.task).oks_sigmas(dataset),
+        ),
     )
 
 
@@ -136,7 +140,9 @@ def known_classes(dataset: Dataset, names: Sequence[str]) -> dict[int, int]:
     return known
 
 
-def rows(dataset: Dataset, found: Sequence[Detections], categories: Mapping[int, int]) -> list[dict[str, Any]]:
+def coco_annotations(
+    dataset: Dataset, found: Sequence[Detections], categories: Mapping[int, int]
+) -> list[dict[str, Any]]:
     """Detections of known classes as COCO's annotations."""
     written: list[dict[str, Any]] = []
     kind = task(dataset.task)

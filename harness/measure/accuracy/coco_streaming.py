@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.dataset import Dataset
-from harness.measure.accuracy.coco import Evaluation, Matched, known_classes, matched, rows, summed
+from harness.measure.accuracy.coco import Evaluation, Matched, coco_annotations, known_classes, matched, summed
 from harness.tasks.base import Detections
 from harness.tasks.registry import task
 
@@ -65,7 +65,7 @@ class Evaluator:
         self._begun, self._waiting = self._begun + len(images), []
 
     def _match(self, part: Dataset, found: Sequence[Detections]) -> Matched:
-        return matched(part, rows(part, found, self._categories), self._sigmas)
+        return matched(part, coco_annotations(part, found, self._categories), self._sigmas)
 
 
 def _joined(scorers: Sequence[Any]) -> Any:

@@ -17,7 +17,7 @@ from harness.tasks.base import Detections
 from harness.tasks.registry import TASKS
 
 
-def digest(found: Sequence[Detections]) -> str:
+def detections_digest(found: Sequence[Detections]) -> str:
     """Equal for equal detections of every image, in whatever order an image's are; 24 hexadecimal digits."""
     seen = hashlib.sha256()
     for one in found:
@@ -32,7 +32,7 @@ def digest(found: Sequence[Detections]) -> str:
     return seen.hexdigest()[:24]
 
 
-def save(path: Path, dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> None:
+def save_detections(path: Path, dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> None:
     """All detections of a run, concatenated; `counts` splits them by image, `lengths` the masks by detection.
 
     `names` are the model's classes.
@@ -50,7 +50,7 @@ def save(path: Path, dataset: Dataset, found: Sequence[Detections], names: Seque
     )
 
 
-def load(path: Path, shapes: bool = True) -> list[Detections]:
+def load_detections(path: Path, shapes: bool = True) -> list[Detections]:
     """By image, in the order of the data set; without `shapes` boxes alone, without masks and key points.
 
     Raises:
@@ -65,7 +65,7 @@ def load(path: Path, shapes: bool = True) -> list[Detections]:
     return found
 
 
-def class_names(path: Path) -> list[str]:
+def stored_class_names(path: Path) -> list[str]:
     """Of the model that found them; empty for a file of an earlier version.
 
     Raises:

@@ -13,7 +13,7 @@ from harness.measure.accuracy import detections_file as detections
 from harness.measure.accuracy.score_cache import detections_file
 from harness.tasks.base import Detections
 
-_loaded = functools.lru_cache(maxsize=4)(functools.partial(detections.load, shapes=False))
+_loaded = functools.lru_cache(maxsize=4)(functools.partial(detections.load_detections, shapes=False))
 """A file is named by what it holds and never changes: a cell's own are read once for both questions below, and those of
 its fp32 sibling once for all precisions of a process."""
 
@@ -29,12 +29,14 @@ def related(measured: Measurement, sibling: Measurement, run: Path, conf: float)
     return dataclasses.replace(measured, metrics=metrics, notes=(*measured.notes, *notes))
 
 
-def alike(measured: Measurement, baseline: Observation | None, run: Path, cache: Path) -> float | None:
+def matched_share_with_baseline(
+    measured: Measurement, baseline: Observation | None, run: Path, cache: Path
+) -> float | None:
     """Share of the detections that match the baseline's one to one, where the cache still has those."""
-    if baseline is None or accuracy.same(measured, baseline):
+    if baseline is None or accuracy.same_detections(measured, baseline):
         return None
     old, new = _stored(cache, baseline), _stored(run, measured)
-    return agreement.alike(old, new) if old and new and len(old) == len(new) else None
+    return agreement.matched_share(old, new) if old and new and len(old) == len(new) else None
 
 
 def _stored(folder: Path, of: Observation) -> list[Detections] | None:

@@ -73,7 +73,7 @@ class ScoreJob:
             infer_s += took
         executed = session.executed()
         session.close()
-        detections_file.save(Path(self.found), self.dataset, found, names)
+        detections_file.save_detections(Path(self.found), self.dataset, found, names)
         scored = evaluator.result()
         drawn = self._drawn(scored, draws(self.dataset.digest, len(found)))
         known = set(known_classes(self.dataset, names).values())
@@ -83,7 +83,7 @@ class ScoreJob:
             scored.per_class,
             scored.instances,
             {name: [round(value, DIGITS) for value in values.tolist()] for name, values in drawn.items()},
-            detections_file.digest(found),
+            detections_file.detections_digest(found),
             executed,
             unknown,
             infer_s,

@@ -106,9 +106,9 @@ class SweepJob:
         calibration: NDArray[np.uint8] = np.load(self.calibration, mmap_mode="r")
         with tempfile.TemporaryDirectory() as folder:
             model = onnx.prepared(Path(self.graph.path), Path(folder))
-            if not groups(model):
+            if not layer_groups(model):
                 raise ConfigError(f"{self.cell}: the nodes of the graph are not named after modules; nothing to rank")
-            parts = {**groups(model), "the int8 recipe": onnx.trunk(model)}
+            parts = {**layer_groups(model), "the int8 recipe": onnx.trunk(model)}
             wanted = onnx.activations(model, [name for nodes in parts.values() for name in nodes])
             batches = (normalize(calibration[k : k + 1]) for k in range(len(calibration)))
             histograms = ranges.collect(model, wanted, batches, lambda done: channel.progress(0, len(parts)))
@@ -124,7 +124,9 @@ class SweepJob:
         return rows
 
 
-def measure(place: Place, cache: Path, cell: Cell, weights: Path, wanted: SplitJob) -> tuple[Split, list[Sensitivity]]:
+def measure_sensitivity(
+    place: Place, cache: Path, cell: Cell, weights: Path, wanted: SplitJob
+) -> tuple[Split, list[Sensitivity]]:
     """Quantize one group of layers at a time; heavy work runs in children, out of the way of timed sections.
 
     Raises:
@@ -141,7 +143,7 @@ def measure(place: Place, cache: Path, cell: Cell, weights: Path, wanted: SplitJ
     return split, rows
 
 
-def groups(model: Any) -> dict[str, list[str]]:
+def layer_groups(model: Any) -> dict[str, list[str]]:
     """Nodes of the quantized kinds by module, the head's by branch; groups without a convolution are left out."""
     from harness.recipes import onnx
 
@@ -189,7 +191,11 @@ class _Scorer:
         artifact = replace(job.graph, path=str(path))
         scoring = ScoreJob(job.cell, artifact, job.judged, job.pixels, Decoding(), str(self._found), ())
         scored = scoring.run(_Muted(alive))
-        return scored.metrics["map"] or 0.0, detections_file.load(self._found), share(scored.executed, "i8") or 0.0
+        return (
+            scored.metrics["map"] or 0.0,
+            detections_file.load_detections(self._found),
+            share(scored.executed, "i8") or 0.0,
+        )
 
 
 class _Muted(Channel):

@@ -57,7 +57,7 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedDetections:
     """Detections [D] of all images by falling score, and ground truths [G]; without ignored ones and crowds."""
 
     kind: NDArray[np.str_]  # [D] "correct" or an error type
@@ -75,7 +75,7 @@ def errors(dataset: Dataset, found: Sequence[Detections], categories: Mapping[in
 
     `categories` maps the model's class index to the data set's category id; other classes do not count either.
     """
-    judged = judge(dataset, found, categories, conf)
+    judged = judge_detections(dataset, found, categories, conf)
     ap = average_precision(judged)
     counts = {kind: int(np.count_nonzero(judged.kind == kind)) for kind in TYPES}
     cost = {kind: _less(average_precision(judged, [kind]), ap) for kind in TYPES}
@@ -89,7 +89,9 @@ def compared(old: Errors, new: Errors) -> Errors:
     return Errors(_less(new.ap, old.ap), counts, cost)
 
 
-def judge(dataset: Dataset, found: Sequence[Detections], categories: Mapping[int, int], conf: float = 0.0) -> Judged:
+def judge_detections(
+    dataset: Dataset, found: Sequence[Detections], categories: Mapping[int, int], conf: float = 0.0
+) -> JudgedDetections:
     """What each detection is; parameters as of `errors`."""
     rows = defaultdict(list)
     for row in dataset.annotations:
@@ -103,10 +105,10 @@ def judge(dataset: Dataset, found: Sequence[Detections], categories: Mapping[int
         truths += len(part.truth)
     score, kind, category, target, truth = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(-score, kind="stable")
-    return Judged(kind[order], category[order], target[order], truth)
+    return JudgedDetections(kind[order], category[order], target[order], truth)
 
 
-def average_precision(judged: Judged, fixed: Collection[ErrorType] = ()) -> float | None:
+def average_precision(judged: JudgedDetections, fixed: Collection[ErrorType] = ()) -> float | None:
     """AP at IoU 0.5 after an oracle has put right all errors of the types `fixed`; None: no ground truth is left."""
     correct, category = judged.kind == "correct", judged.category.copy()
     wrong = np.isin(judged.kind, np.array(list(fixed), np.str_))
@@ -141,7 +143,9 @@ def _counted(one: Detections, categories: Mapping[int, int], conf: float) -> tup
     return boxes[order], scores[order], category[order]
 
 
-def _judge_image(boxes: Floats, scores: Floats, category: Ints, annotations: Annotations) -> tuple[Floats, Judged]:
+def _judge_image(
+    boxes: Floats, scores: Floats, category: Ints, annotations: Annotations
+) -> tuple[Floats, JudgedDetections]:
     """What `_counted` leaves of one image → its scores, and what has them."""
     truths = np.array([row["bbox"] for row in annotations], np.float64).reshape(-1, 4)
     labels = np.array([row["category_id"] for row in annotations], np.int64)
@@ -164,7 +168,7 @@ def _judge_image(boxes: Floats, scores: Floats, category: Ints, annotations: Ann
     conditions, kinds, targets = zip(*cases, strict=True)
     kind, target = np.select(conditions, kinds, "both"), np.select(conditions, targets, -1)
     kept = kind != "ignored"
-    return scores[kept], Judged(kind[kept], category[kept], target[kept], labels[~crowd])
+    return scores[kept], JudgedDetections(kind[kept], category[kept], target[kept], labels[~crowd])
 
 
 def _matched(iou: Floats) -> Ints:

@@ -85,12 +85,12 @@ class PairsJob:
                 call()
         if self.slowed:
             calls[TARGET] = slow(calls[TARGET], self.slowed, cpu)
-        repeats = {**fit(calls, cpu), **{name: n for name, n in self.repeats.items() if name in calls}}
+        repeats = {**fit_repeats(calls, cpu), **{name: n for name, n in self.repeats.items() if name in calls}}
         gc.collect()
         gc.disable()
-        before = noise.read()
-        readings = measure(calls, repeats, PAIRS, cpu)
-        meanwhile = before.until(noise.read())
+        before = noise.read_counters()
+        readings = measure_pairs(calls, repeats, PAIRS, cpu)
+        meanwhile = before.until(noise.read_counters())
         session.close()
         samples = [round(wall / 1e6, 4) for _, wall in readings[TARGET]]
         return Replicate(*log_ratios(readings), levels(readings), repeats, meanwhile, samples)
@@ -117,7 +117,7 @@ def on_device(sessions: Mapping[str, tuple[Any, Any]]) -> tuple[dict[str, Call],
     return dict(calls), lambda: round(spent[0] * 1e6)
 
 
-def fit(calls: Mapping[str, Call], clock: Clock) -> dict[str, int]:
+def fit_repeats(calls: Mapping[str, Call], clock: Clock) -> dict[str, int]:
     """How often each reference is repeated to last as long as the target, at least once."""
     took = {name: _median(call, clock) for name, call in calls.items()}
     return {name: max(1, round(took[TARGET] / max(1, took[name]))) for name in calls if name != TARGET}
@@ -159,7 +159,7 @@ def _median(call: Call, clock: Clock) -> float:
     return statistics.median(took)
 
 
-def measure(
+def measure_pairs(
     calls: Mapping[str, Call],
     repeats: Mapping[str, int],
     pairs: int,

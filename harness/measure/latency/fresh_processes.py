@@ -15,7 +15,7 @@ from harness.measure.latency.cpu_pairs import PairsJob
 from harness.measure.latency.references import SINGLE_THREAD
 
 
-def measure(
+def measure_replicates(
     turns: Sequence[Turn], references: Sequence[str], repeats: Mapping[str, int],
     lock: MachineLock, log: Callable[[str], Path], limit_s: float,
 ) -> list[Replicate]:  # fmt: skip

@@ -36,7 +36,7 @@ class Timing:
     meter: str  # what measured it, or why nothing did
 
 
-def measure(
+def time_siblings(
     suite: Suite, inputs: Mapping[Cell, CellInputs], lock: MachineLock, log: Callable[[str], Path], limit_s: float
 ) -> Sequence[Measurement]:
     """One measurement for each cell, a failure where it failed."""

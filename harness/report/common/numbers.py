@@ -22,11 +22,11 @@ def milliseconds(time: float | None) -> str:
     return number(time, ".2f")
 
 
-def change(now: float | None, before: float | None) -> str:
+def difference(now: float | None, before: float | None) -> str:
     return number(None if now is None or before is None else now - before, "+.4f")
 
 
-def plain(metric: str, value: float | None) -> str:
+def metric_value(metric: str, value: float | None) -> str:
     """Any metric, by its unit."""
     known = METRICS[metric]
     if known.unit == "B":

@@ -62,7 +62,7 @@ def in_vain(results: Sequence[CellResult], view: View) -> Iterator[str]:
         yield f"--qg-sort: this run measured no {view.sort}"
 
 
-def groups(results: Sequence[CellResult]) -> list[list[CellResult]]:
+def sibling_groups(results: Sequence[CellResult]) -> list[list[CellResult]]:
     """Siblings together where their first one stands, fp32 before the others: it is what they are held against."""
     found: dict[object, list[CellResult]] = {}
     for one in results:

@@ -14,7 +14,7 @@ from harness.report.common.tables import NONE
 from harness.report.common.view import display_order
 from harness.store.history_db import CPU_RATIO
 from harness.store.results import CellResult
-from harness.store.trends import Change, Point, Run, Trend
+from harness.store.trends import LevelChange, Point, Run, Trend
 
 
 def repeat(result: CellResult, phases: Sequence[str], again: Sequence[str]) -> str:
@@ -61,7 +61,7 @@ WORDS = {
 }
 
 
-def headline(explained: Explanation) -> str:
+def explanation_line(explained: Explanation) -> str:
     """The answer in one line."""
     stages = {stage.name: stage for stage in explained.stages}
     if not explained.blamed:
@@ -82,7 +82,7 @@ def _value(number: float | None, form: str = ".4f") -> str:
 WHEN = "%Y-%m-%d %H:%M"
 
 
-def told(trend: Trend, change: Change) -> Text:
+def told(trend: Trend, change: LevelChange) -> Text:
     """When a level began, by how much, and what else changed then."""
     before, after = trend.points[change.index - 1], trend.points[change.index]
     rise = change.after - change.before

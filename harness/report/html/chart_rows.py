@@ -24,7 +24,7 @@ CALLS = 200  # timed calls of a cell that are drawn; of more, as many quantiles
 
 
 @dataclass(frozen=True)
-class Change:
+class ChartChange:
     """A metric against what it is held against; `low` and `high` where an interval is known."""
 
     value: float
@@ -35,7 +35,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Row:
+class ChartRow:
     """One cell, as table, figures and details show it."""
 
     index: int  # among the cells of all suites
@@ -54,12 +54,12 @@ class Row:
     speed: float | None  # times the fp32 sibling, interleaved in one run
     league: str = ""  # device, batch and data of the task: cells that can be weighed against each other
     front: bool = False  # on the Pareto front of its league, see `order.best`
-    changes: Mapping[str, Change] = field(default_factory=dict)  # baseline, fp32: mAP; latency: CPU time, a share
+    changes: Mapping[str, ChartChange] = field(default_factory=dict)  # baseline, fp32: mAP; latency: CPU time, a share
     calls: Sequence[float] = ()  # milliseconds
     processes: Sequence[float] = ()  # CPU time of each over the baseline's mean
 
 
-def rows(results: Sequence[CellResult], gates: Sequence[Gate], first: int = 0) -> list[Row]:
+def rows_of_suite(results: Sequence[CellResult], gates: Sequence[Gate], first: int = 0) -> list[ChartRow]:
     """The cells of one suite, in its order; a missing cell has a name and a status only."""
     siblings = {result.cell: result for result in results if result.cell}
     made = [
@@ -70,11 +70,11 @@ def rows(results: Sequence[CellResult], gates: Sequence[Gate], first: int = 0) -
     return [replace(row, front=row.id in front) for row in made]
 
 
-def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequence[Gate], label: str) -> Row:
+def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequence[Gate], label: str) -> ChartRow:
     cell, measured = result.cell, result.measured
     size, p50, ratio = (result.metric(name) for name in ("size_bytes", "latency_p50_ms", "latency_ratio"))
     before = fp32.metric("size_bytes") if fp32 else None
-    return Row(
+    return ChartRow(
         index, result.id, label,
         *((cell.model, cell.backend, cell.family) if cell else ("", "", "")),
         precision(result), result.status, result.reason or "",
@@ -84,7 +84,7 @@ def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequenc
         size_ratio=size / before if size and before else None,
         speed=1 / ratio if ratio else None,
         changes=_changes(result, fp32 if fp32 is not result else None, gates),
-        calls=thinned(measured.samples.get("latency_ms", ()) if measured else ()),
+        calls=thinned_samples(measured.samples.get("latency_ms", ()) if measured else ()),
         processes=_processes(result),
         league=f"{cell.device} {cell.batch} {measured.provenance.get('dataset')}" if cell and measured else "",
     )  # fmt: skip
@@ -102,7 +102,7 @@ def labels(results: Sequence[CellResult]) -> list[str]:
     return [label(result.cell) if result.cell else result.id for result in results]
 
 
-def thinned(values: Sequence[float], most: int = CALLS) -> list[float]:
+def thinned_samples(values: Sequence[float], most: int = CALLS) -> list[float]:
     """At most so many values of the same distribution: its quantiles, minimum and maximum among them."""
     if len(values) <= most:
         return list(values)
@@ -110,7 +110,7 @@ def thinned(values: Sequence[float], most: int = CALLS) -> list[float]:
     return [ordered[round(k * (len(ordered) - 1) / (most - 1))] for k in range(most)]
 
 
-def bound(gate: Gate, reference: float | None) -> float | None:
+def gate_bound(gate: Gate, reference: float | None) -> float | None:
     """The number that the gate does not let a metric pass, the first that it names; None without a reference."""
     if gate.against == "limit":
         return gate.min if gate.min is not None else gate.max
@@ -129,10 +129,10 @@ def limit_of(verdict: Verdict, result: CellResult, gates: Sequence[Gate]) -> flo
         return None
     same = (gate for gate in gates if (gate.metric, gate.against) == (verdict.metric, verdict.against))
     gate = next((gate for gate in same if gate.applies(result.cell)), None)
-    return bound(gate, verdict.reference) if gate else None
+    return gate_bound(gate, verdict.reference) if gate else None
 
 
-def _changes(result: CellResult, fp32: CellResult | None, gates: Sequence[Gate]) -> dict[str, Change]:
+def _changes(result: CellResult, fp32: CellResult | None, gates: Sequence[Gate]) -> dict[str, ChartChange]:
     """mAP against baseline and fp32, gated latency against the baseline; what is not known is not there."""
     return {
         name: change
@@ -149,24 +149,24 @@ def _verdict(result: CellResult, metric: str, against: Against) -> Verdict | Non
     return next((v for v in result.verdicts if (v.metric, v.against) == (metric, against)), None)
 
 
-def _since_baseline(result: CellResult, gates: Sequence[Gate]) -> Change | None:
+def _since_baseline(result: CellResult, gates: Sequence[Gate]) -> ChartChange | None:
     verdict = _verdict(result, "map", "baseline")
     now, before = result.metric("map"), (result.baseline or {}).get("map")
     if now is None or before is None:
         return None
     if verdict is None:
-        return Change(now - before)
+        return ChartChange(now - before)
     return _difference(verdict, now, before, limit_of(verdict, result, gates))
 
 
-def _difference(verdict: Verdict, now: float, before: float, limit: float | None) -> Change:
+def _difference(verdict: Verdict, now: float, before: float, limit: float | None) -> ChartChange:
     """A verdict as differences from what it is held against."""
     low, high = verdict.interval or (None, None)
     low, high, limit = (None if end is None else end - before for end in (low, high, limit))
-    return Change(now - before, low, high, limit, verdict.status)
+    return ChartChange(now - before, low, high, limit, verdict.status)
 
 
-def _against_fp32(result: CellResult, fp32: CellResult | None, gates: Sequence[Gate]) -> Change | None:
+def _against_fp32(result: CellResult, fp32: CellResult | None, gates: Sequence[Gate]) -> ChartChange | None:
     """Both sides are of this run, so their resamples give the interval, gated or not."""
     if fp32 is None or not result.measured or not fp32.measured:
         return None
@@ -178,13 +178,13 @@ def _against_fp32(result: CellResult, fp32: CellResult | None, gates: Sequence[G
     bounds: tuple[float | None, float | None] = (None, None)
     news, olds = (side.measured.samples.get(resampled_name("map"), ()) for side in (result, fp32))  # type: ignore[union-attr]
     if news and len(news) == len(olds):
-        found = accuracy.change(before, now, olds, news, int(result.measured.provenance["images"]))
+        found = accuracy.paired_change(before, now, olds, news, int(result.measured.provenance["images"]))
         bounds = (found.low, found.high) if math.isfinite(found.low) else bounds
     past = None if limit is None else limit - before
-    return Change(now - before, *bounds, past, verdict.status if verdict else "met")
+    return ChartChange(now - before, *bounds, past, verdict.status if verdict else "met")
 
 
-def _by_processes(result: CellResult, gates: Sequence[Gate]) -> Change | None:
+def _by_processes(result: CellResult, gates: Sequence[Gate]) -> ChartChange | None:
     verdict = _verdict(result, "latency", "baseline")
     if verdict is None or verdict.observed is None or verdict.interval is None:
         return None

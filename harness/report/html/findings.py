@@ -61,7 +61,7 @@ class Headline:
     tone: Tone
 
 
-def headline(results: Sequence[CellResult]) -> Headline:
+def page_headline(results: Sequence[CellResult]) -> Headline:
     """The run in one line."""
     counts = Counter(TABLE[result.status].tone for result in results)
     ran = len(results) - counts["none"]
@@ -153,7 +153,7 @@ def unavailable(results: Sequence[CellResult]) -> list[Group]:
     return _grouped((r.status, r.reason or "", r.id) for r in results if r.status == "unavailable")
 
 
-def notes(results: Sequence[CellResult]) -> list[Group]:
+def note_groups(results: Sequence[CellResult]) -> list[Group]:
     """What a reader must know of cells that ran, each note once."""
     return _grouped((r.status, note, r.id) for r in results if r.measured for note in r.measured.notes)
 

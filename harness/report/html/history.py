@@ -55,12 +55,12 @@ def of_suite(file: Path | None, cells: Sequence[CellResult], environment: Mappin
     """The cells with a history; none where there is no file of it."""
     if file is None or not file.is_file():
         return Past()
-    known = set(history.cells(file))
+    known = set(history.known_cells(file))
     found: list[Line] = []
     still = 0
     for index, result in enumerate(cells, first):
         trends = [_own(file, result, metric, environment) for metric, _ in METRICS if result.id in known]
-        lines = [line(trend, title, index) for trend, (_, title) in zip(trends, METRICS, strict=False) if trend]
+        lines = [history_line(trend, title, index) for trend, (_, title) in zip(trends, METRICS, strict=False) if trend]
         moved = [one for one in lines if one.low != one.high]
         still += bool(lines) and not moved
         found += moved
@@ -77,7 +77,7 @@ def _own(file: Path, result: CellResult, metric: str, environment: Mapping[str, 
     return next((one for one in trends if one.kind in kinds and len(one.points) >= RUNS), None)
 
 
-def line(trend: Trend, title: str, index: int) -> Line:
+def history_line(trend: Trend, title: str, index: int) -> Line:
     """Where points and levels lie in the box."""
     values = [point.value for point in trend.points]
     low, high = min(values), max(values)

@@ -21,8 +21,8 @@ from harness.report.common import wording
 from harness.report.common.wording import repeat
 from harness.report.html import findings
 from harness.report.html import history as past
-from harness.report.html.chart_rows import Row
-from harness.report.html.sections import Section, sections
+from harness.report.html.chart_rows import ChartRow
+from harness.report.html.sections import SuiteSection, sections
 from harness.store import history_db, results
 from harness.store.results import CellResult, Recorded
 
@@ -33,7 +33,7 @@ TONES = {status: traits.tone for status, traits in TABLE.items()}
 FINDINGS = 10  # that are open; the others unfold
 
 
-def write(source: Path, target: Path, option: str = "-o", history: Path | None = None) -> None:
+def write_page(source: Path, target: Path, option: str = "-o", history: Path | None = None) -> None:
     """Read a `results.json`, or the folder that holds one, and write the report of it.
 
     `history` is the file of earlier runs; where none is named, the one beside the results.
@@ -42,8 +42,8 @@ def write(source: Path, target: Path, option: str = "-o", history: Path | None =
         ConfigError: `source` holds no results, or `target` cannot be written.
     """
     file = source / "results.json" if source.is_dir() else source
-    read = results.load(file)
-    files.write_text(target, render(read, _beside(file, read), history or file.parent / history_db.NAME), option)
+    read = results.load_results(file)
+    files.write_text(target, render_page(read, _beside(file, read), history or file.parent / history_db.NAME), option)
 
 
 def _beside(file: Path, read: Recorded) -> Path:
@@ -52,7 +52,7 @@ def _beside(file: Path, read: Recorded) -> Path:
     return run if run.is_dir() else file.parent
 
 
-def render(read: Recorded, folder: Path, history: Path | None = None) -> str:
+def render_page(read: Recorded, folder: Path, history: Path | None = None) -> str:
     """The whole document; `folder` is the one that holds `detections/` and `datasets/`."""
     import jinja2
 
@@ -65,7 +65,7 @@ def render(read: Recorded, folder: Path, history: Path | None = None) -> str:
     cells = [result for suite in suites for result in suite.results]
     return jinja.get_template("page.html").render(
         version=__version__,
-        headline=findings.headline(cells),
+        headline=findings.page_headline(cells),
         tally=_tally(cells),
         tones=TONES,
         severity=SEVERITY,
@@ -92,7 +92,7 @@ def _tally(cells: Sequence[CellResult]) -> list[tuple[str, int]]:
 # What the scripts draw
 
 
-def _data(suites: Sequence[Section]) -> dict[str, Any]:
+def _data(suites: Sequence[SuiteSection]) -> dict[str, Any]:
     """Everything that figures and details need, as JSON."""
     cells = [
         _cell(row, result, suite.declared)
@@ -103,7 +103,7 @@ def _data(suites: Sequence[Section]) -> dict[str, Any]:
     return {"metrics": metrics, "cells": cells, "tones": TONES}
 
 
-def _cell(row: Row, result: CellResult, gates: Sequence[Gate]) -> dict[str, Any]:
+def _cell(row: ChartRow, result: CellResult, gates: Sequence[Gate]) -> dict[str, Any]:
     measured = result.measured
     return {
         **dataclasses.asdict(row),

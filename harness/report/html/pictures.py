@@ -70,13 +70,13 @@ def galleries(results: Sequence[CellResult], folder: Path, only: int = GALLERIES
     """Of the cells of one suite whose accuracy is worst; `folder` is the one that holds `detections/`."""
     siblings = {result.cell: result for result in results if result.cell}
     found = []
-    for result in worst(results)[:only]:
+    for result in worst_images(results)[:only]:
         assert result.cell is not None
         found.append(gallery(result, siblings[result.cell.sibling("fp32")], folder))
     return found
 
 
-def worst(results: Sequence[CellResult]) -> list[CellResult]:
+def worst_images(results: Sequence[CellResult]) -> list[CellResult]:
     """Scored cells with a scored fp32 sibling that an accuracy gate fails; else the one that agrees with it least."""
     scored = {r.cell: r for r in results if r.cell and r.metric("map") is not None}
     held = [r for cell, r in scored.items() if cell.precision != "fp32" and cell.sibling("fp32") in scored]
@@ -103,8 +103,8 @@ def gallery(result: CellResult, fp32: CellResult, folder: Path, most: int = PICT
     files = [detections_file(folder, str(one.provenance.get("detections"))) for one in (fp32.measured, result.measured)]
     try:
         data = json.loads(dataset_file(folder, str(traced.get("dataset"))).read_text())
-        pairs = list(zip(data["images"], *map(detections.load, files), strict=True))
-        names = detections.class_names(files[1])
+        pairs = list(zip(data["images"], *map(detections.load_detections, files), strict=True))
+        names = detections.stored_class_names(files[1])
     except OSError as error:
         return Gallery(result.id, missing=f"{error.filename} is not here: the results were moved without it")
     except (ValueError, KeyError, TypeError) as error:
@@ -125,7 +125,7 @@ def gallery(result: CellResult, fp32: CellResult, folder: Path, most: int = PICT
 
 
 @dataclass(frozen=True)
-class Side:
+class PictureSide:
     """Detections of an image above a confidence, and whether the other side has each of them too."""
 
     found: Detections
@@ -136,15 +136,15 @@ class Side:
         return len(self.shared) - sum(self.shared)
 
 
-def fates(before: Detections, after: Detections, conf: float) -> tuple[Side, Side]:
+def fates(before: Detections, after: Detections, conf: float) -> tuple[PictureSide, PictureSide]:
     """Both sides of an image, matched as `agreement.survival` does it."""
     old, new = (_above(side, conf) for side in (before, after))
     pairs = agreement.pairs(old, new, agreement.FOUND_IOU)
     return _side(old, {i for i, _ in pairs}), _side(new, {j for _, j in pairs})
 
 
-def _side(found: Detections, shared: Set[int]) -> Side:
-    return Side(found, [position in shared for position in range(len(found.scores))])
+def _side(found: Detections, shared: Set[int]) -> PictureSide:
+    return PictureSide(found, [position in shared for position in range(len(found.scores))])
 
 
 def _above(found: Detections, conf: float) -> Detections:
@@ -153,7 +153,7 @@ def _above(found: Detections, conf: float) -> Detections:
 
 
 def _picture(
-    image: Mapping[str, Any], old: Side, new: Side, names: Sequence[str], truth: Sequence[Sequence[float]]
+    image: Mapping[str, Any], old: PictureSide, new: PictureSide, names: Sequence[str], truth: Sequence[Sequence[float]]
 ) -> Picture:
     """Raises OSError where the image is gone, ValueError where it is another."""
     import PIL.Image
@@ -177,7 +177,7 @@ def _picture(
     )  # fmt: skip
 
 
-def _boxes(side: Side, otherwise: Fate, names: Sequence[str], scale: float) -> list[Box]:
+def _boxes(side: PictureSide, otherwise: Fate, names: Sequence[str], scale: float) -> list[Box]:
     """What both sides have first, so that what differs lies on top."""
     made = []
     for box, score, label, shared in zip(

@@ -15,7 +15,7 @@ from harness.measure.explain.tide import Errors
 from harness.report.common import wording
 from harness.report.html import chart_rows, findings, heatmap, pictures
 from harness.report.html import history as past
-from harness.report.html.chart_rows import Row
+from harness.report.html.chart_rows import ChartRow
 from harness.report.html.findings import Finding, Group
 from harness.report.html.heatmap import Heat
 from harness.report.html.history import Past
@@ -39,7 +39,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Section:
+class SuiteSection:
     """One suite."""
 
     name: str
@@ -47,7 +47,7 @@ class Section:
     threads: int
     images: int
     results: Sequence[CellResult]
-    rows: Sequence[Row]  # one for each of `results`
+    rows: Sequence[ChartRow]  # one for each of `results`
     declared: Sequence[Gate]
     findings: Sequence[Finding]
     undecided: Sequence[Group]
@@ -88,19 +88,19 @@ class Section:
         return [declaration(gate) for gate in self.declared]
 
 
-def sections(read: Recorded, folder: Path, history: Path | None) -> list[Section]:
+def sections(read: Recorded, folder: Path, history: Path | None) -> list[SuiteSection]:
     """Every suite of a results file; cells are counted through all of them."""
-    made: list[Section] = []
+    made: list[SuiteSection] = []
     for suite in read.suites:
         first = sum(len(section.rows) for section in made)
         cells = [result for result in read.cells if result.suite == suite["name"]]
         gates = read.gates[suite["name"]]
         galleries = pictures.galleries(cells, folder)
         made.append(
-            Section(
+            SuiteSection(
                 suite["name"], suite["file"], suite["threads"], _images(cells), cells,
-                chart_rows.rows(cells, gates, first), gates, findings.findings(cells, gates, first),
-                findings.undecided(cells), findings.unavailable(cells), findings.notes(cells),
+                chart_rows.rows_of_suite(cells, gates, first), gates, findings.findings(cells, gates, first),
+                findings.undecided(cells), findings.unavailable(cells), findings.note_groups(cells),
                 heatmap.heat(cells, first),
                 losses(cells, galleries, first),
                 list(dict.fromkeys(gallery.missing for gallery in galleries if gallery.missing)),
@@ -123,7 +123,7 @@ def losses(cells: Sequence[CellResult], galleries: Sequence[Gallery], first: int
         gallery = pictured.get(result.id)
         if explained or gallery:
             changed = tide.compared(explained.before, explained.after) if explained else None
-            said = wording.headline(explained).partition(": ")[2] if explained else ""
+            said = wording.explanation_line(explained).partition(": ")[2] if explained else ""
             said = said or ("" if pictures.failed(result) else FINE)
             found.append(
                 Loss(index, result.id, result.status, explained, said[:1].upper() + said[1:], changed, gallery)

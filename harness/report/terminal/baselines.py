@@ -30,7 +30,7 @@ def listings(entries: Sequence[Entry]) -> Iterator[Table]:
     return _tables([(_title(one.file), _entry(one)) for one in entries])
 
 
-def changes(planned: Sequence[BaselineChange]) -> Iterator[Table]:
+def change_tables(planned: Sequence[BaselineChange]) -> Iterator[Table]:
     """What becomes of each file, in such tables."""
     return _tables([(_title(one.file), _change(one)) for one in planned])
 

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from harness.core.status import FINE, TABLE, severity, worst
 from harness.core.verdict import Verdict
-from harness.report.common.numbers import change, divided, megabytes, milliseconds, number, plain
+from harness.report.common.numbers import difference, divided, megabytes, metric_value, milliseconds, number
 from harness.report.common.tables import NONE, Column, Row, Section, Sheet
-from harness.report.common.view import SORTS, View, best, chosen, groups
+from harness.report.common.view import SORTS, View, best, chosen, sibling_groups
 from harness.report.common.wording import precision
 from harness.store.results import CellResult, Plan
 
@@ -62,8 +62,8 @@ FIELDS: tuple[Field, ...] = (
     _field("mAP", 1, "map", lambda of: number(of["map"], ".4f"), "limit"),
     _field("box mAP", 11, "box_map", lambda of: number(of["box_map"], ".4f"), "limit"),
     _field("mAP 50", 14, "map_50", lambda of: number(of["map_50"], ".4f"), "limit"),
-    _field("Δ base", 2, "map", lambda of: change(of["map"], of.before("map")), "baseline"),
-    _field("Δ fp32", 5, "map", lambda of: change(of["map"], of.of_fp32("map")), "fp32"),
+    _field("Δ base", 2, "map", lambda of: difference(of["map"], of.before("map")), "baseline"),
+    _field("Δ fp32", 5, "map", lambda of: difference(of["map"], of.of_fp32("map")), "fp32"),
     _field("agree", 10, "agreement", lambda of: number(of["agreement"], ".3f"), "limit"),
     _field("attested", 13, "attested_share", lambda of: number(of["attested_share"], ".0%"), "limit"),
     _field("pre ms", 15, "preprocess_ms", lambda of: milliseconds(of["preprocess_ms"])),
@@ -76,7 +76,7 @@ FIELDS: tuple[Field, ...] = (
 """From left to right. Where the terminal is narrow, what stands in the second place gives way, the highest first."""
 
 
-def sheet(plan: Plan, results: Sequence[CellResult], view: View) -> Sheet:
+def suite_sheet(plan: Plan, results: Sequence[CellResult], view: View) -> Sheet:
     """The cells of one suite that the view shows."""
     siblings = {result.cell: result for result in results if result.cell}
     shown, front = chosen(results, view), best(results)
@@ -88,7 +88,7 @@ def sheet(plan: Plan, results: Sequence[CellResult], view: View) -> Sheet:
         return Row(Text.assemble((mark, "yellow"), label), tuple(_shown(field, pair) for field in fields))
 
     if view.sort in SORTS:
-        sections = [_section(heading(group), group, precision, row) for group in groups(shown)]
+        sections = [_section(heading(group), group, precision, row) for group in sibling_groups(shown)]
     else:
         sections = [_section("", shown, lambda result: result.id, row)]
     return Sheet(_title(plan, results, shown), [field.column for field in fields], sections)
@@ -136,7 +136,7 @@ def _with_sorted(view: View) -> Sequence[Field]:
         first = next(field for field in FIELDS if field.metric == name)
         staying = Field(Column(first.column.title), first.show, first.metric, first.against)
         return [staying if field is first else field for field in FIELDS]
-    return [_field(name, 0, name, lambda of: plain(name, of[name])), *FIELDS]
+    return [_field(name, 0, name, lambda of: metric_value(name, of[name])), *FIELDS]
 
 
 def _shown(field: Field, pair: Pair) -> Text:

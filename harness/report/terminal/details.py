@@ -8,10 +8,10 @@ from rich.text import Text
 
 from harness.core.metrics import METRICS
 from harness.core.status import FINE, TABLE
-from harness.core.verdict import Verdict, say
-from harness.report.common.numbers import change, number, plain
+from harness.core.verdict import Verdict, verdict_line
+from harness.report.common.numbers import difference, metric_value, number
 from harness.report.common.tables import Column, Row, Section, Sheet
-from harness.report.common.view import View, chosen, groups
+from harness.report.common.view import View, chosen, sibling_groups
 from harness.report.common.wording import precision
 from harness.report.terminal.cells import heading
 from harness.store.results import CellResult
@@ -70,14 +70,14 @@ def sheets(results: Sequence[CellResult], view: View) -> Iterator[Sheet]:
     """The tables of one suite; those about which nothing is known are left out by `tables.pages`."""
     cells = [one for one in chosen(results, view) if one.measured and one.measured.metrics]
     for title, columns in TABLES.items():
-        values = {one.id: [plain(metric, one.metric(metric)) for metric in columns.values()] for one in cells}
+        values = {one.id: [metric_value(metric, one.metric(metric)) for metric in columns.values()] for one in cells}
         yield _sheet(title, list(columns), cells, values)
         if title == "a call":
             yield _sheet("stages of an image", STAGES, cells, {one.id: _stages(one) for one in cells})
-    yield from (_classes(group) for group in groups(cells))
+    yield from (_classes(group) for group in sibling_groups(cells))
 
 
-def notes(results: Sequence[CellResult]) -> Iterator[str]:
+def column_notes(results: Sequence[CellResult]) -> Iterator[str]:
     """What the columns of the table mean, and why energy and the 99th percentile are not there."""
     yield "speed, Δ time: times as fast as fp32, interleaved; gated CPU time against the baseline"
     yield f"agree: {METRICS['agreement'].title}"
@@ -94,13 +94,13 @@ def judged(results: Sequence[CellResult], view: View) -> Iterator[Text]:
     for one in chosen(results, view):
         if one.verdicts:
             yield Text(one.id, "bold")
-        yield from (Text(f"  {say(verdict)}", _style(verdict)) for verdict in one.verdicts)
+        yield from (Text(f"  {verdict_line(verdict)}", _style(verdict)) for verdict in one.verdicts)
 
 
 def _sheet(title: str, columns: Sequence[str], cells: Sequence[CellResult], values: dict[str, list[str]]) -> Sheet:
     sections = [
         Section(heading(group), [Row(Text(precision(one)), tuple(map(Text, values[one.id]))) for one in group])
-        for group in groups(cells)
+        for group in sibling_groups(cells)
     ]
     return Sheet(title, [Column(name, 1) for name in columns], sections)
 
@@ -111,7 +111,7 @@ def _stages(result: CellResult) -> list[str]:
     infer = call / result.cell.batch if call is not None and result.cell else None
     known = [part for part in (before, infer, after) if part is not None]
     together = sum(known) if len(known) == 3 else None
-    shown = [plain("latency_p50_ms", part) for part in (before, infer, after, together)]
+    shown = [metric_value("latency_p50_ms", part) for part in (before, infer, after, together)]
     return [*shown, number(infer / together if infer and together else None, ".0%")]
 
 
@@ -124,7 +124,7 @@ def _classes(group: Sequence[CellResult]) -> Sheet:
 
     def value(one: CellResult, name: str) -> Text:
         now, before = per_class[one.id].get(name), known.get(name)
-        return Text(change(now, before) if reference and one is not reference else number(now, ".4f"))
+        return Text(difference(now, before) if reference and one is not reference else number(now, ".4f"))
 
     def lost(name: str) -> float:
         return min(((values.get(name) or 0.0) - (known.get(name) or 0.0) for values in per_class.values()), default=0.0)

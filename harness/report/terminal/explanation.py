@@ -11,12 +11,12 @@ from rich.table import Table
 from harness.measure.explain.explain import Explanation, Lost
 from harness.measure.explain.tide import TYPES
 from harness.report.common.tables import NONE
-from harness.report.common.wording import WORDS, _value, headline
+from harness.report.common.wording import WORDS, _value, explanation_line
 
 
-def render(explained: Explanation) -> Iterator[RenderableType]:
+def render_explanation(explained: Explanation) -> Iterator[RenderableType]:
     """Verdict first, then the tables, the empty ones left out."""
-    yield headline(explained)
+    yield explanation_line(explained)
     yield _stages(explained)
     yield from (f"{stage.name}: {stage.skipped}" for stage in explained.stages if stage.skipped)
     yield _errors(explained)

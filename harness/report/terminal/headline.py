@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence, Set
 
 from harness.core.status import FINE, Status, severity
 from harness.core.verdict import Verdict
-from harness.report.common.numbers import change, divided, megabytes, milliseconds, number
+from harness.report.common.numbers import difference, divided, megabytes, milliseconds, number
 from harness.report.common.tables import NONE
 from harness.report.common.wording import counts
 from harness.store.results import CellResult
 
 
-def headline(suite: str, results: Sequence[CellResult], failing: Set[Status], machine: str, revision: str) -> str:
+def chat_line(suite: str, results: Sequence[CellResult], failing: Set[Status], machine: str, revision: str) -> str:
     """`machine` is its class; `revision` names the commit, and may be empty."""
     place = f"{suite} on {machine}" + (f" at {revision}" if revision else "")
     return "; ".join([f"quantgate {place}: {counts(results)}", *_worst(results, failing), *_best(results)])
@@ -64,7 +64,7 @@ def _figures(one: CellResult, fp32: CellResult | None) -> str:
         "{} MB": megabytes(size),
     }
     to_fp32 = {
-        "{}": change(score, fp32.metric("map") if fp32 else None),
+        "{}": difference(score, fp32.metric("map") if fp32 else None),
         "{}× as fast": number(divided(1.0, one.metric("latency_ratio")), ".2f"),
         "{}× the size": number(divided(size, fp32.metric("size_bytes") if fp32 else None), ".2f"),
     }

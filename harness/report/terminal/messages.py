@@ -10,7 +10,7 @@ from rich.text import Text
 
 from harness.core.metrics import METRICS
 from harness.core.status import TABLE, UNDECIDED
-from harness.core.verdict import say
+from harness.core.verdict import verdict_line
 from harness.measure.accuracy.score_cache import REUSED
 from harness.report.common.wording import counts, repeat
 from harness.report.outcome import Outcome
@@ -19,7 +19,7 @@ from harness.store.results import CellResult
 WALL_CLOCK_SHOWN = 0.05  # smaller changes of a stored p50 are not worth a line
 
 
-def lines(outcome: Outcome) -> Iterator[Text]:
+def message_lines(outcome: Outcome) -> Iterator[Text]:
     """From what explains the table to what the reader has to act on."""
     yield from _wall_clocks(outcome.results)
     yield from _reasons(outcome.results)
@@ -95,7 +95,7 @@ def _failures(outcome: Outcome) -> Iterator[Text]:
             errors.setdefault(result.reason, []).append(result)
         for verdict in result.verdicts:
             if verdict.status in outcome.failing:
-                yield Text(f"{result.suite}: {result.id}: {say(verdict)}", TABLE[verdict.status].colour)
+                yield Text(f"{result.suite}: {result.id}: {verdict_line(verdict)}", TABLE[verdict.status].colour)
                 yield _repeated(repeat(result, [METRICS[verdict.metric].phase], outcome.again))
     for reason, cells in errors.items():
         first = cells[0]

@@ -105,13 +105,15 @@ class Live:
         stream = io.StringIO()
         colour = self._writer.hasmarkup
         console = Console(file=stream, width=width - 1, force_terminal=colour, no_color=not colour, highlight=False)
-        console.print(line(content, width - 1) if isinstance(content, Task) else Text(content, "dim"), no_wrap=True)
+        console.print(
+            progress_line(content, width - 1) if isinstance(content, Task) else Text(content, "dim"), no_wrap=True
+        )
         text = stream.getvalue().partition("\n")[0]
         moved = f"\n\r\x1b[2K{text}\x1b[A\r" + f"\x1b[{column}C" * bool(column)
         os.write(self._screen, moved.encode())
 
 
-def line(task: Task, width: int) -> RenderableType:
+def progress_line(task: Task, width: int) -> RenderableType:
     """`score CELL ━━━━╸━━━ 96/256  41.2 images/s  0:04 left` in `width` columns.
 
     First the bar gives way, then the speed, then the count, and the name of the cell last.

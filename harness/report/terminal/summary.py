@@ -14,8 +14,8 @@ from harness.report.common.tables import draw, fitted, pages
 from harness.report.common.view import best, chosen, in_vain
 from harness.report.outcome import Outcome
 from harness.report.terminal import cells, details, explanation
-from harness.report.terminal.headline import headline
-from harness.report.terminal.messages import lines
+from harness.report.terminal.headline import chat_line
+from harness.report.terminal.messages import message_lines
 from harness.store.results import CellResult
 
 WIDTH = 100  # columns where the terminal does not tell
@@ -49,7 +49,7 @@ def _verdicts(outcome: Outcome) -> Iterator[RenderableType]:
 
 def _everything(outcome: Outcome, width: int) -> Iterator[RenderableType]:
     for plan, results in outcome.suites():
-        yield from draw(fitted(cells.sheet(plan, results, outcome.view), width), width)
+        yield from draw(fitted(cells.suite_sheet(plan, results, outcome.view), width), width)
         if best(results) & {one.id for one in chosen(results, outcome.view)}:
             cheaper = "faster" if any(one.metric("latency_p50_ms") for one in results) else "smaller"
             yield Text(f"{cells.MARK}no other cell is both {cheaper} and more accurate", "dim")
@@ -58,9 +58,9 @@ def _everything(outcome: Outcome, width: int) -> Iterator[RenderableType]:
             yield from _details(outcome, results, width)
     for result in outcome.results:
         if result.explanation:
-            yield from explanation.render(from_json(result.explanation))
+            yield from explanation.render_explanation(from_json(result.explanation))
     yield from _in_vain(outcome)
-    yield from lines(outcome)
+    yield from message_lines(outcome)
     if not outcome.problem:
         yield Text(f"results: {outcome.results_file}", no_wrap=True)
     yield ""
@@ -72,7 +72,7 @@ def _details(outcome: Outcome, results: Sequence[CellResult], width: int) -> Ite
         for page in pages(sheet, width):
             yield from draw(page, width)
             yield ""
-    yield from details.notes(results)
+    yield from details.column_notes(results)
     yield from details.judged(results, outcome.view)
     yield ""
 
@@ -83,5 +83,5 @@ def _in_vain(outcome: Outcome) -> Iterator[Text]:
 
 def _headlines(outcome: Outcome) -> Iterator[Text]:
     for plan, results in outcome.suites():
-        said = headline(plan.suite, results, outcome.failing, outcome.machine.machine_class, outcome.commit)
+        said = chat_line(plan.suite, results, outcome.failing, outcome.machine.machine_class, outcome.commit)
         yield Text(said, "bold", no_wrap=True)

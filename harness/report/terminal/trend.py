@@ -20,7 +20,7 @@ HEIGHT = 6  # rows of a plot, of two points each
 WIDEST = 3  # columns of a run
 
 
-def render(trend: Trend, width: int) -> Iterator[RenderableType]:
+def render_trend(trend: Trend, width: int) -> Iterator[RenderableType]:
     """The newest runs that fit `width` columns: half a block a run, red where the cell failed, lines are levels."""
     points = trend.points
     low, high = _range([point.value for point in points])
@@ -43,7 +43,7 @@ def render(trend: Trend, width: int) -> Iterator[RenderableType]:
     yield from (told(trend, change) for change in trend.changes)
 
 
-def runs(known: Sequence[Run]) -> Table:
+def runs_table(known: Sequence[Run]) -> Table:
     """Every run, newest last."""
     drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in ("started (UTC)", "commit", "machine", "suites", "cells"):

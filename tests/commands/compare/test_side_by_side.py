@@ -12,7 +12,7 @@ from harness import Gate, Suite
 from harness.commands.cli import main
 from harness.store import baselines
 from harness.store.records import Record
-from harness.store.results import gather, plan_of, to_json
+from harness.store.results import gather, plan_of, results_to_json
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def results(tmp_path):
         plan_of(suite, "f.py", {one.cell: ("accuracy",) for one in measured}, ()).publish(folder)
         for one in measured:
             Record("made", "accuracy", one).publish(folder)
-        (folder / "results.json").write_text(json.dumps(to_json(*gather(folder), command="")))
+        (folder / "results.json").write_text(json.dumps(results_to_json(*gather(folder), command="")))
         return folder
 
     return write
@@ -42,7 +42,7 @@ def accepted(tmp_path):
 
     def write(name, *measured):
         for one in measured:
-            baselines.save(tmp_path / name, "made", "accuracy", one)
+            baselines.save_baseline(tmp_path / name, "made", "accuracy", one)
         return tmp_path / name
 
     return write

@@ -60,13 +60,13 @@ def test_a_regression_beside_an_error_of_the_same_cell_is_a_regression() -> None
 def test_a_suite_that_is_gone_is_named_and_a_regression_unless_that_is_allowed() -> None:
     now, other = side("met"), side("met", "met", suite="other")
     base = dataclasses.replace(now, cells=[*now.cells, *other.cells])
-    assert list(exit_code.lines(now, base)) == ["other: 2 removed cells: m0-fp32-null-cpu, m1-fp32-null-cpu"]
+    assert list(exit_code.difference_lines(now, base)) == ["other: 2 removed cells: m0-fp32-null-cpu, m1-fp32-null-cpu"]
     assert exit_code.code(0, now, base, strict=False, allow_removed=False) == Exit.REGRESSION
     assert exit_code.code(0, now, base, strict=False, allow_removed=True) == Exit.FINE
 
 
 def test_a_new_cell_and_an_error_of_the_base_are_named() -> None:
-    assert list(exit_code.lines(side("met", "no-baseline"), side("error"))) == [
+    assert list(exit_code.difference_lines(side("met", "no-baseline"), side("error"))) == [
         "demo: 1 new cell: m1-fp32-null-cpu",
         "demo: m0-fp32-null-cpu: error on the base: why",
     ]
@@ -75,9 +75,9 @@ def test_a_new_cell_and_an_error_of_the_base_are_named() -> None:
 def test_gates_that_a_pull_request_changes_are_named() -> None:
     kept, old = Gate("size_bytes", max_rise=0.01), Gate("map", max_drop=0.002)
     new = Gate("map", max_drop=0.05, against="fp32", backends=["onnxruntime"])
-    (line,) = exit_code.lines(side("met", gates=(kept, new)), side("met", gates=(kept, old)))
+    (line,) = exit_code.difference_lines(side("met", gates=(kept, new)), side("met", gates=(kept, old)))
     assert line == (
         "demo: judged by its own gates, which the base has not: − Gate('map', max_drop=0.002), "
         "+ Gate('map', max_drop=0.05, against='fp32', backends=('onnxruntime',))"
     )
-    assert not list(exit_code.lines(side("met", gates=(kept,)), side("met", gates=(kept,))))
+    assert not list(exit_code.difference_lines(side("met", gates=(kept,)), side("met", gates=(kept,))))

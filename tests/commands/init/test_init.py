@@ -142,7 +142,7 @@ def test_ci_installs_what_runs_here_or_says_that_it_cannot(
         importlib.metadata, "distribution", lambda name: Distribution() if name == "quantgate" else known(name)
     )
     assert re.fullmatch(expected, scaffold.requirement("openvino"))
-    assert ("git+https://…" in list(scaffold.write(repository))[-1]) is not findable
+    assert ("git+https://…" in list(scaffold.write_starter(repository))[-1]) is not findable
 
 
 def test_a_folder_elsewhere_without_git(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

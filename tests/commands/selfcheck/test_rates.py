@@ -10,7 +10,7 @@ import pytest
 from harness.commands.cli import main
 from harness.commands.selfcheck import other_rules, parallel_runs
 from harness.commands.selfcheck import rates as selfcheck
-from harness.commands.selfcheck.rates import Wanted, rates
+from harness.commands.selfcheck.rates import SelfcheckOptions, rates
 from harness.commands.selfcheck.trials import Trial
 from harness.core.processes import Interference, Replicate
 
@@ -33,7 +33,7 @@ def trial(decision: str, new: list[float]) -> Trial:
 
 def test_rates_count_what_the_rule_and_its_peers_said():
     done = [trial("regressed", SLOWER), trial("unchanged", SAME), trial("inconclusive", SAME)]
-    found = {what: hits for what, hits, _ in rates(done, Wanted("aa", 3, 0.05))}
+    found = {what: hits for what, hits, _ in rates(done, SelfcheckOptions("aa", 3, 0.05))}
     assert found["quantgate: false alarms"] == 1
     assert found["quantgate: inconclusive"] == 1
     assert found["threshold on means: false alarms"] == 1

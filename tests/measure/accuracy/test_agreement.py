@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from builders import detections
 
-from harness.measure.accuracy.agreement import alike, collapsed, iou, pairs, survival
+from harness.measure.accuracy.agreement import collapsed, iou, matched_share, pairs, survival
 
 CAT = (20, 10, 60, 40, 0.9, 0)
 DOG = (100, 10, 140, 40, 0.6, 1)
@@ -30,8 +30,8 @@ def test_pairs_are_one_to_one_of_one_class_the_largest_overlap_first():
 
 
 def test_equal_detections_are_all_alike():
-    assert alike([detections(CAT, DOG)], [detections(DOG, CAT)]) == 1.0
-    assert alike([detections()], [detections()]) == 1.0
+    assert matched_share([detections(CAT, DOG)], [detections(DOG, CAT)]) == 1.0
+    assert matched_share([detections()], [detections()]) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ def test_equal_detections_are_all_alike():
     ],
 )
 def test_a_detection_is_the_same_within_tight_limits(changed, share):
-    assert alike([detections(CAT, DOG)], [detections(changed, DOG)]) == share
+    assert matched_share([detections(CAT, DOG)], [detections(changed, DOG)]) == share
 
 
 def test_missing_and_additional_detections_are_not_alike():
-    assert alike([detections(CAT, DOG)], [detections(CAT)]) == 0.5
-    assert alike([detections(CAT)], [detections(CAT, DOG)]) == 0.5
+    assert matched_share([detections(CAT, DOG)], [detections(CAT)]) == 0.5
+    assert matched_share([detections(CAT)], [detections(CAT, DOG)]) == 0.5
 
 
 def test_agreement_is_what_survives_above_the_operating_threshold():

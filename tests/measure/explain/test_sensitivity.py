@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness import ConfigError
 from harness.commands.cli import main
-from harness.measure.explain.sensitivity import Row, SplitJob, detection_error, groups
+from harness.measure.explain.sensitivity import Row, SplitJob, detection_error, layer_groups
 from harness.report.terminal.sensitivity import table
 
 OBJECT = "0 0.5 0.5 0.4 0.4\n"
@@ -22,7 +22,7 @@ def graph(*nodes: tuple[str, str]):
 
 
 def test_groups_are_modules_and_the_heads_branches_and_hold_a_convolution():
-    found = groups(
+    found = layer_groups(
         graph(
             ("Conv", "/model.0/conv/Conv"), ("Mul", "/model.0/act/Mul"), ("Resize", "/model.11/Resize"),
             ("Conv", "/model.12/cv1/conv/Conv"), ("Softmax", "/model.12/attn/Softmax"),

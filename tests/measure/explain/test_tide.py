@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.measure.accuracy.coco import evaluate
-from harness.measure.explain.tide import TYPES, Errors, average_precision, compared, errors, judge
+from harness.measure.explain.tide import TYPES, Errors, average_precision, compared, errors, judge_detections
 
 NAMES = ("cat", "dog")
 CATEGORIES = {0: 10, 1: 11}
@@ -161,7 +161,7 @@ def test_errors_of_two_types_on_an_object_are_put_right_each_on_its_own():
     assert errors(made, found, CATEGORIES) == Errors(
         0, numbers(localization=1, classification=1), costs(localization=1, classification=0.5)
     )
-    both = average_precision(judge(made, found, CATEGORIES), ["localization", "classification"])
+    both = average_precision(judge_detections(made, found, CATEGORIES), ["localization", "classification"])
     assert both == pytest.approx(1)
 
 
@@ -196,7 +196,10 @@ def test_no_cost_is_negative_and_when_everything_is_put_right_ap_is_1(seed):
     result = errors(made, found, CATEGORIES)
     if result.ap is not None:
         assert all(cost is None or cost > -1e-12 for cost in result.cost.values())
-        assert average_precision(judge(made, found, CATEGORIES), TYPES) in (None, pytest.approx(1, abs=1e-12))
+        assert average_precision(judge_detections(made, found, CATEGORIES), TYPES) in (
+            None,
+            pytest.approx(1, abs=1e-12),
+        )
 
 
 # Crowds

@@ -15,7 +15,16 @@ from harness.backends.registry import BACKENDS
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
 from harness.machine.child import Child
-from harness.measure.latency.cpu_pairs import TARGET, PairsJob, Slowed, fit, log_ratios, measure, on_device, slow
+from harness.measure.latency.cpu_pairs import (
+    TARGET,
+    PairsJob,
+    Slowed,
+    fit_repeats,
+    log_ratios,
+    measure_pairs,
+    on_device,
+    slow,
+)
 from harness.measure.latency.references import FOLDER, SINGLE_THREAD, identities, network_input, open_network
 
 
@@ -39,14 +48,14 @@ class Clockwork:
 def test_a_target_stands_between_its_references_and_the_order_turns_round():
     clock = Clockwork()
     calls = {name: clock.call(name, 10) for name in ("network", TARGET, "numpy")}
-    measure(calls, {}, 2, clock, clock)
+    measure_pairs(calls, {}, 2, clock, clock)
     assert clock.log == ["network", TARGET, "numpy", "numpy", TARGET, "network"]
 
 
 def test_ratios_are_logarithms_of_turns_by_both_clocks():
     clock = Clockwork()
     calls = {"network": clock.call("network", 50), TARGET: clock.call(TARGET, 220)}
-    readings = measure(calls, {"network": 4}, 3, clock, lambda: 2 * clock.now)
+    readings = measure_pairs(calls, {"network": 4}, 3, clock, lambda: 2 * clock.now)
     assert readings[TARGET] == [(220, 440)] * 3
     assert readings["network"] == [(200, 400)] * 3
     cpu, wall = log_ratios(readings)
@@ -62,7 +71,7 @@ def test_one_disturbed_pair_does_not_move_the_median():
 def test_repeats_last_about_as_long_as_the_target_and_never_less_than_once():
     clock = Clockwork()
     calls = {TARGET: clock.call("", 1000), "network": clock.call("", 90), "numpy": clock.call("", 5000)}
-    assert fit(calls, clock) == {"network": 11, "numpy": 1}
+    assert fit_repeats(calls, clock) == {"network": 11, "numpy": 1}
 
 
 def test_a_device_is_timed_by_its_own_clock():
@@ -77,7 +86,7 @@ def test_a_device_is_timed_by_its_own_clock():
             return self.ms
 
     calls, clock = on_device({"network": (Session(2.0), None), TARGET: (Session(3.0), None)})
-    cpu, _ = log_ratios(measure(calls, {}, 2, clock))
+    cpu, _ = log_ratios(measure_pairs(calls, {}, 2, clock))
     assert cpu["network"] == pytest.approx(math.log(1.5))
 
 

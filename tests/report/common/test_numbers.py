@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report.common.numbers import change, megabytes, number, plain
+from harness.report.common.numbers import difference, megabytes, metric_value, number
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from harness.report.common.numbers import change, megabytes, number, plain
     [(0.7, 0.75, "−0.0500"), (0.75, 0.7, "+0.0500"), (0.7, 0.70001, "0.0000"), (None, 0.7, "–"), (0.7, None, "–")],
 )
 def test_a_change_has_a_sign_unless_it_rounds_to_nothing(now, before, shown):
-    assert change(now, before) == shown
+    assert difference(now, before) == shown
 
 
 def test_what_is_absent_is_a_dash_and_zero_is_not():
@@ -33,4 +33,4 @@ def test_what_is_absent_is_a_dash_and_zero_is_not():
     ],
 )
 def test_a_metric_is_written_by_its_unit(metric, value, shown):
-    assert plain(metric, value) == shown
+    assert metric_value(metric, value) == shown

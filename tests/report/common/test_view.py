@@ -10,7 +10,7 @@ from shown import FP32, result, unavailable
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError
 from harness.core.metrics import METRICS
-from harness.report.common.view import MEASURED, View, best, chosen, groups, in_vain
+from harness.report.common.view import MEASURED, View, best, chosen, in_vain, sibling_groups
 
 INT8 = FP32.sibling("int8")
 MINMAX = FP32.sibling("int8:minmax")
@@ -86,7 +86,7 @@ def test_what_finds_nothing_is_said(view, said):
 
 
 def test_siblings_stand_together_and_fp32_before_them():
-    assert [[one.id for one in group] for group in groups(chosen(ALL, View()))] == [
+    assert [[one.id for one in group] for group in sibling_groups(chosen(ALL, View()))] == [
         [SLOW.id, FAST.id, WORSE.id],
         [GONE.id],
     ]

@@ -28,7 +28,7 @@ from runs import NOW, results
 from harness.core.measurement import Measurement
 from harness.machine.fingerprint import isa
 from harness.report.html import page as html
-from harness.report.html.page import render
+from harness.report.html.page import render_page
 from harness.store import history_db
 from harness.store.results import CellResult
 
@@ -62,7 +62,7 @@ def small(tmp_path_factory):
         earlier = results(f"r{day}", started=NOW + timedelta(days=day), isa=isa(), map=0.4 + 0.01 * day)
         earlier["cells"][0] |= {"id": INT8.id, "suite": "demo"}
         history_db.append(folder / history_db.NAME, earlier, NOW)
-    html.write(file, folder / "report.html")
+    html.write_page(file, folder / "report.html")
     return folder / "report.html"
 
 
@@ -70,7 +70,7 @@ def small(tmp_path_factory):
 def large(tmp_path_factory):
     """200 cells."""
     folder = tmp_path_factory.mktemp("large")
-    html.write(write(folder, many()), folder / "report.html")
+    html.write_page(write(folder, many()), folder / "report.html")
     return folder / "report.html"
 
 
@@ -208,7 +208,7 @@ def test_a_name_opens_what_was_measured_and_a_click_beside_closes_it(show, small
 def test_figures_without_data_say_why(show, tmp_path):
     cells = [result(FP32, baseline=None)]
     file = tmp_path / "report.html"
-    file.write_text(render(read(tmp_path, cells), tmp_path))
+    file.write_text(render_page(read(tmp_path, cells), tmp_path))
     page = show(file)
     expect(page.get_by_text("No cell has a comparable baseline.")).to_be_visible()
     expect(page.get_by_text("No cell has an fp32 sibling in this run.")).to_be_visible()
@@ -232,7 +232,7 @@ def test_a_run_of_latency_alone_and_cells_without_any_number_are_shown_too(show,
     gone = CellResult("demo", "old-cell", None, "missing", "the suite has it not", None)
     crashed = result(FP32, "error", measured=Measurement(FP32, failure=("error", "killed")), baseline=None)
     file = tmp_path / "report.html"
-    file.write_text(render(read(tmp_path, [slow, gone, crashed]), tmp_path))
+    file.write_text(render_page(read(tmp_path, [slow, gone, crashed]), tmp_path))
     page = show(file)
     assert page.locator("[data-figure=trade]").count() == 0
     assert page.locator("[data-figure=change][data-of=latency] .mark").count() == 1

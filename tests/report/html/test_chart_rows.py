@@ -10,16 +10,16 @@ from reports import DROPPED, FP16, FP32, GATES, INT8, SLOWER, regressed, result,
 from harness import Gate
 from harness.core.cell import Cell
 from harness.core.measurement import Measurement
-from harness.report.html.chart_rows import bound, rows, thinned
+from harness.report.html.chart_rows import gate_bound, rows_of_suite, thinned_samples
 from harness.store.results import CellResult
 
 
 def by_id(cells, gates=GATES):
-    return {row.id: row for row in rows(cells, gates)}
+    return {row.id: row for row in rows_of_suite(cells, gates)}
 
 
 def test_a_row_says_what_the_table_shows():
-    fp32, fp16, int8 = rows(regressed(), GATES, first=4)
+    fp32, fp16, int8 = rows_of_suite(regressed(), GATES, first=4)
     assert [row.index for row in (fp32, fp16, int8)] == [4, 5, 6]
     assert (int8.model, int8.backend, int8.family, int8.precision) == ("yolo26n", "onnxruntime", "int8", "int8")
     assert (int8.size_ratio, int8.speed, int8.image_ms) == (1.0, 2.0, 5.0)
@@ -30,19 +30,19 @@ def test_a_row_says_what_the_table_shows():
 
 def test_a_batch_is_shown_by_the_image():
     batch = dataclasses.replace(FP32, batch=4)
-    assert rows([result(batch, measured=scored(batch))], ())[0].image_ms == 1.25
+    assert rows_of_suite([result(batch, measured=scored(batch))], ())[0].image_ms == 1.25
 
 
 def test_a_label_says_only_what_differs():
-    assert [row.label for row in rows(regressed(), GATES)] == ["fp32", "fp16", "int8"]
+    assert [row.label for row in rows_of_suite(regressed(), GATES)] == ["fp32", "fp16", "int8"]
     other = dataclasses.replace(INT8, backend="openvino", model="yolo11n")
-    labels = [row.label for row in rows([result(INT8), result(other, measured=scored(other))], ())]
+    labels = [row.label for row in rows_of_suite([result(INT8), result(other, measured=scored(other))], ())]
     assert labels == ["yolo26n onnxruntime int8", "yolo11n openvino int8"]
 
 
 def test_a_missing_cell_is_a_row_with_a_name():
     gone = CellResult("demo", "old-cell", None, "missing", "the suite has it not", None)
-    (row,) = rows([gone], GATES)
+    (row,) = rows_of_suite([gone], GATES)
     assert (row.id, row.label, row.model, dict(row.metrics)) == ("old-cell", "old-cell", "", {})
 
 
@@ -88,14 +88,14 @@ def test_one_resample_gives_no_interval_instead_of_an_infinite_one():
     ],
 )
 def test_the_bound_of_a_gate(gate, reference, expected):
-    assert bound(gate, reference) == pytest.approx(expected)
+    assert gate_bound(gate, reference) == pytest.approx(expected)
 
 
 def test_a_great_many_calls_are_drawn_as_quantiles():
     calls = [float(n) for n in range(10_000)]
-    drawn = thinned(calls)
+    drawn = thinned_samples(calls)
     assert (len(drawn), drawn[0], drawn[-1]) == (200, 0.0, 9999.0)
-    assert thinned([3.0, 1.0]) == [3.0, 1.0]
+    assert thinned_samples([3.0, 1.0]) == [3.0, 1.0]
 
 
 def test_a_cell_that_was_not_scored_has_not_changed():

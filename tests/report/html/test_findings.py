@@ -7,7 +7,7 @@ from reports import FP32, GATES, INT8, regressed, result
 
 from harness import Verdict
 from harness.core.measurement import Measurement
-from harness.report.html.findings import findings, headline, notes, quantity, unavailable, undecided
+from harness.report.html.findings import findings, note_groups, page_headline, quantity, unavailable, undecided
 from harness.store.results import CellResult
 
 UNSURE = Verdict("map", "baseline", "inconclusive", 0.39, 0.4, "≥ 0.395", "128 images prove drops above 0.02")
@@ -33,7 +33,7 @@ def absent(cell=INT8):
     ],
 )  # fmt: skip
 def test_the_run_in_one_line(cells, text, tone):
-    told = headline(cells)
+    told = page_headline(cells)
     assert (told.text, told.tone) == (text, tone)
 
 
@@ -76,7 +76,7 @@ def test_a_cause_is_told_once_for_all_its_cells():
     (group,) = unavailable([absent(), absent(FP32)])
     assert len(group.cells) == 2
     noted = result(FP32, measured=Measurement(FP32, notes=("reused", "reused")))
-    assert [(g.text, g.cells) for g in notes([noted])] == [("reused", [FP32.id])]
+    assert [(g.text, g.cells) for g in note_groups([noted])] == [("reused", [FP32.id])]
 
 
 @pytest.mark.parametrize(

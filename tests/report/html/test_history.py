@@ -70,6 +70,6 @@ def test_the_report_finds_the_history_beside_the_results(tmp_path):
         run["cells"][0] |= {"id": cell, "suite": "demo"}
         run["environment"] |= {"isa": page.results.load(tmp_path / "results.json").environment["isa"]}
         history_db.append(tmp_path / history_db.NAME, run, NOW)
-    page.write(tmp_path, tmp_path / "report.html")
+    page.write_page(tmp_path, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert f"mAP of {cell} over 4 runs, from 0.4000 to 0.4300" in text

@@ -12,11 +12,11 @@ from demoproject import LOOSE, output
 from reports import FP32, INT8, many, read, regressed, result, scored, write
 
 from harness.commands.cli import main
-from harness.measure.accuracy.detections_file import class_names
+from harness.measure.accuracy.detections_file import stored_class_names
 from harness.measure.accuracy.score_cache import detections_file
-from harness.report.html.page import TEMPLATES, flat, render, signed
+from harness.report.html.page import TEMPLATES, flat, render_page, signed
 from harness.report.html.pictures import gallery
-from harness.store.results import load
+from harness.store.results import load_results
 
 VENDOR = TEMPLATES / "vendor"
 MEGABYTES = 8
@@ -33,14 +33,14 @@ def body(text):
 
 
 def test_the_verdict_is_the_first_thing_said(tmp_path):
-    text = body(render(read(tmp_path, regressed()), tmp_path))
+    text = body(render_page(read(tmp_path, regressed()), tmp_path))
     said = re.sub(r"<[^>]+>|\s+", " ", text)
     assert said.index("1 of 3 cells fails its gates") < said.index("What failed, and how sure")
     assert said.index("−0.02, 99% interval") < said.index("Latency against accuracy") < said.index("A name opens")
 
 
 def test_everything_is_in_the_file(tmp_path):
-    text = render(read(tmp_path, regressed()), tmp_path)
+    text = render_page(read(tmp_path, regressed()), tmp_path)
     links = re.findall(r'(?:src|href)="([^"]*)"', body(text))
     assert links
     assert all(link.startswith(("#", "data:")) for link in links)
@@ -52,14 +52,14 @@ def test_what_comes_from_results_is_escaped(tmp_path):
     worse = scored(INT8, per_class={evil: 0.1}, instances={evil: 9}, notes=(evil,))
     before = scored(FP32, per_class={evil: 0.9})
     cells = [result(FP32, measured=before), result(INT8, measured=worse)]
-    text = render(read(tmp_path, cells, command=evil, cpu=evil), tmp_path)
+    text = render_page(read(tmp_path, cells, command=evil, cpu=evil), tmp_path)
     assert evil not in text
     assert "<img" not in text
     assert evil in data(text)["cells"][1]["notes"]
 
 
 def test_the_scripts_get_every_metric_in_its_order(tmp_path):
-    shown = data(render(read(tmp_path, regressed()), tmp_path))
+    shown = data(render_page(read(tmp_path, regressed()), tmp_path))
     int8 = shown["cells"][2]
     assert list(int8["metrics"])[:2] == ["map", "map_50"]
     assert int8["verdicts"][0]["limit"] == "≥ 0.3950"
@@ -68,7 +68,7 @@ def test_the_scripts_get_every_metric_in_its_order(tmp_path):
 
 
 def test_what_the_run_was_is_told(tmp_path):
-    text = body(render(read(tmp_path, regressed(), command="pytest suites --qg-x"), tmp_path))
+    text = body(render_page(read(tmp_path, regressed(), command="pytest suites --qg-x"), tmp_path))
     assert "pytest suites --qg-x" in text
     assert "Gate(&#39;map&#39;, max_drop=0.02, against=&#39;fp32&#39;)" in text
     assert "cc33 (64 images)" in text
@@ -77,14 +77,14 @@ def test_what_the_run_was_is_told(tmp_path):
 
 def test_without_latency_size_stands_for_cost(tmp_path):
     untimed = [result(cell, measured=scored(cell, metrics={"map": 0.4, "size_bytes": 1000})) for cell in (FP32, INT8)]
-    text = body(render(read(tmp_path, untimed), tmp_path))
+    text = body(render_page(read(tmp_path, untimed), tmp_path))
     assert "Size against accuracy" in text
     assert "no latency was measured in this run" in text
     assert "p50 ms" not in text
 
 
 def test_a_run_that_has_nothing_is_a_report_that_says_so(tmp_path):
-    assert "No cells" in render(read(tmp_path, []), tmp_path)
+    assert "No cells" in render_page(read(tmp_path, []), tmp_path)
 
 
 def test_200_cells_are_rendered_quickly_into_a_small_file(tmp_path):
@@ -105,7 +105,7 @@ def test_200_cells_are_rendered_quickly_into_a_small_file(tmp_path):
 
 def test_several_suites_have_sections_of_their_own(tmp_path):
     other = [type(one)(**{**one.__dict__, "suite": "other"}) for one in regressed()]
-    text = body(render(read(tmp_path, [*regressed(), *other]), tmp_path))
+    text = body(render_page(read(tmp_path, [*regressed(), *other]), tmp_path))
     assert 'id="suite-1"' in text
     assert 'data-first="3"' in text
     assert len(set(re.findall(r' id="([^"]+)"', text))) == len(re.findall(r' id="([^"]+)"', text))
@@ -140,12 +140,12 @@ def test_a_run_writes_its_report_and_so_does_the_command(demo):
 def test_a_run_keeps_what_pictures_are_made_of(demo):
     demo.suite(precisions=["fp32", "int8"])
     demo.run()
-    found = load(demo.path / ".quantgate" / "results.json")
+    found = load_results(demo.path / ".quantgate" / "results.json")
     run = demo.path / ".quantgate" / "runs" / found.run["id"]
     made = gallery(found.cells[1], found.cells[0], run)
     assert (made.missing, made.images, made.changed) == ("", 4, 0)
     traced = found.cells[1].measured.provenance
-    assert class_names(detections_file(run, traced["detections"])) == ["box"]
+    assert stored_class_names(detections_file(run, traced["detections"])) == ["box"]
 
 
 def test_a_report_that_cannot_be_written_fails_the_run(demo):

@@ -10,7 +10,7 @@ from shown import FP32, PLAN, result, row, table, unavailable
 from harness.core.cell import Cell
 from harness.core.verdict import Verdict
 from harness.report.common.view import View
-from harness.report.terminal.cells import FIELDS, sheet
+from harness.report.terminal.cells import FIELDS, suite_sheet
 
 INT8, HALF, DYNAMIC = (FP32.sibling(name) for name in ("int8", "fp16", "int8-dynamic"))
 SLOWER = Verdict("latency", "baseline", "regressed", 1.139, 1.0, "≤ 1.05 × baseline")
@@ -36,7 +36,7 @@ FULL = [
 
 
 def drawn(results=FULL, width=100, colour=False, **view) -> str:
-    return table(sheet(PLAN, results, View(**view)), width, colour)
+    return table(suite_sheet(PLAN, results, View(**view)), width, colour)
 
 
 AT_80 = """

@@ -8,7 +8,7 @@ from harness.core.metrics import GATED, METRICS
 from harness.core.verdict import Verdict
 from harness.report.common.tables import draw, pages
 from harness.report.common.view import View
-from harness.report.terminal.details import TABLES, judged, notes, sheets
+from harness.report.terminal.details import TABLES, column_notes, judged, sheets
 
 INT8 = FP32.sibling("int8")
 VIEW = View(verbosity=1)
@@ -71,9 +71,12 @@ def test_what_was_not_timed_has_no_table():
 
 def test_it_is_said_why_there_is_no_energy_and_no_p99():
     timed = result(FP32, provenance={"energy": "no counter"}, latency_calls=100, latency_p99_ms=None, energy_mj=None)
-    assert list(notes([timed]))[-2:] == ["no energy: no counter", "no p99: nothing below 662 calls (Suite(calls=…))"]
+    assert list(column_notes([timed]))[-2:] == [
+        "no energy: no counter",
+        "no p99: nothing below 662 calls (Suite(calls=…))",
+    ]
     full = result(FP32, latency_calls=700, latency_p99_ms=1.0, energy_mj=3.0)
-    assert not any(line.startswith("no ") for line in notes([full]))
+    assert not any(line.startswith("no ") for line in column_notes([full]))
 
 
 def test_every_gate_is_told_in_words():

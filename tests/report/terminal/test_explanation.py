@@ -12,8 +12,8 @@ from harness.measure.explain.explain import Explanation, Lost, from_json
 from harness.measure.explain.layer_noise import Layer
 from harness.measure.explain.stage_swap import Stage, blamed
 from harness.measure.explain.tide import TYPES, Errors
-from harness.report.common.wording import headline
-from harness.report.terminal.explanation import render
+from harness.report.common.wording import explanation_line
+from harness.report.terminal.explanation import render_explanation
 
 ERRORS = Errors(0.9, dict.fromkeys(TYPES, 3), dict.fromkeys(TYPES, 0.01))
 STAGES = (
@@ -32,20 +32,20 @@ EXPLAINED = Explanation(
 
 def text(explained: Explanation, width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width)
-    for part in render(explained):
+    for part in render_explanation(explained):
         console.print(part, soft_wrap=isinstance(part, str))
     return console.file.getvalue()
 
 
 def test_the_answer_is_one_line():
-    assert headline(EXPLAINED) == (
+    assert explanation_line(EXPLAINED) == (
         "cell: most was lost in head (mAP 0.7400 → 0.7300, agreement 0.9800 → 0.4000) on 64 images; "
         "noisiest layer: /model.23/cv3.0/Conv"
     )
 
 
 def test_where_nothing_was_lost_it_says_so():
-    assert headline(dataclasses.replace(EXPLAINED, blamed="")) == "cell: no stage lost anything on 64 images"
+    assert explanation_line(dataclasses.replace(EXPLAINED, blamed="")) == "cell: no stage lost anything on 64 images"
 
 
 def test_the_blame_goes_to_the_step_that_lost_most_of_map_or_agreement():

@@ -8,7 +8,7 @@ from shown import FP32, result, unavailable
 
 from harness.core.status import FAILING
 from harness.core.verdict import Verdict
-from harness.report.terminal.headline import headline
+from harness.report.terminal.headline import chat_line
 
 INT8 = FP32.sibling("int8")
 WHOLE = result(FP32, map=0.75, size_bytes=10_000_000, latency_p50_ms=5.0)
@@ -19,7 +19,7 @@ PROVEN = Verdict(
 
 
 def said(*results, failing=FAILING, revision="11a0358") -> str:
-    return headline("demo", results, failing, "amd-2c", revision)
+    return chat_line("demo", results, failing, "amd-2c", revision)
 
 
 def test_a_passing_run_names_the_fastest_cell_against_fp32():

@@ -9,7 +9,7 @@ from rich.progress import Progress, Task
 from shown import rendered
 
 from harness.core.processes import Progress as Done
-from harness.report.terminal.progress import Live, line
+from harness.report.terminal.progress import Live, progress_line
 
 CELL = "score yolo26n-int8-onnxruntime-cpu"
 
@@ -26,7 +26,7 @@ def task(done: float, total: float | None, label: str = CELL, seconds: float = 4
 
 
 def drawn(of: Task, width: int) -> str:
-    return rendered([line(of, width)], width)
+    return rendered([progress_line(of, width)], width)
 
 
 def test_it_tells_phase_cell_count_speed_and_time_left() -> None:
