@@ -2,13 +2,13 @@
 
 from harness.core.cell import Cell, Model, Qat
 from harness.core.errors import ConfigError, Unavailable
-from harness.core.measurement import Measurement
+from harness.core.measurement import Artifact, Measurement
 from harness.core.suite import Calibration, Decoding, Gate, Suite
 from harness.core.verdict import Verdict
 from harness.core.version import __version__ as __version__
 from harness.matrix import matrix
 
 __all__ = [
-    "Calibration", "Cell", "ConfigError", "Decoding", "Gate", "Measurement", "Model", "Qat", "Suite", "Unavailable",
-    "Verdict", "matrix",
+    "Artifact", "Calibration", "Cell", "ConfigError", "Decoding", "Gate", "Measurement", "Model", "Qat", "Suite",
+    "Unavailable", "Verdict", "matrix",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from itertools import product
 from os import PathLike, fspath
 from pathlib import PurePath
 
-from harness.backends.registry import GPU_ONLY, backend_names
+from harness.backends.registry import backend_names, module_of
 from harness.core.cell import Cell, Model, Qat
 from harness.core.errors import ConfigError, nearest
 from harness.recipes.ready import SUFFIXES
@@ -92,7 +92,7 @@ def _precision(name: str) -> str:
 
 def _devices(runtime: str, declared: Sequence[str]) -> Sequence[str]:
     """A cell says where it runs: `cpu` means the first GPU to a runtime that has no CPU."""
-    if runtime not in GPU_ONLY:
+    if not getattr(module_of(runtime), "GPU_ONLY", False):
         return declared
     return list(dict.fromkeys("cuda" if where == "cpu" else where for where in declared))
 

@@ -22,7 +22,7 @@ from harness.inputs.datasets.loading import load_calibration
 from harness.inputs.pixels import read_image
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.machine.child import Child
-from harness.recipes.registry import BuildInputs, Recipe
+from harness.recipes.base import BuildInputs, Recipe
 from harness.tasks.base import Detections
 from harness.tasks.preprocess import letterbox
 

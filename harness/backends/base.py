@@ -6,7 +6,7 @@ import ast
 import contextlib
 import importlib.metadata
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,9 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
 class DeviceSession(Session, Protocol):
-    """A session on a device that has a clock and memory of its own; the harness asks where the methods are there."""
+    """A session on a device with a clock and memory of its own; the harness reads them where a session has both."""
 
     def device_ms(self) -> float:
         """Milliseconds that the device spent on the last call, copies excluded."""

@@ -1,23 +1,15 @@
-"""One file per runtime. A backend is a module with the functions of `base.Backend`; its runtime loads on `open`.
-
-Other packages bring theirs by an entry point of the group `quantgate.backends`: docs/backends.md.
-"""
+"""The backends by name. Each is an entry point of the group `quantgate.backends`, quantgate's own like anyone's."""
 
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.metadata
+from importlib.metadata import EntryPoint
 from typing import Any, cast
 
 from harness.backends.base import Backend
+from harness.backends.moved import hint
 from harness.core.errors import ConfigError, first_line
-
-BACKENDS = ("torch", "onnxruntime", "openvino", "litert", "tensorrt", "null")
-"""quantgate's own. `null` runs scripted detections and needs no runtime: the mock that ships."""
-
-GPU_ONLY = ("tensorrt",)
-"""Their cells of device `cpu`, the default of a matrix, are cells of the first GPU, `cuda`."""
 
 GROUP = "quantgate.backends"
 PARTS = ("probe", "load", "open", "REFERENCE", "RECIPES")
@@ -25,21 +17,35 @@ PARTS = ("probe", "load", "open", "REFERENCE", "RECIPES")
 
 
 def backend_names() -> tuple[str, ...]:
-    """What a suite may name: quantgate's own backends, then those of other packages."""
-    return (*BACKENDS, *sorted(registered()))
+    """The names that a suite may use: quantgate's own backends, then the backends of other packages."""
+    return tuple(registered())
+
+
+def own_backends() -> tuple[str, ...]:
+    """The backends that come with quantgate. `null` runs scripted detections and needs no runtime: the mock."""
+    return tuple(name for name, point in registered().items() if _is_own(point))
 
 
 def backend(name: str) -> Backend:
-    """The backend's module; importing it imports no runtime."""
-    return cast(Backend, importlib.import_module(f"harness.backends.{name}") if name in BACKENDS else outside(name))
+    """The module of a backend. Importing it imports no runtime.
+
+    Raises:
+        ConfigError: no package registers the name, its module cannot be imported, or lacks one of `PARTS`.
+    """
+    return cast(Backend, module_of(name))
 
 
 @functools.cache
-def registered() -> dict[str, importlib.metadata.EntryPoint]:
-    """The entry points of other packages by the name of their backend; nothing is imported."""
-    found: dict[str, importlib.metadata.EntryPoint] = {}
-    for point in importlib.metadata.entry_points(group=GROUP):
-        if point.name in (*BACKENDS, *found) or not point.name.isidentifier():
+def registered() -> dict[str, EntryPoint]:
+    """The entry points by the name of their backend; nothing is imported.
+
+    Raises:
+        ConfigError: two packages register one name, or a name is no identifier.
+    """
+    found: dict[str, EntryPoint] = {}
+    points = importlib.metadata.entry_points(group=GROUP)
+    for point in sorted(points, key=lambda one: (not _is_own(one), one.name)):
+        if point.name in found or not point.name.isidentifier():
             raise ConfigError(
                 f"{_package(point)} registers a backend {point.name!r}: the name is taken, or no identifier; "
                 f"it needs another, or that package has to go"
@@ -49,22 +55,26 @@ def registered() -> dict[str, importlib.metadata.EntryPoint]:
 
 
 @functools.cache
-def outside(name: str) -> Any:
-    """The module of another package's backend.
-
-    Raises:
-        ConfigError: it cannot be imported, or lacks one of `PARTS`.
-    """
+def module_of(name: str) -> Any:
+    """The module of a backend, checked; raises as `backend` does."""
+    if name not in registered():
+        raise ConfigError(f"no installed package registers a backend {name!r}; `quantgate doctor` lists the backends")
     point = registered()[name]
     where = f"backend {name!r} of {_package(point)}"
     try:
         module = point.load()
     except Exception as error:  # whatever its import runs into
-        raise ConfigError(f"{where} cannot be imported from {point.value}: {first_line(error)}") from None
-    if absent := [part for part in PARTS if not hasattr(module, part)]:
+        said = hint(error) or first_line(error)
+        raise ConfigError(f"{where} cannot be imported from {point.value}: {said}") from None
+    absent = [part for part in PARTS if not hasattr(module, part)]
+    if absent and not _is_own(point):
         raise ConfigError(f"{where}: {point.value} has no {', '.join(absent)}; docs/backends.md says what that is")
     return module
 
 
-def _package(point: importlib.metadata.EntryPoint) -> str:
+def _is_own(point: EntryPoint) -> bool:
+    return point.value.startswith("harness.")
+
+
+def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value

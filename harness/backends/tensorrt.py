@@ -21,6 +21,7 @@ from harness.core.measurement import Artifact
 
 EXTRA = "tensorrt"
 MAGIC = b"ftrt"  # how a serialized engine begins
+GPU_ONLY = True  # cells of device `cpu`, the default of a matrix, are cells of the first GPU, `cuda`
 REFERENCE = "network.onnx"  # of `references.py`
 
 

@@ -24,8 +24,8 @@ from harness.core.measurement import Artifact
 from harness.inputs.pixels import LetterboxJob, intact, pixels_key
 from harness.machine.fingerprint import version
 from harness.machine.worker import Channel, Job
-from harness.recipes.base import BESIDE
-from harness.recipes.registry import BuildInputs, Recipe, recipe, source_of, steps
+from harness.recipes.base import BESIDE, BuildInputs, Recipe
+from harness.recipes.registry import recipe, source_of, steps
 
 RunJob = Callable[[Job, str], Any]
 """Run a heavy job in a child; the text is what a progress line calls it."""

@@ -25,7 +25,8 @@ from harness.inputs.artifact_cache import Cache, RunJob, Training, file_digest
 from harness.inputs.datasets.loading import load_calibration, load_scored, overlap
 from harness.machine.fingerprint import version
 from harness.machine.worker import Channel, Job
-from harness.recipes.registry import Recipe, recipe, steps
+from harness.recipes.base import Recipe
+from harness.recipes.registry import recipe, steps
 from harness.tasks.outputs import content
 from harness.tasks.registry import of_task, task
 

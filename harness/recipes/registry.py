@@ -1,42 +1,33 @@
 """Which recipe makes a precision for a backend, what it stores and what it executes, and what cannot exist and why.
 
 A toolchain is one module of this package with `RECIPES` (and `REASONS`, `SOURCES` where it has any) and the functions
-that they name; the module imports its toolchain inside the functions only.
+that they name. The module imports its toolchain inside the functions only, and is found by lying here.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import harness.recipes
 from harness.backends.base import require
-from harness.backends.registry import BACKENDS, backend_names, outside
+from harness.backends.registry import backend_names, module_of
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError, Unavailable, Unsupported
-from harness.recipes import export, litert, modelopt, nncf, null, onnx, pt2e, qat, ready, stock, tensorrt
-from harness.recipes.base import BuildInputs, Recipe, Table
-
-__all__ = [
-    "PRECISIONS",
-    "REASONS",
-    "RECIPES",
-    "SOURCES",
-    "BuildInputs",
-    "Recipe",
-    "recipe",
-    "recipe_names",
-    "source_of",
-    "steps",
-]
+from harness.recipes import ready
+from harness.recipes.base import Recipe, Table
 
 PRECISIONS = ("fp32", "bf16", "fp16", "int8", "int8-dynamic", "w8a16", "int8-qat", "ready")
 
-TOOLCHAINS: tuple[Any, ...] = (export, pt2e, onnx, nncf, stock, null, ready, modelopt, qat, tensorrt, litert)
-
 
 def _merged(name: str) -> dict[Any, Any]:
-    return {key: value for module in TOOLCHAINS for key, value in getattr(module, name, {}).items()}
+    """The tables of that name of every module of this package; a toolchain is a file that is here."""
+    modules = (module.name for module in pkgutil.iter_modules(harness.recipes.__path__) if module.name != "registry")
+    found = [getattr(importlib.import_module(f"harness.recipes.{module}"), name, {}) for module in sorted(modules)]
+    return {key: value for table in found for key, value in table.items()}
 
 
 RECIPES: dict[tuple[str, str], Recipe] = _merged("RECIPES")
@@ -109,9 +100,10 @@ def recipe_names() -> set[str]:
 
 
 def _recipes(name: str) -> Table:
-    """Those of a backend, and of quantgate's others where it is one of them."""
-    return RECIPES if name in BACKENDS else cast(Table, outside(name).RECIPES)
+    """The recipes of a backend: the module of another package has its own, quantgate's are in this package."""
+    return cast(Table, getattr(module_of(name), "RECIPES", RECIPES))
 
 
 def _reasons(name: str) -> Mapping[tuple[str, ...], str]:
-    return REASONS if name in BACKENDS else getattr(outside(name), "REASONS", {})
+    module = module_of(name)
+    return getattr(module, "REASONS", {}) if hasattr(module, "RECIPES") else REASONS

@@ -11,11 +11,12 @@ from harness import Cell, ConfigError, Unavailable, matrix
 from harness.backends import registry
 from harness.commands.doctor.tables import abilities
 from harness.inputs.finder import runnable
-from harness.recipes.registry import BuildInputs, recipe, recipe_names
+from harness.recipes.base import BuildInputs
+from harness.recipes.registry import recipe, recipe_names
 
 MODULE = """
 from pathlib import Path
-from harness.recipes import Recipe
+from harness.recipes.base import Recipe
 
 REFERENCE = "network.onnx"
 RECIPES = {("mine", "fp32"): Recipe("mine_runtime:copy", "model.bin", "f32", "f32", "checkpoint"),
@@ -53,14 +54,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def clear() -> None:
     registry.registered.cache_clear()
-    registry.outside.cache_clear()
+    registry.module_of.cache_clear()
 
 
 def test_a_registered_backend_is_named_in_a_suite_and_listed_by_doctor(install) -> None:
     install("mine", mine="mine_runtime")
     cells = matrix("model", ["fp32", "bf16", "int8:tuned"], ["mine", "onnxruntime"])
     assert {cell.backend for cell in cells} == {"mine", "onnxruntime"}
-    assert registry.backend_names() == (*registry.BACKENDS, "mine")
+    assert registry.backend_names() == (*registry.own_backends(), "mine")
     listed = {one.precision: one for one in abilities() if one.backend == "mine"}
     assert listed["fp32"].version == "7.1"
     assert listed["bf16"].reason == "no such kernels"

@@ -33,7 +33,7 @@ def test_a_killed_process_costs_its_cell_only(pytester: pytest.Pytester, number:
     locks = demo.path / "locks"
     locks.mkdir()
     pytester.makeconftest(
-        "import functools, pathlib\nfrom harness import runner\n"
+        "import functools, pathlib\nfrom harness.measure import runner\n"
         f"runner.MachineLock = functools.partial(runner.MachineLock, pathlib.Path({str(locks)!r}))\n"
     )
     command = [sys.executable, "-m", "pytest", "-n2", "--qg-baseline-update", "--qg-cache-dir", "cache"]

@@ -30,7 +30,7 @@ def own_lock(demo: Demo) -> Path:
     folder.mkdir()
     demo.pytester.makeconftest(
         "import functools, pathlib\n"
-        "from harness import runner\n"
+        "from harness.measure import runner\n"
         f"runner.MachineLock = functools.partial(runner.MachineLock, pathlib.Path({str(folder)!r}))\n"
     )
     return folder

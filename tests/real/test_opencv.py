@@ -65,7 +65,8 @@ def test_it_finds_what_onnx_runtime_finds_is_timed_and_exported(
 
 def test_its_reference_is_the_frozen_network(installed, pytester: pytest.Pytester) -> None:
     program = """
-from harness import Cell, references
+from harness import Cell
+from harness.measure.latency import references
 session = references.open_network(Cell("model", "fp32", "opencv"))
 print(session.infer(references.network_input())[0].shape)
 """

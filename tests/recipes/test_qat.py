@@ -27,7 +27,8 @@ from harness.core.measurement import Artifact
 from harness.inputs.finder import Settings
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.measure.runner import Runner
-from harness.recipes.registry import RECIPES, SOURCES, BuildInputs
+from harness.recipes.base import BuildInputs
+from harness.recipes.registry import RECIPES, SOURCES
 from harness.tasks.preprocess import normalize
 
 pytest.importorskip("modelopt", reason="ModelOpt is not installed: pip install 'quantgate[qat]'")

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.backends.base import DeviceSession
 from harness.backends.registry import backend
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
@@ -70,7 +71,7 @@ class PairsJob:
         channel.receive()
         session = runtime.open(self.artifact, self.cell, 1)
         network, images = open_network(self.cell), network_input()
-        if hasattr(session, "device_ms"):
+        if isinstance(session, DeviceSession):
             calls, cpu = on_device({"network": (network, images), TARGET: (session, batch)})
         else:
             calls = {

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.backends.base import DeviceSession
 from harness.backends.registry import backend
 from harness.core.cell import Cell
 from harness.core.dataset import Image
@@ -94,11 +95,13 @@ class TimeJob:
             session.infer(next(turn))
         channel.reply(Opened((opened - start) * 1e3, (done - opened) * 1e3, peak, bare))
         on_device: list[float] = []
-        clock = getattr(session, "device_ms", None)
-        after = (lambda: on_device.append(clock())) if clock else None
+        after = None
+        if isinstance(session, DeviceSession):
+            clock = session.device_ms
+            after = lambda: on_device.append(clock())  # noqa: E731
         while (calls := channel.receive()) is not None:
             channel.reply(timed(session.infer, turn, calls, after=after))
-        memory = getattr(session, "device_memory_bytes", lambda: None)()
+        memory = session.device_memory_bytes() if isinstance(session, DeviceSession) else None
         sides = replace(
             self._sides(session),
             device_p50_ms=statistics.median(on_device) if on_device else None,
