@@ -2,8 +2,9 @@
 
     python bench/accuracy_phase.py --weights W/yolo26n.pt --data D/coco256
 
-Artifact and letterboxed images are in the cache; the phase opens the runtime in a fresh process, infers, decodes,
-evaluates with pycocotools, resamples and writes the detections. The pass is the runtime's calls alone, on one thread.
+Artifact and letterboxed images are in the cache. The phase opens the runtime in a fresh process, infers, decodes,
+evaluates with pycocotools, resamples and writes the detections. The bare pass is only the calls of the runtime, on one
+thread.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from pathlib import Path
 from bare import BARE
 
 from harness.core.suite import Suite
-from harness.inputs.finder import Finder, Settings
+from harness.inputs.finder import Settings
 from harness.inputs.sources import cache_folder
 from harness.matrix import matrix
 from harness.measure.runner import Runner
 
 
 def bare_pass(backend: str, path: str, pixels: Path, images: int) -> float:
-    """Seconds of the calls of one pass, the first call not counted."""
+    """Seconds that the calls of one pass take, from all calls but the first."""
     command = [sys.executable, "-c", BARE, backend, path, str(pixels), "1", str(images)]
     done = subprocess.run(command, input=f"{images - 1}\n", capture_output=True, text=True, check=True)
     return sum(map(int, done.stdout.strip("[]\n ").split(","))) / 1e9 * images / (images - 1)
@@ -55,7 +56,7 @@ def main() -> None:
                 took = time.monotonic() - start
                 assert measured.failure is None, measured.failure
                 if number == 0:
-                    inputs = Finder(settings, runner._heavy).inputs(suite, Path(), cell)
+                    inputs = runner.inputs(suite, Path(), cell)
                     continue
                 bare = bare_pass(cell.backend, inputs.artifact.path, inputs.pixels, len(inputs.data.images))
                 phase = measured.timings["accuracy_s"]

@@ -2,8 +2,9 @@
 
     python bench/bare.py
 
-Each round opens one process of each, fresh; blocks of calls alternate. Printed is the ratio of medians, by round and
-over all rounds: what quantgate's session and clock add to a call of the runtime.
+Each round opens a fresh process for quantgate and a fresh one for the bare loop, whose blocks of calls alternate. The
+ratio of their medians is what quantgate's session and clock add to a call of the runtime; printed are the median, the
+lowest and the highest ratio of all rounds.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ for line in sys.stdin:
 
 
 def measured(job: TimeJob, folder: Path, calls: int) -> tuple[float, float]:
-    """Medians in ms of quantgate and of the bare loop, one fresh process each."""
+    """Median milliseconds per call of quantgate and of the bare loop, each in a fresh process."""
     command = [job.cell.backend, job.artifact.path, job.pixels, str(job.threads), str(len(job.images))]
     bare = subprocess.Popen([sys.executable, "-c", BARE, *command], text=True, stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE)  # fmt: skip

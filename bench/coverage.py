@@ -1,9 +1,10 @@
-"""Does the interval of a change hold what it says? Samples of images from a simulated population whose change is known.
+"""How often the interval of a change covers the true change, which is known for a simulated population of images.
 
     python bench/coverage.py --images 128 --samples 400
 
-A population of images is evaluated once for an old detector and for a worse one; its change is the truth. Every sample
-draws images from it, bootstraps them, and is asked whether its 95 % interval covers the truth and whether it proves it.
+The population is evaluated once for an old detector and once for a worse one; the change of mAP is the truth. Every
+sample draws images from the population and bootstraps them. Printed are how many samples have a 95 % interval that
+covers the truth, and how many prove a drop.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Ranks = dict[tuple[int, int], Ranked]
 
 
 def population(images: int, worse: float, seed: int = 0) -> tuple[Ranks, Ranks]:
-    """Ranks of the old and of the worse detector, whose boxes and scores are noisier by `worse`."""
+    """The ranks of the old detector and of the worse one, whose boxes and scores are noisier by `worse`."""
     draw = np.random.default_rng(seed)
     rows, old, new = [], [], []
     for number in range(1, images + 1):
@@ -73,7 +74,7 @@ def sample(ranks: Ranks, chosen: NDArray[np.intp], images: int) -> Ranks:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=128, help="in a sample")
+    parser.add_argument("--images", type=int, default=128, help="number of images in a sample")
     parser.add_argument("--samples", type=int, default=400)
     parser.add_argument("--population", type=int, default=8000)
     parser.add_argument("--worse", type=float, nargs="+", default=[0.0, 0.3, 0.6])

@@ -1,10 +1,10 @@
-"""What the int8 recipes cost and bring: mAP drop on several data sets together, size and time against fp32.
+"""The costs and gains of the int8 recipes: the drop of mAP on several data sets together, size and time against fp32.
 
     python bench/int8.py --weights DIR --data coco256 coco-val64 [--rounds 8] [--threads 1]
 
-Drop: fp32 mAP − int8 mAP of each model on all scored images together. Time: each round opens fresh processes of both
-cells and interleaves them; a round's ratio is int8 p50 / fp32 p50, and the median of the rounds is printed. Calibration
-comes from the first data set's train split. Writes nothing but a cache and a temporary folder.
+Drop: fp32 mAP − int8 mAP of each model on all scored images together. Time: each round opens a fresh process for
+either cell and interleaves their calls; a round's ratio is int8 p50 / fp32 p50, and the median of the rounds is
+printed. Calibration images come from the first data set's train split. Writes only to the cache and a temporary folder.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def merge(sources: list[Path], target: Path) -> None:
 
 
 REFERENCE = {"torch": "fp32:compiled"}
-"""Backend → what int8 is held against where that is not fp32: PyTorch's int8 is compiled, so its reference is too."""
+"""The reference of a backend, where it is not plain fp32: PyTorch's int8 is compiled, so its reference is too."""
 
 
 def row(cell: Cell, reference: Cell, options: argparse.Namespace, scored: Path, folder: Path) -> list[str]:

@@ -1,10 +1,11 @@
-"""The sweep behind ONNX Runtime's int8 recipe: one variant after the other on training images calibration has not seen.
+"""The sweep behind ONNX Runtime's int8 recipe: its variants, judged on training images that calibration has not seen.
 
     python bench/int8_sweep.py --weights yolo26n.pt --data coco256 [--only TEXT] [--imgsz 640]
 
-Detection error: root mean square difference of detection scores to the float network. Box error: mean 1 − IoU with the
-float network's boxes, at anchors that see something; raw heads only. CPU: processor time of one call on one thread over
-that of the float network, interleaved, median of the rounds; a busy machine shifts all of them up.
+Detection error: the root mean square difference between the detection scores of the variant and of the float network.
+Box error: the mean of 1 − IoU with the float network's boxes, at anchors where it sees something; raw heads only. CPU:
+the processor time of a call on one thread, divided by the float network's, whose calls are interleaved; the median of
+the rounds. A busy machine shifts all of them up.
 """
 
 from __future__ import annotations
@@ -30,18 +31,19 @@ from harness.core.suite import Decoding
 from harness.inputs.artifact_cache import Cache
 from harness.inputs.pixels import read_image
 from harness.machine.worker import Channel
-from harness.measure.accuracy.score import evaluate
+from harness.measure.accuracy.coco import evaluate
 from harness.measure.explain.sensitivity import SplitJob, detection_error
 from harness.recipes import onnx, ranges
 from harness.tasks.base import Detections, OutputLayout
 from harness.tasks.decode import decode
 from harness.tasks.preprocess import letterbox, normalize
 
-ROUNDS, SEES = 12, 0.25
+ROUNDS = 12  # of timed calls
+SEES = 0.25  # score above which an anchor sees something
 
 
 class Quiet(Channel):
-    """Jobs run in this process; nobody watches."""
+    """A channel for jobs that run in this process, where nobody watches their progress."""
 
     def __init__(self) -> None: ...
 
@@ -49,7 +51,7 @@ class Quiet(Channel):
 
 
 def variants(model: Any, histograms: dict[str, Any], few: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Name and quantized graph, the default first."""
+    """Yield the name and the quantized graph of every variant, the default first."""
     trunk = onnx.trunk(model)
     whole = [n.name for n in model.graph.node if n.op_type in onnx.QUANTIZED]
     head = max(number for number in map(onnx.module_of, whole) if number is not None)
@@ -92,7 +94,7 @@ def variants(model: Any, histograms: dict[str, Any], few: dict[str, Any]) -> Ite
 
 
 class Judge:
-    """What a graph does on the judged images, against the float graph."""
+    """Measures a graph on the judged images, against the float graph `exact`."""
 
     def __init__(self, data: Dataset, pixels: list[Any], names: Sequence[str], size: int, exact: Path) -> None:
         self._data, self._pixels, self._names, self._size = data, pixels, names, size
@@ -101,7 +103,7 @@ class Judge:
         self._map = self._score(self._found)
 
     def __call__(self, path: Path) -> tuple[float, float, float, float]:
-        """Detection error, box error, drop of mAP, processor time over the float graph's."""
+        """Detection error, box error, drop of mAP, and processor time divided by the float graph's."""
         session = self._session(path)
         outputs, found = self._run(session)
         boxes = [_box_error(a, b) for a, b in zip(self._outputs, outputs, strict=True)]
@@ -128,7 +130,7 @@ class Judge:
         return outputs, found
 
     def _score(self, found: list[Detections]) -> float:
-        return evaluate(self._data, found, self._names)[0]["map"] or 0.0
+        return evaluate(self._data, found, self._names).metrics["map"] or 0.0
 
     def _time(self, session: Any) -> float:
         batch, rounds = normalize(self._pixels[0][None]), []
@@ -156,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", default="", help="variants whose name holds this")
+    parser.add_argument("--only", default="", help="only the variants whose name contains this text")
     parser.add_argument("--imgsz", type=int, default=640)
     options = parser.parse_args()
     split = SplitJob(options.data, None, 0, scored=False).run(Quiet())

@@ -2,8 +2,8 @@
 
     python bench/interference.py [--suite suites/digits] [--runs 5]
 
-Prints the median over the runs of p50(-n auto) / p50(-n 0) per cell, worst first. `-n auto` always has neighbours to be
-disturbed by: the same tests are run, and accuracy is measured anew each time.
+Prints the median over the runs of p50(-n auto) / p50(-n 0) per cell, worst first. Under `-n auto` there is always heavy
+work that could disturb a timed section: both run all tests, and measure accuracy anew each time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 
 def p50(suite: str, workers: str, folder: Path) -> dict[str, float]:
-    """Milliseconds by cell of one run."""
+    """The p50 of every cell in one run, milliseconds per call."""
     command = [
         sys.executable,
         "-m",

@@ -2,8 +2,9 @@
 
     python bench/qat.py [--data TRAIN.yaml --weights MODEL.pt --imgsz 256 --scored DATA] [--epochs 1 --lr 5e-6 …]
 
-Control: the weights fine-tuned in float, with the same images, order, epochs and learning rate as QAT. Both drops are
-against the control's fp32 mAP. Without --data and --weights: the bundled digits, with freshly rendered training images.
+The control is the weights fine-tuned in float, with the images, order, epochs and learning rate of QAT. Both drops are
+against the control's fp32 mAP. Without --data and --weights it uses the bundled digits, with freshly rendered training
+images.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def arguments() -> argparse.Namespace:
 
 
 def fine_tuned(options: argparse.Namespace, work: Path) -> tuple[Path, Path]:
-    """The float control and the QAT checkpoint."""
+    """The checkpoints of the float control and of QAT."""
     control, quantized = work / "control.pt", work / "control-qat.pt"
     if control.exists() and quantized.exists():
         return control, quantized
@@ -57,9 +58,12 @@ def fine_tuned(options: argparse.Namespace, work: Path) -> tuple[Path, Path]:
         options.data = training_data(work, options.images, seed=0)
     images = load_calibration(options.calibration).images[:64]
     np.save(work / "pixels.npy", np.stack([letterbox(read_image(image), options.imgsz) for image in images]))
+    training = load_calibration(options.data, explicit=False)
+    if training is None:
+        raise SystemExit(f"{options.data} has no train split")
     qat = Qat(options.epochs, str(options.data), options.lr, options.batch, options.images, options.seed)
     weights = options.weights.resolve()
-    inputs = BuildInputs(weights, weights, options.imgsz, 1, False, work / "pixels.npy", qat, options.data)
+    inputs = BuildInputs(weights, weights, options.imgsz, 1, False, work / "pixels.npy", qat, training)
     make_checkpoint(inputs, control, quantized=False)
     make_checkpoint(inputs, quantized)
     return control, quantized

@@ -1,16 +1,16 @@
-"""Make the frozen network of `harness/measure/latency/references.py` for every runtime.
-
-Run once; the files are committed.
+"""Make the frozen reference network of `harness/measure/latency/references.py` for every runtime.
 
     python bench/reference.py
 
-A detector's backbone in small: eight convolutions with SiLU, 27 million multiply-accumulates at 96 × 96 pixels, which
-lasts about as long as a twentieth of a nano detector, so that repeats of it fit any target. Weights are drawn once, at
-He's scale, so that no activation overflows or becomes denormal; what the network computes means nothing.
+It has been run once, and its files are committed; a run overwrites them. The network is a detector's backbone in small:
+eight convolutions with SiLU, 27 million multiply-accumulates at 96 × 96 pixels. A call takes about a twentieth of the
+time of a nano detector, so that a number of calls is as long as a call of any target. Weights are drawn once, at He's
+scale, so that no activation overflows or becomes denormal; what the network computes means nothing.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import warnings
 from pathlib import Path
@@ -62,7 +62,7 @@ def to_onnx(path: Path) -> None:
 
 
 class Network(torch.nn.Module):
-    """The same in PyTorch, to convert."""
+    """The network in PyTorch, from which LiteRT's file is converted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,6 +79,7 @@ class Network(torch.nn.Module):
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     to_onnx(FOLDER / "network.onnx")
     np.savez(FOLDER / "network.npz", **{f"w{n}_s{stride}": kernel for n, (kernel, stride) in enumerate(weights())})

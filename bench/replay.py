@@ -1,10 +1,11 @@
-"""The latency rule replayed on the recorded processes of a selfcheck: every baseline against every other's processes.
+"""The latency rule replayed on the processes of a selfcheck: each baseline against the processes of every other one.
 
     quantgate selfcheck aa --trials 150 --neighbours 2 --jobs 2
     python bench/replay.py selfcheck.json
 
-Many more pairs than trials, and not independent of each other: for comparing rules, not for stating a rate. A pair is
-as far apart in time as the two trials were. Injected work is added to the logarithms.
+There are many more pairs than trials, and they are not independent of each other: good for comparing rules, not for
+stating a rate. The two sides of a pair are as far apart in time as their trials were. Injected work is added to the
+logarithms.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ NETWORK = "network"
 
 
 def normalized(one: Replicate, share: float = 0.0) -> Replicate:
-    """Against one call of the reference, whatever its repeats were in that trial; slower by `share`."""
+    """The process against one call of the reference, however many calls it had in that trial; slower by `share`."""
     repeats = math.log(one.repeats[NETWORK])
     cpu = one.cpu[NETWORK] + repeats + math.log1p(share)
     return replace(one, cpu={NETWORK: cpu}, levels={NETWORK: one.levels[NETWORK] - repeats})
 
 
 def decided(baseline: list[Replicate], processes: list[Replicate], share: float, limit: float) -> str:
+    """The status of a candidate whose processes are slower by `share`, at a gate of `limit`."""
     accepted = Measurement(Cell("m", "p", "b"), samples=latency.samples([normalized(one) for one in baseline]))
     now = [normalized(one, share) for one in processes]
     for look in LOOKS:

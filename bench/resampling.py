@@ -1,10 +1,10 @@
-"""How long a bootstrap of mAP takes, and what memory: simulated detections on 5,000 images, or those of a run.
+"""How much time and memory a bootstrap of mAP takes, on simulated detections; 5,000 images by default.
 
     python bench/resampling.py
     python bench/resampling.py --images 128 --per-image 300
 
-Objects and classes are as frequent as in COCO (7.3 objects an image, 80 classes of falling frequency). Evaluation by
-pycocotools comes first and is printed apart: a run does it once anyway, for mAP itself.
+Objects and classes are as frequent as in COCO (7.3 objects per image, 80 classes of falling frequency). Evaluation by
+pycocotools comes first and is printed apart, since a run does it once anyway for mAP itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OBJECTS = 7.3  # per image, as in COCO val2017
 def simulated(
     images: int, per_image: float, seed: int = 0, noise: float = 0.08
 ) -> tuple[Dataset, list[Detections], list[str]]:
-    """A data set and detections of it: most objects found, boxes and scores noisy, the rest false alarms."""
+    """A data set, detections of it and class names. Most objects are found with noise; other detections are false."""
     draw = np.random.default_rng(seed)
     frequency = 1 / np.arange(1, CLASSES + 1)
     frequency /= frequency.sum()
@@ -58,7 +58,7 @@ def simulated(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5000)
-    parser.add_argument("--per-image", type=float, default=73.6, help="detections; 368,000 in all by default")
+    parser.add_argument("--per-image", type=float, default=73.6, help="detections per image; 368,000 in all by default")
     parser.add_argument("--resamples", type=int, default=2000)
     options = parser.parse_args()
     made, found, names = simulated(options.images, options.per_image)

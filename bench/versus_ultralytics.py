@@ -2,8 +2,9 @@
 
     python bench/versus_ultralytics.py --weights yolo26n.pt --data coco256/coco256.yaml
 
-Both start cold: exports, calibration and builds are part of the time. Ultralytics: torch fp32; ONNX Runtime fp32, int8;
-OpenVINO fp32, fp16, int8, in one process. quantgate: `pytest -n auto` of the same cells, latency included.
+Both start cold: exports, calibration and builds are part of the time. Ultralytics runs torch fp32, ONNX Runtime fp32
+and int8, and OpenVINO fp32, fp16 and int8 in one process. quantgate runs these cells by `pytest -n auto`, latency
+included.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ for format, quantize in CELLS:
 
 
 def seconds(command: list[str], folder: Path, log: Path) -> float:
-    """Wall clock of a command; its output goes to `log`."""
+    """The wall clock of a command in seconds; its output goes to `log`."""
     start = time.monotonic()
     with log.open("w") as output:
         environment = {**os.environ, "YOLO_AUTOINSTALL": "false"}

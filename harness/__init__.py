@@ -1,4 +1,7 @@
-"""quantgate: a gate for quantized object detectors. This is what a suite file imports; it loads no runtime."""
+"""quantgate: a benchmark and regression gate for quantized object detectors.
+
+A suite file imports its names from here. The import loads no runtime, such as torch or onnxruntime.
+"""
 
 from harness.core.cell import Cell, Model, Qat
 from harness.core.errors import ConfigError, Unavailable

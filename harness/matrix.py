@@ -1,4 +1,4 @@
-"""models × precisions × backends → sorted cells. Every name is checked here, before anything runs."""
+"""The matrix of a suite: models × precisions × backends as sorted cells. Every name is checked before anything runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import product
 from os import PathLike, fspath
 from pathlib import PurePath
 
-from harness.backends.registry import backend_names, module_of
+from harness.backends.registry import backend_module, backend_names
 from harness.core.cell import Cell, Model, Qat
 from harness.core.errors import ConfigError, nearest
 from harness.recipes.ready import SUFFIXES
@@ -15,11 +15,14 @@ from harness.recipes.registry import PRECISIONS, recipe_names
 from harness.tasks.base import LAYOUTS
 
 HEADS = ("", *LAYOUTS)
-"""What may stand behind a model's name: YOLO26's end-to-end head, or the family of a ready file that tells it not."""
-ENDINGS = (".pt", ".json", "_openvino_model", *SUFFIXES)  # .json: a script of the null backend
+"""What may follow the colon of a model: YOLO26's end-to-end head, or a ready file's family that it does not tell."""
+
+ENDINGS = (".pt", ".json", "_openvino_model", *SUFFIXES)
+"""The endings that the name of a cell's model leaves out; .json is a script of the null backend."""
 
 
 Declared = str | PathLike[str] | Model
+"""A model as a suite declares it."""
 
 
 def matrix(
@@ -30,15 +33,22 @@ def matrix(
     batch: int | Sequence[int] = 1,
     device: str | Sequence[str] = "cpu",
 ) -> tuple[Cell, ...]:
-    """Every combination, fp32 first.
+    """Every combination of the axes as a cell, sorted by model and backend, with fp32 first.
 
-    `models`: paths or names, or `Model(…)` where one carries more than its name. A float `.onnx` is quantized like a
-    checkpoint; precision `ready` runs an `.onnx`, OpenVINO IR, `.tflite` or `.engine` as it is.
-    `device`: `cpu`, `cuda` (the first GPU) or `cuda:N`; TensorRT takes `cpu` as `cuda`.
-    Combinations that a backend cannot run stay in the matrix and are reported as `unavailable` with the reason.
+    Combinations that a backend cannot run stay in the matrix. They are reported as `unavailable` with the reason.
+
+    Args:
+        models: paths or names, or `Model(…)` where a model is declared with more than its name. A float `.onnx` file
+            is quantized like a checkpoint.
+        precisions: names such as `fp32` and `int8`, or `int8:NAME` for another recipe. Precision `ready` runs an
+            `.onnx`, OpenVINO IR, `.tflite` or `.engine` file as it is.
+        backends: names such as `torch` and `onnxruntime`.
+        imgsz: side of the network's square input, pixels; a multiple of 32.
+        batch: images per inference call.
+        device: `cpu`, `cuda` (the first GPU) or `cuda:N`. TensorRT takes `cpu` as `cuda`.
 
     Raises:
-        ConfigError: an axis is empty, or a name is unknown (the nearest known one is named).
+        ConfigError: an axis is empty, a number is out of range, or a name is unknown; the message has a similar name.
     """
     sizes, batches = _numbers("imgsz", imgsz), _numbers("batch", batch)
     for size in sizes:
@@ -91,8 +101,12 @@ def _precision(name: str) -> str:
 
 
 def _devices(runtime: str, declared: Sequence[str]) -> Sequence[str]:
-    """A cell says where it runs: `cpu` means the first GPU to a runtime that has no CPU."""
-    if not getattr(module_of(runtime), "GPU_ONLY", False):
+    """The devices of the cells of a backend. A backend that runs on GPUs alone takes `cpu` as the first GPU."""
+    try:
+        gpu_only = getattr(backend_module(runtime), "GPU_ONLY", False)
+    except ConfigError:  # another package's backend that cannot be imported: its cells say so, and cost nobody else
+        return declared
+    if not gpu_only:
         return declared
     return list(dict.fromkeys("cuda" if where == "cpu" else where for where in declared))
 

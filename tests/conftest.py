@@ -1,4 +1,4 @@
-"""Fixtures of the tests that run a real pytest in a project of their own."""
+"""Fixtures of the whole test suite: a demo project in which a real pytest runs; `built.py` adds built artifacts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 from demoproject import Demo, write_coco
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "built"]
 
 
 @pytest.fixture(autouse=True)
 def no_github_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a run under test says is not for the job that runs the tests."""
+    """Hide the CI job that runs the tests, so that a run under test does not write annotations or a summary for it."""
     for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture(scope="session")
 def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The artifact cache that tests share, as users' projects do."""
+    """An artifact cache that all tests of the session share, as the projects of a user share theirs."""
     return tmp_path_factory.mktemp("cache")
 
 

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXCUSE = re.compile(r"<!-- not executed: (.+?) -->", re.DOTALL)
 TARGET = re.compile(r"""(?:src|srcset|href)=["']([^"']+)["']""")
 OPERATORS = "|&;()<>"

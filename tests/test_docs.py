@@ -217,15 +217,27 @@ def test_the_page_of_suites_names_every_metric_precision_and_status() -> None:
     assert {*METRICS, *PRECISIONS, *SEVERITY} - named == set()
 
 
-def test_the_design_page_names_every_module() -> None:
-    """`report/` stands for what is in it."""
-    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "docs" / "design.md").read_text(), re.MULTILINE)
-    named = {name for row in rows for name in re.findall(r"`(.+?)`", row)}
+def test_the_architecture_page_names_every_wing() -> None:
+    rows = re.findall(r"^\| `([\w./]+)` \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
     package = ROOT / "harness"
     known = {path.name for path in package.glob("*.py")} - {"__init__.py"}
     known |= {f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").exists()}
-    assert known - named == set(), "not in the table"
-    assert {name for name in named if not (package / name).exists()} == set(), "no such module"
+    assert set(rows) == known
+
+
+def test_the_tree_of_the_contributing_page_is_what_is_there() -> None:
+    (tree,) = [block.text for block in pages.read(ROOT / "CONTRIBUTING.md").blocks_in("") if "harness/ " in block.text]
+    lines = tree.splitlines()
+    assert len(lines) <= 30
+    place: list[str] = []
+    named = set()
+    for line in lines:
+        depth = (len(line) - len(line.lstrip())) // 2
+        place[depth:] = [line.split()[0]]
+        named.add("".join(place))
+        assert (ROOT / "".join(place)).exists(), line
+    wings = {f"harness/{path.name}/" for path in (ROOT / "harness").iterdir() if (path / "__init__.py").exists()}
+    assert wings <= named
 
 
 # results.md

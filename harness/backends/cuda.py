@@ -1,7 +1,8 @@
-"""The little of the CUDA runtime that a session needs: a device, a stream, buffers in pairs, and the device's clock.
+"""The few parts of the CUDA runtime that a TensorRT session needs: a device, checked calls, and pairs of buffers.
 
-Through NVIDIA's own binding (`cuda-bindings`, 20 MB) and not `torch.cuda`: the process that measures a cell imports its
-runtime alone, so that torch's memory is not counted as TensorRT's, and torch's wheels for CPUs have no CUDA at all.
+They go through NVIDIA's own binding (`cuda-bindings`, 20 MB) and not through `torch.cuda`. The process that measures a
+cell imports the cell's runtime alone, so that torch's memory is not counted as TensorRT's. Besides, torch's wheels for
+CPUs come without CUDA.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from numpy.typing import NDArray
 
 from harness.core.errors import ConfigError, Unavailable
 
-BINDING = "cuda-bindings"  # the distribution
+BINDING = "cuda-bindings"  # name of the distribution
 
 
 def ordinal(device: str) -> int:
-    """`cuda` is the first GPU, `cuda:N` counts from 0."""
+    """Return the number of a GPU, counted from 0: 0 for `cuda`, N for `cuda:N`.
+
+    Raises:
+        ConfigError: `device` has another form.
+    """
     kind, _, number = device.partition(":")
     if kind != "cuda" or not (number or "0").isdecimal() or device.endswith(":"):
         raise ConfigError(f"device {device!r}: TensorRT runs on 'cuda' or 'cuda:N'")
@@ -26,16 +31,16 @@ def ordinal(device: str) -> int:
 
 
 def why_absent(device: str) -> str:
-    """What the machine lacks to use `device`, or nothing. Creates no context on the GPU.
+    """Say what the machine lacks to use `device`; empty where nothing is missing. Creates no context on the GPU.
 
-    In the words that tell a missing driver from a missing GPU; CUDA itself reports the first as an old one.
+    The line tells a missing driver from an old one; CUDA reports both as an old one.
     """
     try:
         from cuda.bindings import runtime
     except ModuleNotFoundError:
         return f"{BINDING} is not installed: pip install 'quantgate[tensorrt]'"
     wanted = ordinal(device)
-    _, driver = runtime.cudaDriverGetVersion()  # 0 without one; 13000 is 13.0
+    _, driver = runtime.cudaDriverGetVersion()  # 13000 is CUDA 13.0; 0 where no driver is loaded
     if not driver:
         return "no NVIDIA driver is loaded (libcuda.so.1): install it, or pass the GPU into the container"
     status, count = runtime.cudaGetDeviceCount()
@@ -53,14 +58,15 @@ def why_absent(device: str) -> str:
 
 
 def _dotted(version: int) -> str:
+    """CUDA's version number as people write it: 12040 is 12.4."""
     return f"{version // 1000}.{version % 1000 // 10}"
 
 
 def checked(function: str, *arguments: Any) -> Any:
-    """Call a function of the runtime; its value, where it has one.
+    """Call a function of the CUDA runtime by its name and return its value, or None where it has no value.
 
     Raises:
-        RuntimeError: with CUDA's name of what went wrong.
+        RuntimeError: the call failed; the message is the function and CUDA's name of the error.
     """
     from cuda.bindings import runtime
 
@@ -71,10 +77,10 @@ def checked(function: str, *arguments: Any) -> Any:
 
 
 def select(device: str) -> None:
-    """Make `device` the one that this thread builds and runs on.
+    """Make `device` the GPU on which this thread builds and runs engines.
 
     Raises:
-        Unavailable: the machine does not have it.
+        Unavailable: the machine does not have this GPU; the message says what is missing.
     """
     if missing := why_absent(device):
         raise Unavailable(missing)
@@ -82,26 +88,34 @@ def select(device: str) -> None:
 
 
 def describe(device: str) -> str:
-    """Name and architecture of a GPU: `NVIDIA H200 sm_90`."""
+    """Return the name and architecture of a GPU, such as `NVIDIA H200 sm_90`."""
     found = checked("cudaGetDeviceProperties", ordinal(device))
     name = found.name.decode() if isinstance(found.name, bytes) else found.name
     return f"{name} sm_{found.major}{found.minor}"
 
 
 class Buffer:
-    """A tensor twice: page-locked on the host, so that copies can be asynchronous, and on the device."""
+    """A tensor in two places: on the device, and in page-locked memory of the host, which copies asynchronously.
+
+    Attributes:
+        host: the array on the host. Its content after `download` is valid once the stream has been waited for.
+        device: address of the copy on the device.
+        nbytes: size of the tensor, in bytes.
+    """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.nbytes = int(np.prod(shape)) * dtype.itemsize
         self._pinned = int(checked("cudaMallocHost", self.nbytes))
-        self.device = int(checked("cudaMalloc", self.nbytes))  # address
+        self.device = int(checked("cudaMalloc", self.nbytes))
         memory: Any = (ctypes.c_byte * self.nbytes).from_address(self._pinned)
         self.host: NDArray[Any] = np.frombuffer(memory, dtype).reshape(shape)
 
     def upload(self, stream: Any) -> None:
+        """Queue a copy from the host to the device on `stream`."""
         self._copy(self.device, self._pinned, "cudaMemcpyHostToDevice", stream)
 
     def download(self, stream: Any) -> None:
+        """Queue a copy from the device to the host on `stream`."""
         self._copy(self._pinned, self.device, "cudaMemcpyDeviceToHost", stream)
 
     def _copy(self, target: int, source: int, kind: str, stream: Any) -> None:
@@ -110,6 +124,7 @@ class Buffer:
         checked("cudaMemcpyAsync", target, source, self.nbytes, getattr(runtime.cudaMemcpyKind, kind), stream)
 
     def free(self) -> None:
+        """Free both places. Arrays that share memory with `host` are invalid afterwards."""
         del self.host
         checked("cudaFree", self.device)
         checked("cudaFreeHost", self._pinned)

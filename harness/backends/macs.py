@@ -1,7 +1,7 @@
-"""Multiply-accumulates of one operator, from the shapes that a runtime reports. The unit of attestation.
+"""Multiply-accumulates of one operator, from the shapes that a runtime reports.
 
-A count of operators would weigh a 1 × 1 convolution on 20 × 20 pixels like the stem; the share of the arithmetic that
-ran in a type is what its name promises.
+They are the unit of attestation: what the name of a precision promises is that most of the arithmetic runs in its
+type. A count of operators would give a 1 × 1 convolution on 20 × 20 pixels the weight of a network's first convolution.
 """
 
 from __future__ import annotations
@@ -9,19 +9,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-Shape = Sequence[int]
+Shape = Sequence[int]  # the sides of a tensor
 
 
 def convolution(weight: Shape, output: Shape, channels: int) -> int:
-    """`weight` in any layout with `channels` output channels, grouped or not; `output` in any layout."""
+    """The multiply-accumulates of a convolution, grouped or not.
+
+    Args:
+        weight: shape of the kernel, in any order of its axes.
+        output: shape of the output, in any order of its axes.
+        channels: output channels. Each output element meets the weights of its own channel alone.
+    """
     return prod(weight) * prod(output) // channels
 
 
 def transposed_convolution(weight: Shape, inputs: Shape) -> int:
-    """`weight` [C_in, C_out / groups, …]; each input element meets all of its row of the weight."""
+    """The multiply-accumulates of a transposed convolution.
+
+    Args:
+        weight: shape of the kernel, [C_in, C_out / groups, …]. Each input element meets the weights of its own channel.
+        inputs: shape of the input, in any order of its axes.
+    """
     return prod(inputs) * prod(weight[1:])
 
 
 def matmul(left: Shape, output: Shape) -> int:
-    """`left` [..., M, K] or transposed, `output` [..., M, N]: K is what M alone does not explain."""
+    """The multiply-accumulates of a matrix product: M · N · K for every pair of matrices.
+
+    Args:
+        left: shape of the left factor, [..., M, K] or transposed: its elements are M · K either way.
+        output: shape of the product, [..., M, N].
+    """
     return prod(left) * output[-1]

@@ -1,9 +1,13 @@
-"""Scripted detections from a JSON file, no runtime: the mock that ships.
+"""The mock that comes with quantgate: scripted detections from a JSON file, without a runtime.
 
-The weights are a `.json` file: {"names": […], "detections": [[x1, y1, x2, y2, score, class], …], "delay_ms": 0,
-"work": 0, "fault": null}. Coordinates are pixels of the network input; the same detections come for every image.
-`work` is CPU time, in products of two 64 × 64 matrices, and `delay_ms` sleep. `fault` is one of crash, hang, memory,
-raise: what goes wrong at the first inference.
+The weights are a `.json` file with these keys. Only `names` is required:
+
+    names       class names, by class number
+    detections  rows of x1, y1, x2, y2 (pixels of the network input), score, class number; every image gets all of them
+    delay_ms    milliseconds that a call sleeps
+    work        CPU time of a call, in products of two 64 × 64 matrices
+    fault       what goes wrong at the first call: "crash", "hang", "memory" or "raise"
+    executed    what `executed` returns; {"f32": 1} by default
 """
 
 from __future__ import annotations
@@ -22,24 +26,26 @@ from harness.core.cell import Cell
 from harness.core.measurement import Artifact
 from harness.core.version import __version__
 
-REFERENCE = "network.json"  # of `references.py`
+REFERENCE = "network.json"  # in assets/reference
 
 
 def probe(cell: Cell) -> str:
+    """Return quantgate's own version. The mock runs wherever quantgate does, on the CPU alone."""
     require_cpu(cell)
     return __version__
 
 
 def load() -> None:
-    """Nothing to import."""
+    """Do nothing: there is no runtime to import."""
 
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> NullSession:
+    """Read the script. `threads` is ignored: the scripted work is one thread's."""
     return NullSession(json.loads(Path(artifact.path).read_text()), cell)
 
 
 class NullSession:
-    """Answers with the end-to-end layout [N, max_det, 6] and carries out the scripted fault."""
+    """An opened script. Its one output is end-to-end: [N, detections, 6] of x1, y1, x2, y2, score and class."""
 
     def __init__(self, script: dict[str, Any], cell: Cell) -> None:
         rows = np.asarray(script.get("detections", []), np.float32).reshape(-1, 6)
@@ -50,6 +56,11 @@ class NullSession:
         self._executed = script.get("executed", {"f32": 1})
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
+        """Work and sleep as scripted, and return the scripted detections whatever `batch` shows.
+
+        Raises:
+            MemoryError, RuntimeError: the scripted fault; "crash" and "hang" end or stop the process instead.
+        """
         if self._fault:
             self._fail(self._fault)
         for _ in range(self._work):
@@ -59,6 +70,7 @@ class NullSession:
         return (self._output,)
 
     def _fail(self, fault: str) -> None:
+        """Carry out the scripted fault."""
         if fault == "crash":
             print("null: crashing as scripted", flush=True)
             os.abort()
@@ -69,7 +81,9 @@ class NullSession:
         raise RuntimeError("null: raising as scripted")
 
     def executed(self) -> dict[str, int]:
+        """Return what the script says was executed; nothing is counted."""
         return dict(self._executed)
 
     def close(self) -> None:
+        """Forget the detections, so that a call after this one fails as it would with a runtime."""
         del self._output

@@ -17,7 +17,7 @@ from harness.core.cell import Cell
 from harness.core.errors import ConfigError, Unavailable
 from harness.core.measurement import Artifact
 
-PROVIDERS = {"cpu": "CPUExecutionProvider"}
+PROVIDERS = {"cpu": "CPUExecutionProvider"}  # device of a cell → the one provider that it runs on
 CONVOLUTIONS = ("Conv", "FusedConv", "NhwcFusedConv", "QLinearConv", "ConvInteger")
 PRODUCTS = (
     "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QLinearMatMul", "QGemm", "MatMulInteger", "MatMulIntegerToFloat",
@@ -25,24 +25,32 @@ PRODUCTS = (
 )  # fmt: skip
 INPUTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 TYPES = {"float": "f32", "float16": "f16", "bfloat16": "bf16", "int8": "i8", "uint8": "i8", "int16": "i16"}
-REFERENCE = "network.onnx"  # of `references.py`
+REFERENCE = "network.onnx"  # in assets/reference
 
 
 def probe(cell: Cell) -> str:
+    """Return the version of the installed ONNX Runtime. Raises Unavailable for a device other than the CPU."""
     require_cpu(cell)
     return require("onnxruntime")
 
 
 def load() -> None:
+    """Import ONNX Runtime."""
     import onnxruntime  # noqa: F401
 
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> OrtSession:
+    """Open an ONNX graph for the cell's batch and image size. Raises as `OrtSession` does."""
     return OrtSession(artifact.path, PROVIDERS[cell.device], threads, (cell.batch, 3, cell.imgsz, cell.imgsz))
 
 
 class OrtSession:
-    """An InferenceSession on exactly one provider; an absent provider is an error, not another provider."""
+    """An `onnxruntime.InferenceSession` on exactly one provider.
+
+    Raises:
+        Unavailable: this build of ONNX Runtime does not have the provider, and would take another one.
+        ConfigError: the graph takes images of a type that quantgate does not feed.
+    """
 
     def __init__(self, path: str, provider: str, threads: int, shape: tuple[int, ...]) -> None:
         import onnxruntime
@@ -58,21 +66,25 @@ class OrtSession:
         self._input, self._dtype = first.name, INPUTS[first.type]
 
     def _create(self, threads: int, profile: str = "") -> Any:
+        """An InferenceSession on `threads` threads; with `profile` it writes a profile to files of that prefix."""
         options = self._ort.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = 3  # errors: the warnings of the graph optimizer are not the user's business
+        options.log_severity_level = 3  # errors alone: a user can do nothing about the graph optimizer's warnings
         if profile:
-            options.enable_profiling, options.profile_file_prefix = True, profile
-            options.add_session_config_entry("session.disable_prepacking", "1")  # a packed weight has no shape
+            options.enable_profiling = True
+            options.profile_file_prefix = profile
+            options.add_session_config_entry("session.disable_prepacking", "1")  # packed weights have no shape
         return self._ort.InferenceSession(self._path, options, providers=[self._provider])
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
+        """Run the graph on `batch`, cast to float16 first where the graph takes float16."""
         return tuple(self._session.run(None, {self._input: batch.astype(self._dtype, copy=False)}))
 
     def executed(self) -> dict[str, int]:
-        """Counted in the profile of one call: every kernel that ran, with the types and shapes it was given.
+        """Count in the profile of one call, which lists every kernel that ran with the types and shapes of its inputs.
 
-        Blocked layouts round channels up: a float32 graph may count a percent more than its int8 sibling.
+        The profile comes from a second session on one thread, because profiling cannot be switched on later. Blocked
+        memory layouts round channels up, so a float32 graph may count a percent more than its int8 sibling.
         """
         with tempfile.TemporaryDirectory() as folder:
             session = self._create(1, profile=str(Path(folder, "profile")))
@@ -85,11 +97,16 @@ class OrtSession:
         return dict(counts)
 
     def close(self) -> None:
+        """Drop the InferenceSession, which frees its memory and its threads."""
         del self._session
 
 
 def _macs(kernel: dict[str, Any]) -> dict[str, int]:
-    """Multiply-accumulates of a profiled kernel by its type; empty where it is no convolution or matrix product."""
+    """Multiply-accumulates of one profiled kernel by numeric type; empty for other operators.
+
+    The kernel computes in the type of its first input. `DynamicQuantizeMatMul` is the exception: it quantizes a float
+    input itself, and multiplies in int8.
+    """
     name = kernel["op_name"]
     given = [(kind, shape) for argument in kernel["input_type_shape"] for kind, shape in argument.items()]
     if name in CONVOLUTIONS:
@@ -108,4 +125,5 @@ def _macs(kernel: dict[str, Any]) -> dict[str, int]:
 
 
 def _shape(outputs: list[dict[str, list[int]]]) -> list[int]:
+    """The shape of the first output; the profile lists each output as {type: shape}."""
     return next(iter(outputs[0].values()))

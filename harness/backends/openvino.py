@@ -1,4 +1,7 @@
-"""OpenVINO on the CPU. The execution precision is stated, or a CPU with bf16 would run "fp32" in bf16."""
+"""OpenVINO on the CPU.
+
+The execution precision is always stated: by default, OpenVINO runs a float32 model in bf16 on a CPU that has bf16.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,16 @@ from harness.machine.fingerprint import cpu_flags
 
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 PRODUCTS = ("MatMul", "FullyConnected", "Gemm")
-REFERENCE = "network.onnx"  # of `references.py`
+REFERENCE = "network.onnx"  # in assets/reference
 
 
 def probe(cell: Cell) -> str:
+    """Return the version of the installed OpenVINO.
+
+    Raises:
+        Unavailable: OpenVINO is not installed, or the cell's device is not the CPU.
+        Unsupported: the cell is bf16, and this CPU does not have bf16 instructions.
+    """
     require_cpu(cell)
     if cell.family == "bf16" and not {"avx512_bf16", "amx_bf16"} & cpu_flags():
         raise Unsupported("this CPU has no bf16 instructions (avx512_bf16 or amx_bf16)")
@@ -28,10 +37,12 @@ def probe(cell: Cell) -> str:
 
 
 def load() -> None:
+    """Import OpenVINO."""
     import openvino  # noqa: F401
 
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> OpenVinoSession:
+    """Compile the model for the CPU: one stream on `threads` threads, in bf16 for a bf16 cell and else in float32."""
     import openvino
 
     core = openvino.Core()
@@ -45,7 +56,7 @@ def open(artifact: Artifact, cell: Cell, threads: int) -> OpenVinoSession:
 
 
 class OpenVinoSession:
-    """One compiled model with one inference request."""
+    """A compiled model with one inference request."""
 
     def __init__(self, compiled: Any) -> None:
         import openvino
@@ -56,14 +67,16 @@ class OpenVinoSession:
         self._outputs = range(len(compiled.outputs))
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
+        """Run the model on `batch` itself, without a copy, and return views of the request's output tensors."""
         self._request.set_input_tensor(self._tensor(batch, shared_memory=True))
         self._request.infer()
         return tuple(self._request.get_output_tensor(i).data for i in self._outputs)
 
     def executed(self) -> dict[str, int]:
-        """Read from the execution graph: the kernel's name ends in the type it computes in (`brgconv_avx512_I8`).
+        """Count in the execution graph, whose kernels' names end in the type they compute in (`brgconv_avx512_I8`).
 
-        Not `runtimePrecision`, which is the type of the input: it says f16 of a float32 kernel that reads f16 weights.
+        The graph's `runtimePrecision` would not do. It is the type of the input, so it says f16 of a float32 kernel
+        that reads f16 weights.
         """
         counts: Counter[str] = Counter()
         for node in self._compiled.get_runtime_model().get_ops():
@@ -73,11 +86,12 @@ class OpenVinoSession:
         return {kind: count for kind, count in counts.items() if count}
 
     def close(self) -> None:
+        """Drop the inference request and the compiled model."""
         del self._request, self._compiled
 
 
 def _macs(layer: str, node: Any) -> int:
-    """Multiply-accumulates of a node of the execution graph; 0 for what is neither convolution nor matrix product."""
+    """Multiply-accumulates of a node of the execution graph; 0 for a layer of any kind but convolution and product."""
     if layer in CONVOLUTIONS:
         output = node.get_output_shape(0)
         return macs.convolution(node.get_input_shape(1), output, output[1])

@@ -1,7 +1,7 @@
-"""TensorRT 10.1 and later, and 11, on an NVIDIA GPU. Both build strongly typed networks, so one code serves both.
+"""TensorRT 10 (from 10.1) and 11 on an NVIDIA GPU. Both build strongly typed networks, so one code serves both.
 
-A call copies its batch into page-locked memory, uploads, executes and downloads on one stream, and waits: what the
-harness clocks is the whole of it. CUDA events around the execution give the device's own time beside that.
+A call copies its batch into page-locked memory, uploads it, executes, downloads the outputs, all on one stream, and
+waits. The harness clocks the whole call. CUDA events around the execution give the device's own time besides.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ from harness.core.cell import Cell
 from harness.core.errors import ConfigError, Unavailable
 from harness.core.measurement import Artifact
 
-EXTRA = "tensorrt"
-MAGIC = b"ftrt"  # how a serialized engine begins
-GPU_ONLY = True  # cells of device `cpu`, the default of a matrix, are cells of the first GPU, `cuda`
-REFERENCE = "network.onnx"  # of `references.py`
+EXTRA = "tensorrt"  # the extra of quantgate that brings the runtime
+MAGIC = b"ftrt"  # the first bytes of a serialized engine
+GPU_ONLY = True  # the matrix turns device `cpu`, its default, into the first GPU, `cuda`
+REFERENCE = "network.onnx"  # in assets/reference; compiled when it is opened
 
 
 def probe(cell: Cell) -> str:
-    """Everything that is missing in one line, so that nobody installs 2 GB to learn that there is no GPU."""
+    """Return the version of the installed TensorRT.
+
+    Raises:
+        ConfigError: the device is none of `cuda` and `cuda:N`.
+        Unavailable: something is missing. The line names everything that is, packages and GPU, so that nobody installs
+            2 GB to learn that there is no GPU.
+    """
     cuda.ordinal(cell.device)
     found: dict[str, str] = {}
     missing = []
@@ -43,24 +49,33 @@ def probe(cell: Cell) -> str:
 
 
 def hardware(cell: Cell) -> str:
-    """What an engine is good for, a kind of GPU and the version that built it: `NVIDIA H200 sm_90 TensorRT 11.0.0`."""
+    """Name what an engine is bound to, kind of GPU and version of TensorRT: `NVIDIA H200 sm_90 TensorRT 11.0.0`."""
     return f"{cuda.describe(cell.device)} TensorRT {require('tensorrt', EXTRA)}"
 
 
 def load() -> None:
+    """Import TensorRT."""
     import tensorrt  # noqa: F401
 
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> TensorRtSession:
+    """Select the cell's GPU and load the engine, or compile the frozen network. `threads` does not matter on a GPU.
+
+    Raises:
+        Unavailable: the machine does not have the GPU.
+        ConfigError: the engine cannot be read or loaded, or does not fit the cell.
+    """
     cuda.select(cell.device)
     return TensorRtSession(artifact, cell)
 
 
 def read_engine(path: Path) -> tuple[dict[str, Any], bytes]:
-    """The metadata that Ultralytics writes before an engine (length in 4 bytes, JSON; {} without), and the engine.
+    """Read an engine file: the metadata that Ultralytics writes before an engine, {} without, and the engine's bytes.
+
+    The metadata is its length in 4 bytes, little endian, and then JSON.
 
     Raises:
-        ConfigError: the file is cut short, or it is no engine.
+        ConfigError: the file cannot be read, is cut short, or is no engine.
     """
     try:
         content = path.read_bytes()
@@ -82,7 +97,7 @@ def read_engine(path: Path) -> tuple[dict[str, Any], bytes]:
 
 
 def logger() -> Any:
-    """A tensorrt.ILogger: warnings and errors go to the process's log, the errors are kept for messages."""
+    """Return a `tensorrt.ILogger` that prints warnings and errors. Its `why` is the first line of the first error."""
     import tensorrt as trt
 
     class Log(trt.ILogger):  # type: ignore[misc]
@@ -104,14 +119,21 @@ def logger() -> Any:
 
 
 def strongly_typed(trt: Any) -> int:
-    """Flags of a network. TensorRT 11 is always strongly typed and has deprecated the flag; 10 is asked for it."""
+    """Return the flags that make a network strongly typed. TensorRT 11 always is, and has deprecated the flag."""
     if int(trt.__version__.partition(".")[0]) >= 11:
         return 0
     return 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
 
 
 def compiled(path: Path) -> bytes:
-    """An engine of the frozen network of `references.py`, for this GPU; a second's work, so nobody keeps it."""
+    """Compile an ONNX graph for this GPU, in float32 without TF32.
+
+    It is for the frozen network, whose engine is not cached: compiling it takes a second.
+
+    Raises:
+        ConfigError: TensorRT's parser does not take the graph.
+        RuntimeError: TensorRT built no engine.
+    """
     import tensorrt as trt
 
     log = logger()
@@ -128,7 +150,10 @@ def compiled(path: Path) -> bytes:
 
 
 class TensorRtSession:
-    """One execution context with buffers of its own, on one stream."""
+    """An engine with one execution context, one stream, and a pair of buffers for every input and output.
+
+    Raises as `open` does, and RuntimeError where TensorRT or CUDA fail.
+    """
 
     def __init__(self, artifact: Artifact, cell: Cell) -> None:
         import tensorrt as trt
@@ -147,14 +172,14 @@ class TensorRtSession:
         if self._context is None:
             raise RuntimeError(f"TensorRT created no execution context: {self._log.why}")
         self._buffers = self._bind(cell)
-        # An engine's file is its weights but for a little; the context adds activations and scratch space.
+        # Nearly all of an engine's file is its weights. The context adds activations and scratch space.
         context = self._engine.device_memory_size_v2
         self._memory = len(plan) + context + sum(buffer.nbytes for buffer in self._buffers.values())
         self._stream = cuda.checked("cudaStreamCreate")
         self._start, self._end = cuda.checked("cudaEventCreate"), cuda.checked("cudaEventCreate")
 
     def _bind(self, cell: Cell) -> dict[str, cuda.Buffer]:
-        """A buffer for every input and output, in the engine's order, its address known to the context."""
+        """Allocate a buffer for every input and output, in the engine's order, and tell the context its address."""
         trt, engine, context = self._trt, self._engine, self._context
         names = [engine.get_tensor_name(number) for number in range(engine.num_io_tensors)]
         inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
@@ -172,12 +197,19 @@ class TensorRtSession:
             try:
                 dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
             except TypeError:
-                raise ConfigError(f"{cell}: {name} is {engine.get_tensor_dtype(name)}, which NumPy has not") from None
+                kind = engine.get_tensor_dtype(name)
+                raise ConfigError(f"{cell}: {name} is {kind}, a type that NumPy does not have") from None
             buffers[name] = cuda.Buffer(tuple(context.get_tensor_shape(name)), dtype)
             context.set_tensor_address(name, buffers[name].device)
         return buffers
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
+        """Copy `batch` to the GPU, execute, copy the outputs back and wait. They lie in the session's buffers.
+
+        Raises:
+            ValueError: the batch is of another shape than the engine takes.
+            RuntimeError: TensorRT or CUDA fail.
+        """
         images = self._buffers[self._input]
         if batch.shape != images.host.shape:  # NumPy would repeat a single image over the batch
             raise ValueError(f"the engine takes {images.host.shape}, not {batch.shape}")
@@ -194,23 +226,25 @@ class TensorRtSession:
         return tuple(buffer.host for buffer in outputs)
 
     def device_ms(self) -> float:
-        """Milliseconds between the events around the last call's execution: no copies, nothing of the host."""
+        """Milliseconds between the events around the last call's execution, without copies and the host's work."""
         return float(cuda.checked("cudaEventElapsedTime", self._start, self._end))
 
     def device_memory_bytes(self) -> int:
-        """Weights, the context's activations and scratch space, and the buffers; CUDA's own context is not in it."""
+        """Bytes of weights, activations, scratch space and buffers. CUDA's own context is not counted."""
         return int(self._memory)
 
     def executed(self) -> dict[str, int]:
+        """Count in the report of the engine inspector, by the work of the graph's nodes that the build has noted."""
         inspector = self._engine.create_engine_inspector()
-        inspector.execution_context = self._context  # dynamic shapes are those of this context
+        inspector.execution_context = self._context  # it knows the dynamic shapes
         report = inspector.get_engine_information(self._trt.LayerInformationFormat.JSON)
         return trt_layers.executed(report, self._work)
 
     def close(self) -> None:
+        """Free the events, the stream and the buffers, then the context, the engine and the runtime."""
         for event in (self._start, self._end):
             cuda.checked("cudaEventDestroy", event)
         cuda.checked("cudaStreamDestroy", self._stream)
         for buffer in self._buffers.values():
             buffer.free()
-        del self._context, self._engine, self._runtime  # in this order
+        del self._context, self._engine, self._runtime  # each needs the next one

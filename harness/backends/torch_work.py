@@ -1,4 +1,4 @@
-"""What PyTorch's operators compute: multiply-accumulates by numeric type, of an eager call and of a compiled graph."""
+"""Multiply-accumulates of PyTorch's operators by numeric type: of an eager call, and of a compiled graph."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from harness.backends import macs
 
 CONVOLUTIONS = {"aten.convolution": 1, "mkldnn._convolution_pointwise": 1, "onednn.qconv_pointwise": 3,
                 "onednn.qconv2d_pointwise": 3}  # fmt: skip
-"""Operator → position of its weight [C_out, C_in / groups, …]. The last is the name of the last but one before 2.8."""
+"""Operator → position of its weight, shape [C_out, C_in / groups, …], among the arguments.
+
+`onednn.qconv2d_pointwise` is the name of `onednn.qconv_pointwise` before PyTorch 2.8.
+"""
 
 PRODUCTS = {"aten.mm": 0, "aten.bmm": 0, "aten.addmm": 1, "aten.baddbmm": 1, "mkldnn._linear_pointwise": 0,
             "onednn.qlinear_pointwise": 0}  # fmt: skip
-"""Operator → position of its left factor [..., M, K]."""
+"""Operator → position of its left factor, shape [..., M, K], among the arguments."""
 
 TYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "uint8": "i8", "int8": "i8"}
 
 
 def of_call(call: Callable[[], object]) -> dict[str, int]:
-    """Executed by `call`: every operator that reaches a kernel is seen with the tensors it is given."""
+    """Execute `call` and count its multiply-accumulates by numeric type.
+
+    Every operator that reaches a kernel is counted by the tensors it is given. So a fallback counts as what it is.
+    """
     from torch.utils._python_dispatch import TorchDispatchMode
 
     work: Counter[str] = Counter()
@@ -37,7 +43,11 @@ def of_call(call: Callable[[], object]) -> dict[str, int]:
 
 
 def of_graph(graph: Any) -> dict[str, int]:
-    """Of a torch.fx graph whose nodes know the tensors they stand for (`meta["val"]`)."""
+    """Count the multiply-accumulates of a torch.fx graph by numeric type, without executing it.
+
+    Args:
+        graph: its nodes must carry the tensors they stand for in `meta["val"]`, as after `torch.export`.
+    """
     work: Counter[str] = Counter()
     for node in graph.nodes:
         if node.op == "call_function":
@@ -47,10 +57,11 @@ def of_graph(graph: Any) -> dict[str, int]:
 
 
 def _add(work: Counter[str], op: Any, args: Sequence[Any], output: Any) -> None:
+    """Add the work of one operator to `work`, where it is a convolution or a matrix product."""
     name = str(getattr(op, "overloadpacket", op))
     if name in CONVOLUTIONS:
         weight = args[CONVOLUTIONS[name]]
-        if name == "aten.convolution" and args[6]:  # transposed
+        if name == "aten.convolution" and args[6]:  # its argument `transposed`
             count = macs.transposed_convolution(weight.shape, args[0].shape)
         else:
             count = macs.convolution(weight.shape, output.shape, weight.shape[0])
@@ -61,7 +72,7 @@ def _add(work: Counter[str], op: Any, args: Sequence[Any], output: Any) -> None:
 
 
 def _type(tensor: Any, convolution: bool) -> str:
-    """An operator computes in the type of what it reads, but for float32 on a GPU that is let use TF32."""
+    """The type in which an operator computes: its input's, or TF32 for float32 on a GPU where PyTorch allows TF32."""
     import torch
 
     name = str(tensor.dtype).removeprefix("torch.")

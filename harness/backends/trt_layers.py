@@ -1,10 +1,10 @@
-"""What TensorRT's engine inspector says ran: its JSON → multiply-accumulates by numeric type. Pure.
+"""Multiply-accumulates by numeric type from the report of TensorRT's engine inspector, which is JSON. Pure.
 
-A layer is a kernel. It names the ONNX nodes it was fused from (`Metadata`), the types of its tensors (`Datatype`, or
-`Format/Datatype` with the memory layout in words) and the kernel (`TacticName`), which is where TF32 shows: its tensors
-are float. Convolutions come as CaskConvolution, CaskGemmConvolution, CaskJitConv, … or, where the compiler has fused a
-region, as `correlation` and `gemm`, without their weights; therefore work is counted by node of the graph that was
-compiled, where that is known.
+A layer of the report is a kernel. It names the ONNX nodes that it was fused from (`Metadata`), the types of its
+tensors (`Datatype`, or `Format/Datatype` with the memory layout in words) and its code (`TacticName`). TF32 shows in
+the code alone, since its tensors are float. Convolutions are layers of type CaskConvolution, CaskGemmConvolution,
+CaskJitConv, … or, where the compiler has fused a region, `correlation` and `gemm`, which do not report their weights.
+Therefore work is counted by node of the compiled graph where that graph is known.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from harness.backends import macs
 
 UNKNOWN = "unknown"
-"""The type of work that no layer of the report answers for."""
+"""The type of work that no layer of the report accounts for."""
 
 CONVOLUTION = re.compile("conv|correlation", re.IGNORECASE)
 PRODUCTS = re.compile("conv|correlation|gemm|matrixmultiply|matmul|mha", re.IGNORECASE)
@@ -30,10 +30,16 @@ TYPES = (
 
 
 def executed(report: str, work: Mapping[str, int]) -> dict[str, int]:
-    """Multiply-accumulates by type; empty where the engine was built without detailed profiling verbosity.
+    """Count the multiply-accumulates of one call of an engine.
 
-    `work` is what each convolution and matrix product of the compiled graph takes, by node name; it is empty for an
-    engine from elsewhere, whose layers then count by their own shapes.
+    Args:
+        report: the inspector's JSON.
+        work: node name → multiply-accumulates, of every convolution and matrix product of the compiled graph. Empty for
+            an engine that quantgate did not build, whose layers then count by the shapes that they report.
+
+    Returns:
+        Numeric type → multiply-accumulates, `UNKNOWN` for work that no layer accounts for. Empty where the engine was
+        built without detailed profiling verbosity.
     """
     # Not strict: the names inside Metadata are separated by control characters.
     layers = [layer for layer in json.loads(report, strict=False)["Layers"] if isinstance(layer, dict)]
@@ -49,17 +55,21 @@ def executed(report: str, work: Mapping[str, int]) -> dict[str, int]:
 
 
 def _is_product(layer: Mapping[str, Any]) -> bool:
-    """By kind and kernel; not by name, which a layer that carries data to a kernel shares with it."""
+    """Whether a layer computes a convolution or matrix product, by its type and code.
+
+    Its name does not tell: a layer that only carries data to a kernel is named like the kernel.
+    """
     return bool(PRODUCTS.search(f"{layer.get('LayerType', '')} {layer.get('TacticName', '')}"))
 
 
 def _nodes(layer: Mapping[str, Any]) -> list[str]:
-    """The ONNX nodes that a layer computes: `A + B` are fused in sequence, `A || B` side by side."""
+    """The ONNX nodes that a layer computes. Its name joins nodes in sequence by ` + `, and parallel nodes by ` || `."""
     named = NODE.findall(layer.get("Metadata", ""))
     return list(dict.fromkeys([*named, *re.split(r" \+ | \|\| ", layer.get("Name", ""))]))
 
 
 def _type(layer: Mapping[str, Any]) -> str:
+    """The numeric type that a layer computes in: the type of its first input, or TF32 where its code says so."""
     first: Mapping[str, str] = next(iter(layer.get("Inputs", [])), {})
     said = (first.get("Datatype") or first.get("Format/Datatype") or "").lower()
     kind = next((kind for pattern, kind in TYPES if re.search(pattern, said)), UNKNOWN)
@@ -67,12 +77,13 @@ def _type(layer: Mapping[str, Any]) -> str:
 
 
 def _by_shape(layer: Mapping[str, Any]) -> int:
-    """From the sizes that the layer itself reports; 0 where it reports none."""
-    shapes = [tensor["Dimensions"] for tensor in layer.get("Inputs", [])]
-    (output, *_) = [tensor["Dimensions"] for tensor in layer.get("Outputs", [])] or [[]]
-    if len(output) < 2:
+    """Multiply-accumulates from the shapes that a layer itself reports; 0 where they do not suffice."""
+    inputs = [tensor["Dimensions"] for tensor in layer.get("Inputs", [])]
+    outputs = [tensor["Dimensions"] for tensor in layer.get("Outputs", [])]
+    if not outputs or len(outputs[0]) < 2:
         return 0
+    output = outputs[0]
     if weights := layer.get("Weights", {}).get("Count", 0):
         channels = output[1] if CONVOLUTION.search(layer["LayerType"]) else output[-1]
         return macs.convolution([weights], output, channels)
-    return macs.matmul(shapes[0], output) if len(shapes) > 1 else 0
+    return macs.matmul(inputs[0], output) if len(inputs) > 1 else 0

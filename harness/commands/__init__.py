@@ -1,10 +1,10 @@
-"""The commands of `quantgate`, one module each.
+"""The commands of `quantgate`, one module or package each.
 
 To add one, write `harness/commands/NAME.py` with two functions and put NAME into `NAMES`. `add(commands)` registers the
-parser by `base.command(…)`, which asks for an example and for the function that runs. `run(options)` does the work and
-returns an `Exit`. `add` runs at every start, so it and the module's head import nothing but argparse and what is as
-light; `run` imports what it needs. Bad input is a `ConfigError` (exit 2), a machine that cannot is `Unavailable` or
-`CellError` (exit 3): raise them, `cli.main` prints the line.
+command by `base.command(…)`, which asks for a summary, examples and the function that runs. `run(options)` does the
+work and returns an `Exit`. Every start of `quantgate` calls every `add`, so `add` and the top of its module import
+argparse and other light modules only; `run` imports what it needs. Bad input is a `ConfigError` (exit 2). What this
+machine cannot do is an `Unavailable` or a `CellError` (exit 3). Raise them: `cli.main` prints the line.
 """
 
 NAMES = (
@@ -22,4 +22,4 @@ NAMES = (
     "selfcheck",
     "completion",
 )
-"""In the order of `quantgate --help`."""
+"""The commands in the order of `quantgate --help`."""

@@ -1,4 +1,4 @@
-"""`quantgate anchor set|show`: what a release was like."""
+"""`quantgate anchor set|show`: the latency at a release, against which later small regressions add up."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness.core.errors import ConfigError
 
 
 def add(commands: Commands) -> None:
+    """Register the command."""
     parser = command(
         commands, "anchor", run,
         summary="what a release was like, so that many small regressions are one large one",
@@ -19,11 +20,12 @@ def add(commands: Commands) -> None:
         examples=["quantgate anchor set v1.0", "quantgate anchor show"],
     )  # fmt: skip
     parser.add_argument("action", choices=("set", "show"))
-    parser.add_argument("release", nargs="?", default="", help="its name, for `set`")
-    parser.add_argument("--baselines", type=Path, default=Path("baselines"), help="the baselines (baselines)")
+    parser.add_argument("release", nargs="?", default="", help="the name of the release, for `set`")
+    parser.add_argument("--baselines", type=Path, default=Path("baselines"), help="the folder of baselines (baselines)")
 
 
 def run(options: argparse.Namespace) -> Exit:
+    """Set anchors at a release, or print those that there are."""
     from rich.console import Console
 
     from harness.machine.fingerprint import machine_class

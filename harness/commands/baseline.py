@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.commands.base import Commands, Exit, add_cell, command
@@ -10,11 +11,12 @@ from harness.core.errors import ConfigError, nearest
 
 
 def add(commands: Commands) -> None:
+    """Register the command and its four actions."""
     parser = command(
         commands, "baseline", run_list,
-        summary="the committed baselines: list them, accept results from elsewhere, drop what no suite has",
+        summary="the committed baselines: list them, accept results from elsewhere, remove what no suite declares",
         description="Baselines are files in git, one for each cell, phase and kind of machine. A run with "
-        "--qg-baseline-update accepts what it measures; `accept` does so with results that another machine wrote.",
+        "--qg-baseline-update accepts what it measures; `accept` accepts results that another machine wrote.",
         examples=["quantgate baseline list", "quantgate baseline accept ci/results.json --reason 'OpenVINO 2026.0'"],
     )  # fmt: skip
     actions = parser.add_subparsers(required=True, metavar="ACTION")
@@ -28,8 +30,8 @@ def _add_list(actions: Commands) -> argparse.ArgumentParser:
         actions, "list", run_list,
         summary="every file: machine, date, values, level, anchor, reason",
         description="`when` is the day of the last occasion of a gated latency, else of the last commit. `× network` "
-        "is the level of a gated latency, against the reference network, `processes` how many on how many occasions "
-        "say so.",
+        "is the CPU time of a gated latency as a ratio to the reference network, `processes` the number of processes "
+        "and of occasions that it was measured by.",
         examples=["quantgate baseline list", "quantgate baseline list --suite digits -k 'int8 and not torch'"],
     )  # fmt: skip
     _add_selection(parser)
@@ -39,8 +41,9 @@ def _add_list(actions: Commands) -> argparse.ArgumentParser:
 def _add_show(actions: Commands) -> argparse.ArgumentParser:
     parser = command(
         actions, "show", run_show,
-        summary="everything that the files of a cell hold",
-        description="Metrics, classes, samples in brief, and everything they were measured with, for every machine.",
+        summary="everything that the baseline files of a cell hold",
+        description="Metrics, classes, samples in brief and everything that they were measured with, for every kind of "
+        "machine.",
         examples=["quantgate baseline show yolo26n-digits-int8-openvino-cpu"],
     )  # fmt: skip
     add_cell(parser)
@@ -52,16 +55,18 @@ def _add_accept(actions: Commands) -> argparse.ArgumentParser:
         actions, "accept", run_accept,
         summary="make the measurements of a results.json the baselines",
         description="Writes what --qg-baseline-update would have written on the machine that measured, keyed by that "
-        "machine, with the reason in every file that changes. A cell that failed or did not finish is refused. The "
-        "processes that judge latency are recorded by runs with --qg-baseline-update alone; what other runs say of the "
-        "latency of a cell with such a gate is left out.",
+        "machine, with the reason in every file that changes. A cell that failed or did not finish is refused. Only "
+        "runs with --qg-baseline-update record the processes that judge a gated latency; from other runs the latency "
+        "of a cell with such a gate is not accepted.",
         examples=[
             "quantgate baseline accept ci/results.json --reason 'new calibration set, #12' --dry-run",
             "quantgate baseline accept ci/results.json --reason 'OpenVINO 2026.0' --suite digits -k openvino",
         ],
     )  # fmt: skip
-    parser.add_argument("results", metavar="RESULTS", type=Path, help="a results.json, or its folder")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; a reviewer reads it in the files")
+    parser.add_argument("results", metavar="RESULTS", type=Path, help="a results.json, or the folder that holds it")
+    parser.add_argument(
+        "--reason", required=True, metavar="TEXT", help="why they are right; a reviewer reads it in the files"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would change and write nothing")
     _add_selection(parser)
     return parser
@@ -71,18 +76,20 @@ def _add_prune(actions: Commands) -> argparse.ArgumentParser:
     parser = command(
         actions, "prune", run_prune,
         summary="remove baselines and anchors of cells that the suites do not declare any more",
-        description="Says what it would remove, and removes it with --yes. Files of a suite that is not there at all "
-        "are kept, since it may lie elsewhere.",
+        description="Says what it would remove, and removes it with --yes. Files of a suite that --suite does not "
+        "declare at all are kept, since the suite may lie elsewhere.",
         examples=["quantgate baseline prune", "quantgate baseline prune --yes --whole-suites"],
     )  # fmt: skip
     parser.add_argument("--suite", type=Path, default=Path("suites"), help="file or folder of suites (suites)")
-    parser.add_argument("--whole-suites", action="store_true", help="remove those of suites that are not there too")
-    parser.add_argument("--yes", action="store_true", help="do it")
+    parser.add_argument(
+        "--whole-suites", action="store_true", help="remove also the files of suites that are not declared at all"
+    )
+    parser.add_argument("--yes", action="store_true", help="remove the files")
     return parser
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--suite", default="", metavar="NAME", help="only this suite's")
+    parser.add_argument("--suite", default="", metavar="NAME", help="only cells of this suite")
     parser.add_argument(
         "-k",
         dest="expression",
@@ -92,19 +99,23 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _choice(options: argparse.Namespace) -> Callable[[str, str], bool]:
+    """Whether `--suite` and `-k` choose a cell, given the names of its suite and of itself."""
+    from harness.commands.selection import selector
+
+    chosen = selector(options.expression)
+    return lambda suite, cell: options.suite in ("", suite) and chosen(cell)
+
+
 def run_list(options: argparse.Namespace) -> Exit:
+    """Print every chosen baseline file, a table for each suite, phase and kind of machine."""
     from rich.console import Console
 
-    from harness.commands.selection import selector
     from harness.report.terminal import baselines
     from harness.store import inventory
 
-    chosen = selector(options.expression)
-    entries = [
-        one
-        for one in inventory.entries(options.baselines)
-        if options.suite in ("", one.file.suite) and chosen(one.file.cell)
-    ]
+    chosen = _choice(options)
+    entries = [one for one in inventory.entries(options.baselines) if chosen(one.file.suite, one.file.cell)]
     if not entries:
         raise ConfigError(f"{options.baselines} has no such baseline; `quantgate baseline list` shows all")
     console = Console(highlight=False, markup=False)
@@ -114,6 +125,7 @@ def run_list(options: argparse.Namespace) -> Exit:
 
 
 def run_show(options: argparse.Namespace) -> Exit:
+    """Print everything that the baseline files of one cell hold."""
     from rich.console import Console
 
     from harness.report.terminal import baselines
@@ -132,19 +144,16 @@ def run_show(options: argparse.Namespace) -> Exit:
 
 
 def run_accept(options: argparse.Namespace) -> Exit:
+    """Write the baselines that a results.json would replace, or only print them for `--dry-run`."""
     from rich.console import Console
 
-    from harness.commands.selection import selector
     from harness.report.terminal import baselines
     from harness.store import accept
 
     if not options.reason.strip():
         raise ConfigError("--reason is empty; say in a few words why these numbers are right")
-    chosen = selector(options.expression)
-    offer = accept.offer(
-        options.results, options.baselines,
-        lambda result: options.suite in ("", result.suite) and chosen(result.id), options.reason.strip(),
-    )  # fmt: skip
+    chosen, reason = _choice(options), options.reason.strip()
+    offer = accept.offer(options.results, options.baselines, lambda result: chosen(result.suite, result.id), reason)
     console = Console(highlight=False, markup=False)
     for table in baselines.change_tables(offer.changes):
         console.print(table)
@@ -154,14 +163,17 @@ def run_accept(options: argparse.Namespace) -> Exit:
     if not options.dry_run:
         for change in needed:
             change.write()
-    tally = (
-        f"{len(needed)} {'to write' if options.dry_run else 'written'}, {len(offer.changes) - len(needed)} unchanged"
+    done = "to write" if options.dry_run else "written"
+    unchanged = len(offer.changes) - len(needed)
+    console.print(
+        f"baselines: {len(needed)} {done}, {unchanged} unchanged, in {options.baselines}; because: {reason}",
+        soft_wrap=True,
     )
-    console.print(f"baselines: {tally}, in {options.baselines}; because: {options.reason.strip()}", soft_wrap=True)
     return Exit.FINE
 
 
 def run_prune(options: argparse.Namespace) -> Exit:
+    """Print the baseline and anchor files of cells that no suite declares, and with `--yes` remove them."""
     from harness.commands import suite_files
     from harness.store import inventory
 

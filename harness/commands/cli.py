@@ -1,4 +1,4 @@
-"""The console script: runs a command of `harness/commands`, and makes one line and an exit code of what goes wrong."""
+"""The console script `quantgate`: runs one command, and turns what goes wrong into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from harness.commands import NAMES, completion
 from harness.commands.base import EXITS, Exit, Formatter
-from harness.core.errors import CellError, ConfigError, Unavailable
+from harness.core.errors import QuantgateError
 from harness.core.version import __version__
 
-INTERRUPTED = 128 + signal.SIGINT  # as shells have it
+INTERRUPTED = 128 + signal.SIGINT  # the exit code that shells give to a process that Ctrl-C has ended
 
 FIRST_STEPS = """First steps:
   quantgate init                              a starter suite, a workflow for CI
@@ -31,29 +31,35 @@ FIRST_STEPS = """First steps:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command, and return its exit code.
+
+    `arguments` are the words after `quantgate`; None: the words that this process was started with. A QuantgateError is
+    one line on stderr and ends with its own exit code. Any other exception is a bug: it ends with 3 and a traceback,
+    since Python's own exit code 1 would read as a regression.
+
+    Raises:
+        SystemExit: argparse printed the help (0), or does not understand the arguments (2).
+    """
     whole = parser()
     if "_ARGCOMPLETE" in os.environ:
         completion.complete(whole)
     options = whole.parse_args(arguments)
     try:
         return int(options.run(options))
-    except ConfigError as error:
+    except QuantgateError as error:
         print(f"quantgate: {error}", file=sys.stderr)
-        return Exit.USAGE
-    except (Unavailable, CellError) as error:
-        print(f"quantgate: {error}", file=sys.stderr)
-    except (BrokenPipeError, SystemExit):  # the reader has seen enough, as `| head`; rich then exits with 1
+        return error.exit_code
+    except (BrokenPipeError, SystemExit):  # a reader such as `head` has seen enough; rich then exits with 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception:  # a bug; Python's own exit code would read as a regression
+    except Exception:
         traceback.print_exc()
     return Exit.INFRASTRUCTURE
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line, with every command of `harness/commands`."""
+    """The parser of the whole command line, with every command of `NAMES`."""
     whole = argparse.ArgumentParser(
         "quantgate", description="A gate for quantized object detectors.", epilog=f"{FIRST_STEPS}\n{EXITS}",
         formatter_class=Formatter,

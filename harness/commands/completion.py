@@ -1,7 +1,7 @@
 """`quantgate completion SHELL`: the code that makes a shell complete quantgate's commands, options and cells.
 
-By argcomplete: one library for bash, zsh and fish that asks the program itself at every TAB, so that ids of cells are
-completed too (`base.cells`); the static code that shtab writes would not know them.
+It uses argcomplete, one library for bash, zsh and fish. The shell then asks `quantgate` itself at every TAB, so ids of
+cells are completed too (`base.completed_cells`); static code, as shtab writes it, would not know them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def add(commands: Commands) -> None:
+    """Register the command."""
     parser = command(
         commands, "completion", run,
         summary="shell code that completes commands, options and ids of cells",
-        description="Prints code for the start-up file of your shell. Cells are those of .quantgate/results.json and "
-        "of baselines/ in the current folder.",
+        description="Prints code for the start-up file of your shell. The cells come from .quantgate/results.json and "
+        "baselines/ in the current folder.",
         examples=[
             "echo 'eval \"$(quantgate completion bash)\"' >> ~/.bashrc",
             "echo 'eval \"$(quantgate completion zsh)\"' >> ~/.zshrc",
@@ -29,6 +30,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> Exit:
+    """Print the code for the chosen shell."""
     from argcomplete.shell_integration import shellcode
 
     print(shellcode(["quantgate"], shell=options.shell))
@@ -36,7 +38,10 @@ def run(options: argparse.Namespace) -> Exit:
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer a shell that asks, and end the process; it says so by the variable `_ARGCOMPLETE`."""
+    """Answer the shell that asks what may follow, and end the process.
+
+    To be called where the environment variable `_ARGCOMPLETE` is set: the shell sets it to ask.
+    """
     import argcomplete
 
     argcomplete.autocomplete(parser, always_complete_options=False)

@@ -10,11 +10,13 @@ from harness.core.errors import ConfigError
 
 
 def add(commands: Commands) -> None:
+    """Register the command."""
     parser = command(
         commands, "explain", run,
         summary="where the accuracy of a cell went: stages, kinds of error, classes, images, layers",
         description="Swaps one stage at a time between the fp32 PyTorch pipeline and the cell's, and ranks the layers "
-        "of int8 by the noise they add. In a run, --qg-explain does so for every cell that an accuracy gate fails.",
+        "of int8 by the noise that they add. In a run, --qg-explain does this for every cell that fails an accuracy "
+        "gate.",
         examples=[
             "quantgate explain yolo26n-digits-int8-openvino-cpu",
             "quantgate explain yolo26n-int8-onnxruntime-cpu --suite suites/coco --images 128",
@@ -22,33 +24,23 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     add_cell(parser)
     parser.add_argument("--suite", type=Path, default=Path("suites"), help="file or folder of suites (suites)")
-    parser.add_argument("--images", type=int, default=64, help="of the data set, from its start (64)")
+    parser.add_argument("--images", type=int, default=64, help="how many images of the data set, from its start (64)")
 
 
 def run(options: argparse.Namespace) -> Exit:
-    import tempfile
-
+    """Compare the cell with the fp32 PyTorch pipeline stage by stage, and print where its accuracy went."""
     from rich.console import Console
 
-    from harness.commands import suite_files
-    from harness.inputs import sources
-    from harness.inputs.finder import Settings
+    from harness.commands import runner, suite_files
     from harness.measure.explain.explain import explain
-    from harness.measure.runner import Runner
     from harness.report.terminal import explanation
 
     if options.images < 1:
         raise ConfigError(f"--images {options.images}: look at one image or more")
     suite, home, cell = suite_files.find(options.cell, options.suite)
-    weights, data = (tuple(sources.folders_in(name)) for name in ("QUANTGATE_WEIGHTS", "QUANTGATE_DATA"))
     console = Console()
-    with tempfile.TemporaryDirectory() as folder, console.status("") as status:
-        settings = Settings(Path(folder), sources.cache_folder(), weights=weights, data=data)
-        runner = Runner(
-            settings,
-            lambda label, progress: status.update(f"{label}: {progress.done} of {progress.total}" if progress else ""),
-        )
-        explained = explain(runner, suite, home, cell, options.images)
+    with runner.opened(console) as place:
+        explained = explain(place, suite, home, cell, options.images)
     for part in explanation.render_explanation(explained):
         console.print(part, soft_wrap=isinstance(part, str))
     return Exit.FINE

@@ -1,4 +1,4 @@
-"""`quantgate report RESULTS`: the HTML report of a results file."""
+"""`quantgate report RESULTS`: writes the HTML report of a results file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from harness.commands.base import Commands, Exit, command
 
 
 def add(commands: Commands) -> None:
+    """Register the command."""
     parser = command(
         commands, "report", run,
         summary="the HTML report of a results file: one file that opens anywhere",
-        description="RESULTS is a results.json or the folder that holds one (.quantgate, or what CI kept of it). The "
-        "detections beside it, where they are there, give the pictures of what changed; everything else is in the "
-        "file. Under pytest, --qg-html FILE writes the same report at the end of the run.",
+        description="RESULTS is a results.json or the folder that holds one (.quantgate, or what CI kept of it). Where "
+        "the run's detections still lie beside it, the report has pictures of what changed; everything else is in "
+        "the file. Under pytest, --qg-html FILE writes the same report at the end of the run.",
         examples=["quantgate report .quantgate -o report.html", "quantgate report artifact/results.json"],
     )  # fmt: skip
     parser.add_argument("results", metavar="RESULTS", type=Path, help="a results.json, or the folder that holds it")
@@ -23,6 +24,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> Exit:
+    """Write the report, and print where it lies."""
     from harness.report.html import page
 
     page.write_page(options.results, options.out, history=options.history)

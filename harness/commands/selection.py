@@ -1,4 +1,4 @@
-"""Cells chosen by an expression over their ids, as pytest's `-k` chooses tests."""
+"""Cells chosen by an expression over the words of their ids, as pytest's `-k` chooses tests."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ OPERATORS = ("and", "or", "not", "(", ")")
 
 
 def selector(expression: str) -> Callable[[str], bool]:
-    """`int8 and not (torch or litert)` → whether a name contains these words; an empty one chooses every name.
+    """A function that says whether an expression such as `int8 and not (torch or litert)` chooses a name.
+
+    A word is true where the name contains it, in upper or lower case. An empty expression chooses every name.
 
     Raises:
-        ConfigError: it is no expression.
+        ConfigError: `expression` cannot be parsed.
     """
     words = re.findall(r"[()]|[^\s()]+", expression)
 
     def chosen(name: str) -> bool:
         if not words:
             return True
-        said = [word if word in OPERATORS else str(word.lower() in name.lower()) for word in words]
-        return bool(eval(" ".join(said), {"__builtins__": {}}))  # nothing but True, False and OPERATORS
+        logic = [word if word in OPERATORS else str(word.lower() in name.lower()) for word in words]
+        return bool(eval(" ".join(logic), {"__builtins__": {}}))  # nothing but True, False and OPERATORS
 
     try:
         chosen("")

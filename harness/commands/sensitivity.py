@@ -10,33 +10,34 @@ from harness.core.errors import ConfigError
 
 
 def add(commands: Commands) -> None:
+    """Register the command."""
     parser = command(
         commands, "sensitivity", run,
         summary="which layers lose how much in int8, ranked",
         description="Quantizes one group of layers at a time, all else in float, and judges each network on images of "
         "the train split that calibration has not seen. Weights and data are found as in a suite: by path, or by name "
-        "in QUANTGATE_WEIGHTS and QUANTGATE_DATA.",
+        "in the folders of QUANTGATE_WEIGHTS and QUANTGATE_DATA.",
         examples=["quantgate sensitivity yolo26n-digits --data digits --imgsz 256"],
     )  # fmt: skip
     parser.add_argument("model", metavar="MODEL", help="a checkpoint, by path or name")
     parser.add_argument("--backend", default="onnxruntime", help="onnxruntime, the only one so far")
     parser.add_argument("--data", required=True, help="a data set with a train split, by path or name")
     parser.add_argument("--calibration", type=Path, help="other images to calibrate on: a data set or a folder")
-    parser.add_argument("--limit", type=int, default=64, help="judge on so many images, 0 for all (64)")
+    parser.add_argument("--limit", type=int, default=64, help="how many images to judge on, 0 for all (64)")
     parser.add_argument("--imgsz", type=int, default=640, help="side of the network input (640)")
-    parser.add_argument("--scored", action="store_true", help="judge on the val split; then it is no test any more")
+    parser.add_argument(
+        "--scored", action="store_true", help="judge on the val split, which is then no test of the result any more"
+    )
 
 
 def run(options: argparse.Namespace) -> Exit:
-    import tempfile
-
+    """Quantize one group of layers after the other, and print what each of them costs."""
     from rich.console import Console
 
+    from harness.commands import runner
     from harness.inputs import sources
-    from harness.inputs.finder import Settings
     from harness.matrix import matrix
     from harness.measure.explain import sensitivity
-    from harness.measure.runner import Runner
     from harness.report.terminal import sensitivity as terminal
 
     (cell,) = matrix(options.model, "fp32", options.backend, options.imgsz)
@@ -46,14 +47,9 @@ def run(options: argparse.Namespace) -> Exit:
         missing = options.model if weights is None else options.data
         raise ConfigError(f"{missing} is not here; give its path: this command downloads nothing")
     wanted = sensitivity.SplitJob(data, options.calibration, options.limit, options.scored)
-    cache = sources.cache_folder()
     console = Console()
-    with tempfile.TemporaryDirectory() as folder, console.status("") as status:
-        runner = Runner(
-            Settings(Path(folder), cache),
-            lambda label, progress: status.update(f"{label}: {progress.done} of {progress.total}" if progress else ""),
-        )
-        split, rows = sensitivity.measure_sensitivity(runner, cache, cell, weights, wanted)
+    with runner.opened(console) as place:
+        split, rows = sensitivity.measure_sensitivity(place, sources.cache_folder(), cell, weights, wanted)
     console.print(terminal.table(rows))
     console.print(terminal.explanation(cell, split), soft_wrap=True)
     return Exit.FINE

@@ -1,4 +1,4 @@
-"""Suites as files, for commands that run outside pytest."""
+"""The suites that files declare, for commands that run outside pytest."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from harness.core.suite import Suite
 
 
 def find(name: str, place: Path) -> tuple[Suite, Path, Cell]:
-    """The suite that declares a cell of this id, in a file or below a folder; the folder of its file, and the cell.
+    """The suite that declares a cell, the folder of the suite's file, and the cell.
+
+    Args:
+        name: the id of the cell.
+        place: a suite file, or a folder that is searched with all folders below it.
 
     Raises:
-        ConfigError: no suite there has it, or several have.
+        ConfigError: no suite there has such a cell, several have one, or a file cannot be read.
     """
     known: dict[str, list[tuple[Suite, Path, Cell]]] = {}
     for suite, file in declared(place):
@@ -32,7 +36,13 @@ def find(name: str, place: Path) -> tuple[Suite, Path, Cell]:
 
 
 def declared(place: Path) -> Iterator[tuple[Suite, Path]]:
-    """Module-level suites of the files that pytest would collect."""
+    """Yield the suites of a file, or of every `test_*.py` below a folder, each with its file.
+
+    A suite is a module-level variable, as pytest collects it. The file's code runs.
+
+    Raises:
+        ConfigError: a file cannot be run.
+    """
     for file in [place] if place.is_file() else sorted(place.rglob("test_*.py")):
         try:
             content = runpy.run_path(str(file))

@@ -1,1 +1,1 @@
-"""The frozen data that travels through a run. It imports nothing else of quantgate."""
+"""The frozen data that travels through a run. Its modules import no other wing of quantgate."""

@@ -1,4 +1,4 @@
-"""What a suite says about its models and images besides the matrix: calibration, training, decoding."""
+"""A cell, one point of a suite's matrix, and what a suite declares about a model: its weights and its training."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from harness.core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Qat:
-    """Quantization-aware training of a model: how its `int8-qat` cells are fine-tuned from the fp32 checkpoint."""
+    """Quantization-aware training (QAT): how the `int8-qat` cells of a model are fine-tuned from its fp32 checkpoint.
 
-    epochs: int = 5
-    data: str = ""  # a data set with a train split; empty: the suite's own
-    lr: float = 2e-5  # peak learning rate of AdamW; about what the float training ended with
+    Raises:
+        ConfigError: a number is out of range.
+    """
+
+    epochs: int = 5  # passes over the training images
+    data: str = ""  # a data set with a train split; empty: the data set of the suite
+    lr: float = 2e-5  # peak learning rate of AdamW; about the rate at which the float training ended
     batch: int = 16  # training images per step
-    images: int = 0  # the first N training images, 0 for all of them
-    seed: int = 0
-    checkpoint: str = ""  # a checkpoint that was trained so already, by path or bundled name: nothing is trained
+    images: int = 0  # how many training images, the first ones; 0: all of them
+    seed: int = 0  # of the order and the augmentation of the training images
+    checkpoint: str = ""  # path or bundled name of a checkpoint that QAT has already trained; nothing is trained then
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1 or self.images < 0 or not 0 < self.lr < 1:
@@ -28,25 +32,25 @@ class Qat:
 
 @dataclass(frozen=True)
 class Model:
-    """A model of a matrix that carries more than its name."""
+    """A model of a matrix, declared with more than its name."""
 
-    weights: str | PathLike[str]  # as matrix() takes it: a path or a name, ":HEAD" behind it
-    qat: Qat | None = None  # what its int8-qat cells are made by
+    weights: str | PathLike[str]  # a path or a name, with an optional ":HEAD" at its end, as matrix() takes it
+    qat: Qat | None = None  # how the int8-qat cells of the model are trained
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One point of a suite's matrix."""
+    """One point of a suite's matrix: a model at a precision on a backend. Cells sort by their fields, in order."""
 
-    model: str  # stem of the weights; ":HEAD" selects YOLO26's end-to-end head, or names the family of a ready file
-    precision: str  # fp32, bf16, fp16, int8, …, "ready" for a file as it is; "int8:NAME" names another recipe
+    model: str  # stem of the weights; ":e2e" selects YOLO26's end-to-end head, ":FAMILY" names a ready file's family
+    precision: str  # fp32, bf16, fp16, int8, …; "ready" runs a file as it is; "int8:NAME" selects a recipe by name
     backend: str  # torch, onnxruntime, openvino, …
-    device: str = "cpu"
+    device: str = "cpu"  # cpu, cuda or cuda:N
     imgsz: int = 640  # side of the square network input, pixels
     batch: int = 1  # images per inference call
-    tag: str = ""  # image size and batch where the suite has more than one of them
-    weights: str = field(default="", compare=False)  # path or name as declared; empty: the model's name
-    qat: Qat | None = field(default=None, compare=False)  # how int8-qat is trained
+    tag: str = ""  # names image size or batch where the matrix has several: "320px-b2"
+    weights: str = field(default="", compare=False)  # path or name as the suite declares it; empty: the model's name
+    qat: Qat | None = field(default=None, compare=False)  # how an int8-qat cell is trained
 
     @property
     def id(self) -> str:
@@ -64,9 +68,9 @@ class Cell:
 
     @property
     def head(self) -> str:
-        """What stands behind the model's name: `e2e`, a family of a ready file, or nothing."""
+        """What the model's name says after its colon: `e2e`, the family of a ready file, or nothing."""
         return self.model.partition(":")[2]
 
     def sibling(self, precision: str) -> Cell:
-        """The same cell at another precision."""
+        """This cell at another `precision`; all other fields are equal."""
         return dataclasses.replace(self, precision=precision)

@@ -1,4 +1,4 @@
-"""What a data set is: images and their ground truth."""
+"""A data set: the images of one split and their ground truth."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from typing import Any
 from harness.core.errors import ConfigError
 
 BOX = ("image_id", "category_id", "bbox", "area", "iscrowd")
-"""Of every annotation: xywh in pixels, area in square pixels."""
+"""The entries that every annotation has. `bbox` is x, y, width, height in pixels; `area` is in square pixels."""
 
 OF_BOX = "area_of_box"
-"""Entry of an annotation whose source gave no area: its `area` is that of the box."""
+"""Marks an annotation whose source gave no area: its `area` is the area of its box."""
 
 
 @dataclass(frozen=True)
 class Image:
     """One image of a data set."""
 
-    id: int
-    path: str
+    id: int  # unique in the data set
+    path: str  # of the file
     width: int  # pixels, as displayed
-    height: int
-    digest: str  # sha256 of the file
+    height: int  # pixels, as displayed
+    digest: str  # sha256 of the file, in hexadecimal
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images of one split with COCO ground truth."""
+    """The images of one split, with ground truth as COCO writes it."""
 
-    name: str
-    images: tuple[Image, ...]
+    name: str  # in messages and results
+    images: tuple[Image, ...]  # in the order of the source
     categories: Mapping[int, str] = field(default_factory=dict)  # category id → name
-    annotations: Sequence[Mapping[str, Any]] = ()  # COCO's: BOX, and masks and key points where the file has them
-    task: str = "detect"  # the task whose models the ground truth scores
-    truth: str = "bbox"  # the entry of an annotation that is the ground truth of the task
-    sigmas: tuple[float, ...] = ()  # how far each key point may be off; empty: COCO's rule
+    annotations: Sequence[Mapping[str, Any]] = ()  # rows of COCO: BOX, and maybe masks and key points
+    task: str = "detect"  # the ground truth scores models of this task
+    truth: str = "bbox"  # the entry of an annotation that holds the ground truth of the task
+    sigmas: tuple[float, ...] = ()  # of each key point in OKS: how far it may be off; empty: the pose task's defaults
 
     @cached_property
     def digest(self) -> str:
-        """Hash of the pixels and of the ground truth of the task, independent of where they lie."""
+        """A hash of the image files and of the ground truth of the task, 16 hexadecimal digits; paths do not matter."""
         images = [(image.id, image.digest) for image in self.images]
         boxes = sorted([a[key] for key in BOX] for a in self.annotations)
         parts: list[Any] = [images, sorted(self.categories.items()), boxes]
@@ -53,21 +53,21 @@ class Dataset:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def of_images(self, images: Sequence[Image]) -> Dataset:
-        """Some of its images, with their ground truth."""
+        """The data set with only these of its `images`, and their ground truth."""
         ids = {image.id for image in images}
         rows = [row for row in self.annotations if row["image_id"] in ids]
         return replace(self, images=tuple(images), annotations=rows)
 
     def first(self, images: int) -> Dataset:
-        """The first images of the data set, with their ground truth."""
+        """The data set with only its first `images` images, and their ground truth."""
         return self.of_images(self.images[:images])
 
     @property
     def points(self) -> int:
-        """Key points of an object; 0 where nothing has any.
+        """How many key points each object has; 0 where no object has key points.
 
         Raises:
-            ConfigError: not all have as many.
+            ConfigError: two objects have different numbers of key points.
         """
         numbers = {len(row["keypoints"]) // 3 for row in self.annotations if row.get("keypoints")}
         if len(numbers) > 1:

@@ -1,4 +1,4 @@
-"""What can go wrong, as one kind of error with four kinds below it. Every message is one line."""
+"""The errors that quantgate raises: one base class with four kinds below it. Every message is one line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import ClassVar, Literal
 
 
 class QuantgateError(Exception):
-    """What quantgate raises. The message is one line: what is wrong, where, and what to do next.
+    """The base of all errors of quantgate. The message is one line: what is wrong, where, and what to do next.
 
-    A command prints the line and ends with `exit_code`. In a run it costs one cell, which gets `status` and the line.
+    A command prints the message and ends with `exit_code`. In a run the error costs one cell, which gets `status` and
+    the message as its reason.
     """
 
     exit_code: ClassVar[int] = 3
@@ -19,46 +20,47 @@ class QuantgateError(Exception):
 
 
 class ConfigError(QuantgateError, ValueError):
-    """The user's input is wrong."""
+    """The user's input is wrong: a name, an option, a suite file, or a file that it names."""
 
     exit_code = 2
 
 
 class Unavailable(QuantgateError, RuntimeError):
-    """This machine cannot run it: a package, a device or data are absent. The message says what would change that."""
+    """This machine cannot run the cell: a package, a device or data are absent. The message says what would help."""
 
     status = "unavailable"
 
 
 class Unsupported(Unavailable):
-    """Nothing to install would change it: the runtime has no such precision, or this processor lacks instructions."""
+    """Nothing to install makes the cell run: the runtime lacks the precision, or the processor lacks instructions."""
 
 
 class CellError(QuantgateError, RuntimeError):
-    """A cell was to run and did not: its child crashed, hung past its limit, or reported a failure."""
+    """A cell failed while it ran: its child process crashed, exceeded its time limit, or reported a failure."""
 
 
 KINDS: dict[str, type[QuantgateError]] = {
     kind.__name__: kind for kind in (ConfigError, Unavailable, Unsupported, CellError)
 }
-"""The kinds of error by name: how a child process tells its parent which one it met."""
+"""The kinds of error by class name: a child process sends the name to its parent."""
+
+
+PLACE = re.compile(r"Exception from |Check '.*' failed at |Model wasn't fully converted|.*:$")
+"""Lines of an error that say where in OpenVINO it was raised, or that only announce the next line."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt `word`: the nearest of `known`, or all of them when none is near."""
+    """A hint for a misspelt `word`: the most similar of the `known` words, or all of them where none is similar."""
     options = {option.lower(): option for option in sorted(known)}
     close = difflib.get_close_matches(word.lower(), options, n=1, cutoff=0.5)
     return f"did you mean {options[close[0]]!r}?" if close else f"known: {', '.join(options.values())}"
 
 
 def first_line(error: BaseException) -> str:
-    """What a library said, for the end of a one-line message; its class where it said nothing.
+    """The first telling line of a library's error, at most 300 characters; the error's class where it has no text.
 
-    OpenVINO begins with the places in its source from where it says it.
+    OpenVINO's errors begin with lines that only name places in its source; such lines are passed over.
     """
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not PLACE.match(line)] or lines
     return telling[0][:300] if telling else type(error).__name__
-
-
-PLACE = re.compile(r"Exception from |Check '.*' failed at |Model wasn't fully converted|.*:$")

@@ -1,4 +1,4 @@
-"""What was built for a cell, and what was observed of it."""
+"""The artifact that was built for a cell, what a run observed of it, and both as JSON."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from harness.core.status import Status, severity
 
 @dataclass(frozen=True)
 class Artifact:
-    """The built file(s) of a cell in the cache."""
+    """What was built for a cell: a file or a folder in the artifact cache."""
 
     path: str  # the file or folder that the runtime opens
-    key: str  # hash of everything that shaped it
-    size_bytes: int  # what a deployment ships: all its files
+    key: str  # hash of everything that shaped the artifact
+    size_bytes: int  # of all files that a deployment ships
     meta: Mapping[str, Any] = field(default_factory=dict)  # names, layout, recipe, versions, weights hash
-    built: bool = False  # True when this run built it, False when it came from the cache
+    built: bool = False  # True: built by this run; False: from the cache
 
 
 @dataclass(frozen=True)
 class Machine:
     """The machine that measured a cell. It carries no host name and no user name."""
 
-    machine_class: str  # processor, instruction set and cores: machines of one class are expected to be equally fast
-    cpu: str
+    machine_class: str  # processor, instruction set, cores; machines of one class should be equally fast
+    cpu: str  # name of the processor
     isa: str  # the instruction set that decides which int8 kernels run
     cores: int
     memory_bytes: int
-    system: str
-    python: str
+    system: str  # operating system
+    python: str  # version
 
     def kind(self, phase: Phase) -> str:
-        """The key of this machine's baselines: the instruction set for accuracy, the machine class for latency."""
+        """The key of this machine's baselines: its instruction set for accuracy, its machine class for latency."""
         return self.isa if phase == "accuracy" else self.machine_class
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What was observed, of whatever cell. A baseline is an observation that was committed."""
+    """The numbers of a measurement without its cell. A baseline file holds an observation."""
 
-    metrics: Mapping[str, float | None] = field(default_factory=dict)  # None: defined, but nothing to measure
+    metrics: Mapping[str, float | None] = field(default_factory=dict)  # None: there was nothing to measure
     per_class: Mapping[str, float | None] = field(default_factory=dict)  # AP by class name
     instances: Mapping[str, int] = field(default_factory=dict)  # objects of the scored data by class name
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)  # raw values, e.g. milliseconds per call
-    executed: Mapping[str, int] = field(default_factory=dict)  # multiply-accumulates by the type they executed in
+    executed: Mapping[str, int] = field(default_factory=dict)  # multiply-accumulates by executed numeric type
     provenance: Mapping[str, Any] = field(default_factory=dict)  # hashes, recipe, versions, data, decoding
 
 
 @dataclass(frozen=True)
 class Measurement(Observation):
-    """What a run observed of a cell, or why it could not."""
+    """What a run observed of a cell, or why it observed nothing."""
 
     cell: Cell
     timings: Mapping[str, float] = field(default_factory=dict, kw_only=True)  # seconds per phase
@@ -64,7 +64,7 @@ class Measurement(Observation):
     machine: Machine | None = field(default=None, kw_only=True)  # None: read from a file that does not say
 
     def merged(self, other: Measurement) -> Measurement:
-        """Both phases of one cell as one measurement. The worse failure wins."""
+        """Both phases of one cell as one measurement. Entries of `other` win, times add up, the worse failure stays."""
         failures = sorted(filter(None, (self.failure, other.failure)), key=lambda f: severity(f[0]))
         return Measurement(
             cell=self.cell,
@@ -82,12 +82,12 @@ class Measurement(Observation):
 
 
 def measurement_to_json(measured: Measurement) -> dict[str, Any]:
-    """A measurement as JSON; `measurement_from_json` reads it."""
+    """A measurement as data for JSON, which `measurement_from_json` reads."""
     return dataclasses.asdict(measured)
 
 
 def measurement_from_json(data: dict[str, Any]) -> Measurement:
-    """A measurement as `measurement_to_json` wrote it."""
+    """The measurement that `measurement_to_json` wrote."""
     failure, machine = data.get("failure"), data.get("machine")
     return Measurement(
         **{
@@ -100,21 +100,21 @@ def measurement_from_json(data: dict[str, Any]) -> Measurement:
 
 
 def cell_from_json(data: dict[str, Any]) -> Cell:
-    """A cell as `dataclasses.asdict` wrote it."""
+    """The cell that `dataclasses.asdict` wrote."""
     return Cell(**{**data, "qat": Qat(**data["qat"]) if data.get("qat") else None})
 
 
 def failure(cell: Cell, error: QuantgateError) -> Measurement:
-    """The measurement of a cell that could not be measured: `unavailable` or `error`, and the reason."""
+    """The measurement of a cell that could not be measured: the status of the error, and its message as the reason."""
     return Measurement(cell, failure=(error.status, str(error)))
 
 
 @dataclass(frozen=True)
 class Incomparable:
-    """A baseline exists, but of something else; `why` names the component that differs."""
+    """A baseline that cannot be compared with the measurement; `why` names what differs between the two."""
 
     why: str
 
 
 Baseline = Observation | Incomparable | None
-"""What a cell is held against: an accepted observation, one that cannot be compared, or none."""
+"""The baseline of a cell: the accepted observation, one that cannot be compared, or None where no file exists."""

@@ -1,4 +1,4 @@
-"""What a fresh process opens, and what it says: targets, sides, replicates, progress."""
+"""The data between a run and its child processes: what a fresh process opens, and what it reports."""
 
 from __future__ import annotations
 
@@ -16,31 +16,29 @@ from harness.core.measurement import Artifact
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units, 0 if uncountable; also the sign of life that restarts the parent's time limit."""
+    """How far a child process is. Each report is also the sign of life that restarts the parent's time limit."""
 
-    done: int
-    total: int
+    done: int  # units of work that are finished
+    total: int  # units in all; 0: unknown
 
 
-STEAL = 0.01  # share of the machine's time that the hypervisor gave to others
-PRESSURE = 0.05  # share of the time in which some task waited for a CPU
-SWITCHES = 20.0  # times a second that the process was made to wait
-"""Limits of a quiet section, see docs/latency.md; an idle two-core machine shows 0, < 0.01, < 5."""
+STEAL = 0.01  # share of the CPU time that the hypervisor gave to other machines
+PRESSURE = 0.05  # share of the wall clock in which some task waited for a CPU
+SWITCHES = 20.0  # involuntary context switches of the process per second
+"""The limits of a quiet machine, see docs/latency.md. An idle two-core machine shows 0, below 0.01, and below 5."""
 
 
 @dataclass(frozen=True)
 class Interference:
-    """Over one process's pairs; None where the system does not tell."""
+    """What disturbed one process while it timed its pairs. A number is None where the system does not tell it."""
 
-    steal: float | None  # share of all CPU time, /proc/stat
-    pressure: (
-        float | None
-    )  # share of the wall clock, "some" of /proc/pressure/cpu (Linux, Documentation/accounting/psi)
-    switches: float | None  # involuntary context switches of the process a second, getrusage(2)
+    steal: float | None  # share of all CPU time, from /proc/stat
+    pressure: float | None  # share of the wall clock, "some" of /proc/pressure/cpu (Documentation/accounting/psi)
+    switches: float | None  # involuntary context switches of the process per second, from getrusage(2)
 
     @property
     def high(self) -> str:
-        """What disturbed, in words; empty where nothing did."""
+        """Every number above its limit, in words; empty on a quiet machine."""
         found = []
         if self.steal is not None and self.steal > STEAL:
             found.append(f"steal {self.steal:.1%}")
@@ -52,30 +50,31 @@ class Interference:
 
 
 NAMES = ("network", "numpy")
-"""The references that CPU time is divided by, the preferred one first."""
+"""The references by whose time the target's time is divided: `network` where possible, else `numpy`."""
 
 
 @dataclass(frozen=True)
 class Replicate:
-    """What one fresh process says: log(target / reference) by reference, of CPU time and of the wall clock."""
+    """What one fresh process reports: natural logarithms of target / reference, each by the name of the reference."""
 
-    cpu: Mapping[str, float]
-    wall: Mapping[str, float]
-    levels: Mapping[str, float]  # log of a reference's own CPU time in ns, a turn: the state of the machine
-    repeats: Mapping[str, int]  # of each reference, to last as long as the target
-    interference: Interference  # of the machine, while the pairs ran
-    samples_ms: Sequence[float] = field(default=(), repr=False)  # wall clock of the target's calls
+    cpu: Mapping[str, float]  # of CPU time
+    wall: Mapping[str, float]  # of the wall clock
+    levels: Mapping[str, float]  # logarithm of a reference's CPU time per turn in ns: the state of the machine
+    repeats: Mapping[str, int]  # calls of each reference per turn, so that a turn lasts as long as a target's call
+    interference: Interference  # on the machine while the pairs ran
+    samples_ms: Sequence[float] = field(default=(), repr=False)  # wall clock of each call of the target, milliseconds
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a process measures with."""
+    """What a process measures: its artifact and its references."""
 
-    artifact: str  # its key
-    references: Mapping[str, str]  # what each reference is here, by name
+    artifact: str  # key of the artifact
+    references: Mapping[str, str]  # what each reference is here, such as file and version, by its name
 
 
 PACKAGE = str(Path(__file__).parents[1])
+"""The folder of this quantgate."""
 
 
 @dataclass(frozen=True)
@@ -84,22 +83,32 @@ class Target:
 
     cell: Cell
     artifact: Artifact
-    pixels: str  # .npy of letterboxed bytes
-    references: Mapping[str, str]  # what each reference is there, by name
-    python: str = sys.executable
-    package: str = PACKAGE  # folder of the quantgate that runs it
+    pixels: str  # path of an .npy file with letterboxed images, uint8 [N, 3, S, S]
+    references: Mapping[str, str]  # what each reference is there, such as file and version, by its name
+    python: str = sys.executable  # path of the interpreter that runs the target
+    package: str = PACKAGE  # folder of the quantgate that runs the target
 
     def publish(self, run: Path, suite: str) -> None:
+        """Write the target to the folder of a run as `SUITE/CELL.target.json`, where `quantgate gate` finds it.
+
+        Raises:
+            ConfigError: the folder cannot be written.
+        """
         write_text(_file(run, suite, self.cell), json.dumps(dataclasses.asdict(self)), "--qg-results-dir")
 
     @property
     def identity(self) -> Identity:
+        """The artifact and the references that a process of this target measures."""
         return Identity(self.artifact.key, self.references)
 
     def same(self, other: Target) -> bool:
-        """Whether nothing can differ: the same file, opened by the same code in the same environment."""
-        mine, theirs = ((one.artifact.key, one.pixels, one.python, one.package, one.cell) for one in (self, other))
-        return mine == theirs
+        """Whether `other` cannot differ in latency: one file, opened by one quantgate in one environment."""
+        return self._opened == other._opened
+
+    @property
+    def _opened(self) -> tuple[str, str, str, str, Cell]:
+        """Everything that decides the latency. References follow from the environment."""
+        return self.artifact.key, self.pixels, self.python, self.package, self.cell
 
 
 def _file(run: Path, suite: str, cell: Cell) -> Path:
@@ -108,12 +117,12 @@ def _file(run: Path, suite: str, cell: Cell) -> Path:
 
 @dataclass(frozen=True)
 class Side:
-    """How a side's workers are started."""
+    """How the processes of one side of a comparison are started: the candidate, or the base."""
 
-    name: str = ""  # what an error of one begins with
-    python: str = sys.executable
-    environment: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""  # the first words of an error of such a process
+    python: str = sys.executable  # path of the interpreter
+    environment: Mapping[str, str] = field(default_factory=dict)  # variables on top of this process's
 
 
 Turn = tuple[Target, Side]
-"""What a fresh process opens, and how the process is started."""
+"""The target that a fresh process opens, and the side that starts the process."""

@@ -1,4 +1,4 @@
-"""The frozen dataclasses that travel from a suite to its report. Nothing here computes or imports a runtime."""
+"""What a suite file declares: the suite itself, its gates, its calibration images and its decoding thresholds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from harness.core.verdict import Against
 
 @dataclass(frozen=True)
 class Calibration:
-    """The images that static int8 is calibrated on. All of it is in the artifact's key and in the results."""
+    """The images that static int8 is calibrated on. All fields are in the artifact's key and in the results.
 
-    images: int = 64  # how many; fewer are an error
-    data: str = ""  # a data set, a folder or a .txt list of images; empty: the train split of the suite's data set
-    order: Literal["id", "random"] = "id"  # which of them: the first by image id, or a draw by `seed`
-    seed: int = 0
-    allow_overlap: bool = False  # scored images may be among them, with a note in the table
+    Raises:
+        ConfigError: `images` is below 1, or `order` is unknown.
+    """
+
+    images: int = 64  # how many images; a source with fewer is an error
+    data: str = ""  # a data set, a folder or a .txt list of images; empty: the train split of `Suite.dataset`
+    order: Literal["id", "random"] = "id"  # which images: the first by image id, or a random draw
+    seed: int = 0  # of the random draw
+    allow_overlap: bool = False  # allow images that are scored too; the table then has a note
 
     def __post_init__(self) -> None:
         if self.images < 1:
@@ -32,10 +36,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Decoding:
-    """Post-processing thresholds, the same for every backend."""
+    """The thresholds of post-processing. Every backend is decoded with them."""
 
-    conf: float = 0.001  # keep candidates above this score
-    iou: float = 0.7  # NMS overlap, intersection over union
+    conf: float = 0.001  # candidates above this score are kept
+    iou: float = 0.7  # NMS drops a box that overlaps a better one by more: intersection over union
     max_det: int = 300  # detections kept per image
 
 
@@ -44,27 +48,33 @@ class Gate:
     """A rule: how far a metric may be from its baseline, from the fp32 sibling, or from a fixed limit.
 
     `max_drop` and `max_rise` are absolute for metrics without a unit (mAP, recall: 0.002 is 0.2 AP points) and
-    relative for physical ones (bytes, milliseconds: 0.05 is 5 %); `relative` overrides that. `max_ratio` and
+    relative for metrics with one (bytes, milliseconds: 0.05 is 5 %); `relative` overrides this. `max_ratio` and
     `min_ratio` bound observed / reference. `min` and `max` are fixed limits and need no reference.
-    `Gate("latency", max_rise=0.05)` judges CPU time against the baseline by the stop rule of `stats.py`, and with it
-    the wall clock (`latency_wall`) and the change since the last anchor (`latency_creep`), 10 % each unless a gate of
-    that name says otherwise. `Gate("latency", max_ratio=0.9, against="fp32")` judges the ratio to fp32 that is
-    measured interleaved in the same run. A stored wall clock is never judged.
+
+    `Gate("latency", max_rise=0.05)` judges CPU time against the baseline by the stop rule of `judge.stop_rule`. It also
+    brings two more gates: of the waiting (`latency_wall`) and of the change since the last anchor (`latency_creep`).
+    Each has a limit of 10 % (`latency_wall` no less than this gate's), unless the suite has a gate of its name.
+    `Gate("latency", max_ratio=0.9, against="fp32")` judges the ratio to the fp32 sibling, whose calls take turns with
+    the cell's in one run. No wall clock is judged against a stored one.
+
     `Gate("class_ap", max_drop=0.1)` judges every class with at least `min_instances` objects and names the worst.
+
+    Raises:
+        ConfigError: the metric is unknown, or its limits make no sense.
     """
 
-    metric: str
-    max_drop: float | None = None
-    max_rise: float | None = None
-    min_ratio: float | None = None
-    max_ratio: float | None = None
-    min: float | None = None
-    max: float | None = None
-    against: Against = "baseline"
-    relative: bool | None = None  # None: by the metric's kind, see above
-    precisions: Sequence[str] = ()  # restrict to these precisions (families or with recipe); empty: all
-    backends: Sequence[str] = ()  # restrict to these backends; empty: all
-    min_instances: int = 10  # of class_ap: objects that a class must have in the data to be judged
+    metric: str  # a name in `core.metrics.METRICS`
+    max_drop: float | None = None  # how far below the reference
+    max_rise: float | None = None  # how far above the reference
+    min_ratio: float | None = None  # lowest observed / reference
+    max_ratio: float | None = None  # highest observed / reference
+    min: float | None = None  # lowest value
+    max: float | None = None  # highest value
+    against: Against = "baseline"  # the reference; "limit" where `min` or `max` is given
+    relative: bool | None = None  # whether drops and rises are shares of the reference; None: by the unit
+    precisions: Sequence[str] = ()  # judge only these, as "int8" or "int8:NAME"; empty: all
+    backends: Sequence[str] = ()  # judge only these; empty: all
+    min_instances: int = 10  # class_ap judges classes with at least so many objects
 
     def __post_init__(self) -> None:
         for name in ("precisions", "backends"):
@@ -99,6 +109,7 @@ class Gate:
             raise ConfigError(f"{where}: it is a ratio already, measured in the same run; use max_ratio=")
 
     def _check_latency(self, where: str, limits: Mapping[str, float]) -> None:
+        """Raise ConfigError where a gate of latency against the baseline is none that processes can judge."""
         if self.metric not in GATED:
             raise ConfigError(
                 f"{where}: stored wall clocks and memory are shown, not gated; gate 'latency' with max_rise="
@@ -109,7 +120,7 @@ class Gate:
             raise ConfigError(f"{where}: the wall clock resolves 10 %, not {limits['max_rise']:.0%}; use 'latency'")
 
     def applies(self, cell: Cell) -> bool:
-        """Whether this gate judges `cell`; fp32 is never held against itself."""
+        """Whether this gate judges `cell`. An fp32 cell is never held against itself."""
         if cell.precision == "fp32" and (self.against == "fp32" or self.metric in RELATIVE):
             return False
         named = not self.precisions or cell.precision in self.precisions or cell.family in self.precisions
@@ -117,22 +128,27 @@ class Gate:
 
 
 LIMITS = ("max_drop", "max_rise", "min_ratio", "max_ratio", "min", "max")
+"""The fields of a gate that are limits; at least one is given."""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A matrix of cells, the data they are scored on, and the gates that judge them."""
+    """A matrix of cells, the data set that scores them, and the gates that judge them.
 
-    name: str
+    Raises:
+        ConfigError: a field makes no sense, or a gate names what the matrix does not have.
+    """
+
+    name: str  # letters, digits, "-", "_" and "."; it names a folder
     dataset: str | PathLike[str] | Sequence[str]  # a path, or names tried in order (bundled, data dir, Ultralytics)
-    cells: Sequence[Cell]
+    cells: Sequence[Cell]  # from matrix()
     gates: Sequence[Gate] = ()
     decoding: Decoding = field(default_factory=Decoding)
     operating_conf: float = 0.25  # the score from which the deployed detector reports an object
-    calibration: Calibration = field(default_factory=Calibration)  # the images that static int8 sees
-    threads: int = 0  # intra-op threads of the timed section, 0 for all cores; accuracy always runs on one
-    calls: int = 100  # timed inferences per cell, at least 100
-    warmup: int = 3  # untimed inferences before them
+    calibration: Calibration = field(default_factory=Calibration)  # the images that static int8 is calibrated on
+    threads: int = 0  # intra-op threads of the timed section; 0: all cores. Accuracy always runs on one thread
+    calls: int = 100  # timed calls per cell, at least 100
+    warmup: int = 3  # untimed calls before the timed calls
 
     def __post_init__(self) -> None:
         where = f"suite {self.name!r}"
@@ -162,12 +178,12 @@ class Suite:
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The data sets to look for, first choice first."""
+        """The data sets to look for, in this order."""
         return (str(self.dataset),) if isinstance(self.dataset, str | PathLike) else tuple(map(str, self.dataset))
 
 
 def _check_names(where: str, gate: Gate, cells: Sequence[Cell]) -> None:
-    """A gate for a precision or backend that no cell has would judge nothing, in silence."""
+    """Raise ConfigError for a gate of a precision or backend that no cell has: it would judge nothing, in silence."""
     precisions = {cell.precision for cell in cells} | {cell.family for cell in cells}
     backends = {cell.backend for cell in cells}
     for axis, wanted, known in (("precision", gate.precisions, precisions), ("backend", gate.backends, backends)):

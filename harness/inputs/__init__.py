@@ -1,1 +1,1 @@
-"""What a cell needs before it runs: weights, images, calibration and the built artifact."""
+"""What a cell needs before it runs: weights, scored images, calibration images and the built artifact."""

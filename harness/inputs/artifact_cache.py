@@ -1,4 +1,7 @@
-"""Content-addressed cache of artifacts and preprocessed images: one build per key, never half-written."""
+"""The cache of artifacts and preprocessed images: one build per key, whole or absent.
+
+A key is a hash of everything that shapes the content, so an entry never grows stale.
+"""
 
 from __future__ import annotations
 
@@ -28,20 +31,20 @@ from harness.recipes.base import BESIDE, BuildInputs, Recipe
 from harness.recipes.registry import recipe, source_of, steps
 
 RunJob = Callable[[Job, str], Any]
-"""Run a heavy job in a child; the text is what a progress line calls it."""
+"""Runs a heavy job in a child process and returns its result. The text names the job in the progress line."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """What int8-qat is fine-tuned by, found and hashed."""
+    """How an int8-qat cell is fine-tuned, with the data set or the ready checkpoint found and hashed."""
 
-    qat: Qat  # its checkpoint is the path that was found
-    data: Dataset | None  # labelled images, or None where a checkpoint is ready
-    digest: str  # of the training images and labels, or of the checkpoint
+    qat: Qat  # as declared, but `checkpoint` is the path of the file that was found
+    data: Dataset | None  # labelled images to fine-tune on; None where a checkpoint is ready
+    digest: str  # hash of the images and labels, or of the ready checkpoint
 
     @property
     def key(self) -> dict[str, Any]:
-        """What shapes the result: not where files lie, but what is in them."""
+        """What shapes the trained weights: the content of files, not their places."""
         if self.qat.checkpoint:
             return {"checkpoint": self.digest}
         settings = asdict(self.qat)
@@ -54,17 +57,19 @@ class BuildJob:
     """Build one artifact into an empty folder."""
 
     recipe: Recipe
-    inputs: BuildInputs
+    inputs: BuildInputs  # its `advance` is replaced by the progress of the child
     folder: str
 
     def run(self, channel: Channel) -> dict[str, Any]:
+        """Return what the build function adds to the artifact's metadata."""
         return self.recipe.run(replace(self.inputs, advance=channel.progress), Path(self.folder))
 
 
 class Cache:
-    """A folder that several processes, runs and users' projects share."""
+    """A folder of artifacts and preprocessed images that several processes, runs and projects share."""
 
     def __init__(self, root: Path, run_job: RunJob) -> None:
+        """Make the folder. Raises ConfigError where it cannot be written."""
         self.root, self._run_job = root, run_job
         with _writing(root):
             for part in ("artifacts", "pixels", "scores", "weights", "data", "locks"):
@@ -73,7 +78,13 @@ class Cache:
     def artifact(
         self, cell: Cell, weights: Path, calibration: Dataset | None, training: Training | None = None
     ) -> Artifact:
-        """The artifact of a cell, built where it is not in the cache or where it is damaged."""
+        """The artifact of a cell, built if it is absent or damaged.
+
+        Raises:
+            ConfigError: there are no calibration images for a calibrated recipe, the recipe wrote no model, or a file
+                cannot be read or written.
+            Unavailable: the recipe does not exist or lacks a tool, or the device of a compiled artifact is absent.
+        """
         made_by = recipe(cell)
         pixels = None
         if any(step.calibrated for step in steps(made_by)):
@@ -87,7 +98,7 @@ class Cache:
     def _build(
         self, made_by: Recipe, cell: Cell, weights: Path, pixels: Path | None, training: Training | None
     ) -> Artifact:
-        """Build what `made_by` is made from, then the artifact itself."""
+        """The artifact that `made_by` makes, after the intermediate artifacts that it starts from."""
         source = Artifact(str(weights), file_digest(weights), 0)
         if below := source_of(made_by, weights):
             source = self._build(below, cell, weights, pixels, training)
@@ -96,10 +107,9 @@ class Cache:
         hardware = _hardware(cell) if made_by.compiled else ""
         inputs = BuildInputs(
             weights, Path(source.path), cell.imgsz, cell.batch, cell.head == "e2e", pixels, device=cell.device,
+            qat=training.qat if training else None, training=training.data if training else None,
             timings=self.root / "timings" / re.sub(r"[^A-Za-z0-9.]+", "-", hardware) if hardware else None,
         )  # fmt: skip
-        if training:
-            inputs = replace(inputs, qat=training.qat, training=training.data)
         shaped_by = {
             "recipe": asdict(made_by),
             "source": source.key,
@@ -117,6 +127,7 @@ class Cache:
     def _read_or_build(
         self, made_by: Recipe, cell: Cell, inputs: BuildInputs, key: str, meta: dict[str, Any]
     ) -> Artifact:
+        """The artifact under `key`, built if it is absent or damaged. `meta` is its metadata before the build."""
         folder = self.root / "artifacts" / key
         with _writing(self.root), file_lock(self.root / "locks" / key):
             found = _read(folder, made_by.entry, key)
@@ -133,11 +144,15 @@ class Cache:
         return replace(built, built=True)
 
     def _alone(self, inputs: BuildInputs) -> AbstractContextManager[object]:
-        """Compilers that time kernels would time each other's: one at a time on a device, waiting outside the child."""
+        """Let one build at a time measure kernels on the hardware. The wait is here, outside the child's time limit."""
         return file_lock(self.root / "locks" / inputs.timings.name) if inputs.timings else nullcontext()
 
     def pixels(self, images: Sequence[Image], size: int) -> Path:
-        """Letterboxed bytes of `images`, decoded once per (images, size)."""
+        """The file of letterboxed `images`, uint8 [N, 3, size, size], decoded if it is absent or truncated.
+
+        Raises:
+            ConfigError: an image cannot be decoded, or the cache cannot be written.
+        """
         key = pixels_key(images, size)
         path = self.root / "pixels" / f"{key}.npy"
         with _writing(self.root), file_lock(self.root / "locks" / key):
@@ -154,8 +169,8 @@ class Cache:
 
     @contextmanager
     def _scratch(self, target: Path) -> Iterator[Path]:
-        """A folder that becomes `target` in one step, or disappears."""
-        for left in target.parent.glob(f".*-{target.name}"):  # by a killed process: its lock is ours now
+        """An empty folder that becomes `target` in one step, or disappears where the block raises."""
+        for left in target.parent.glob(f".*-{target.name}"):  # left by a killed process, whose lock this process holds
             shutil.rmtree(left, ignore_errors=True)
         scratch = target.with_name(f".{os.getpid()}-{target.name}")
         scratch.mkdir(parents=True)
@@ -168,7 +183,7 @@ class Cache:
 
 @contextmanager
 def _writing(root: Path) -> Iterator[None]:
-    """A full or read-only cache is one line."""
+    """Turn the OSError of a full or read-only cache into a ConfigError."""
     try:
         yield
     except OSError as error:
@@ -178,7 +193,11 @@ def _writing(root: Path) -> Iterator[None]:
 
 
 def _hardware(cell: Cell) -> str:
-    """What a compiled artifact is good for; a device that does not answer is one that is not there."""
+    """The hardware that a compiled artifact of the cell is good for.
+
+    Raises:
+        Unavailable: the device is absent or does not answer.
+    """
     try:
         return cast(Compiling, backend(cell.backend)).hardware(cell)
     except Unavailable:
@@ -188,30 +207,36 @@ def _hardware(cell: Cell) -> str:
 
 
 NAMES = "metadata.yaml"
-"""File beside an OpenVINO IR in which Ultralytics keeps the class names."""
+"""File in the folder of an OpenVINO IR in which Ultralytics keeps the class names."""
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file, and of the files beside it that belong to it."""
+    """SHA-256 of a model file together with the files beside it that belong to it: weights and class names.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
     companions = [path.with_suffix(suffix) for suffix in BESIDE.get(path.suffix, ())]
     if path.suffix == ".xml":
         companions.append(path.parent / NAMES)
     try:
         content = hashlib.sha256(path.read_bytes())
-        for companion in filter(Path.is_file, companions):
-            content.update(companion.read_bytes())
+        for companion in companions:
+            if companion.is_file():
+                content.update(companion.read_bytes())
         return content.hexdigest()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _describe(folder: Path, meta: dict[str, Any]) -> None:
+    """Write `artifact.json`: the metadata, and the digest of every file in `folder`."""
     files = {file.name: file_digest(file) for file in sorted(folder.iterdir()) if file.is_file()}
     (folder / "artifact.json").write_text(json.dumps({"files": files, "meta": meta}, indent=1, sort_keys=True))
 
 
 def _read(folder: Path, entry: str, key: str) -> Artifact | None:
-    """The artifact in `folder`, or None where it is absent or any file differs from what was written."""
+    """The artifact in `folder`, or None where it is absent or a file differs from what was written."""
     try:
         card = json.loads((folder / "artifact.json").read_text())
         files: dict[str, str] = card["files"]

@@ -1,4 +1,4 @@
-"""Which images static int8 is calibrated on; pure. Where they come from is `inputs.py`'s business."""
+"""Chooses the images that static int8 is calibrated on. `finder.py` finds where they come from."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from harness.inputs.datasets.loading import overlap
 def choose(
     source: Path, everything: Dataset | None, wanted: Calibration, scored: Dataset
 ) -> tuple[Dataset, tuple[str, ...]]:
-    """The declared images of `everything`, and what a reader of the table must know about them.
+    """Choose the images that the suite declares. `everything` is the data set that was found at `source`.
+
+    Returns:
+        The chosen images without ground truth, and notes that the table shows about them.
 
     Raises:
-        ConfigError: there are none, fewer than declared, or scored ones among them that the suite does not allow.
+        ConfigError: there are fewer images than declared, or scored images among them that the suite does not allow.
     """
     if everything is None or not everything.images:
         raise ConfigError(f"{source} has no images to calibrate on (no train split); give --qg-calibration PATH")
@@ -38,11 +41,12 @@ def choose(
             f"{len(shared)} of {len(images)} calibration images are also scored (first: {shared[0]}), which flatters "
             f"int8; give --qg-calibration PATH, or say Calibration(allow_overlap=True) in the suite"
         )
-    return chosen, (f"calibrated on {len(shared)} of the scored images",) * bool(shared)
+    notes = (f"calibrated on {len(shared)} of the scored images",) if shared else ()
+    return chosen, notes
 
 
 def traced(chosen: Dataset, wanted: Calibration) -> dict[str, Any]:
-    """What results say about the images; the digest covers their bytes and their order."""
+    """What the results say about the chosen images. The digest covers their bytes and their order."""
     return {
         "dataset": chosen.name,
         "digest": chosen.digest,

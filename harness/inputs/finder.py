@@ -1,4 +1,4 @@
-"""What a cell needs before it can run: data, weights, calibration images, artifact; each found, checked and traced."""
+"""Finds and checks what a cell needs before it can run: scored images, weights, calibration images, artifact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import pickle
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,15 +33,15 @@ from harness.tasks.registry import of_task, task
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a run reads and writes."""
+    """Where a run reads and writes, and how it treats its child processes."""
 
-    run: Path  # this run's records, logs and detections
-    cache: Path
+    run: Path  # folder of this run's records, logs and detections
+    cache: Path  # folder of artifacts and other results that runs share
     weights: tuple[Path, ...] = ()  # folders searched for checkpoints
     data: tuple[Path, ...] = ()  # folders searched for data sets
     dataset: Path | None = None  # replaces the scored images of every suite
     calibration: Path | None = None  # replaces the calibration images of every suite
-    timeout_s: float = 600  # without a sign of life from a child
+    timeout_s: float = 600  # seconds that a child may stay silent
     fresh: bool = False  # score again what an earlier run has scored
 
 
@@ -49,12 +49,12 @@ class Settings:
 class CellInputs:
     """What a cell needs before it can open a session."""
 
-    data: Dataset
+    data: Dataset  # the scored images, with the ground truth of the model's task
     artifact: Artifact
-    pixels: Path
-    provenance: dict[str, Any]
-    notes: tuple[str, ...]
-    build_s: float
+    pixels: Path  # .npy of the scored images, uint8 [N, 3, S, S]
+    provenance: dict[str, Any]  # what the results say about where the numbers come from
+    notes: tuple[str, ...]  # what a reader of the table must know
+    build_s: float  # seconds that this run spent on building the artifact; 0 if it was in the cache
     recipe: Recipe
     runtime: str  # version of the cell's runtime
 
@@ -64,22 +64,24 @@ class LoadJob:
     """Read and hash a data set."""
 
     source: Path
-    purpose: Literal["scored", "calibration", "train split"]
+    purpose: Literal["scored", "calibration", "train split"]  # "calibration": the user named the source for it
 
     def run(self, channel: Channel) -> Dataset | None:
+        """Return the data set; None where the source has no images for this purpose."""
         if self.purpose == "scored":
             data: Dataset | None = load_scored(self.source)
         else:
             data = load_calibration(self.source, explicit=self.purpose == "calibration")
         if data:
-            _ = data.digest  # computed here, and carried along
+            _ = data.digest  # cached in the object, which is pickled with it
         return data
 
 
 class Finder:
-    """Finds the inputs of cells; everything that takes time happens in children, once per run or once per cache."""
+    """Finds the inputs of cells. Slow work happens in child processes, once per run or once per cache."""
 
     def __init__(self, settings: Settings, run_job: RunJob) -> None:
+        """Make the cache folder. Raises ConfigError where it cannot be written."""
         self.settings = settings
         self._run_job = run_job
         self._cache = Cache(settings.cache, run_job)
@@ -87,7 +89,12 @@ class Finder:
         self._digest = functools.cache(file_digest)
 
     def inputs(self, suite: Suite, home: Path, cell: Cell) -> CellInputs:
-        """Everything a session needs; raises Unavailable or ConfigError with one line."""
+        """The inputs of a cell of `suite`, whose file lies in the folder `home`.
+
+        Raises:
+            ConfigError: data, weights or calibration images are wrong or cannot be found.
+            Unavailable: this machine cannot build or run the cell, or a download failed.
+        """
         made_by, runtime = runnable(cell)
         data = self._data(suite, home)
         weights = self._weights(cell, home)
@@ -106,11 +113,11 @@ class Finder:
             "dataset": data.digest,
             "images": len(data.images),
             "imgsz": cell.imgsz,
-            "decoding": dict(suite.decoding.__dict__),
+            "decoding": asdict(suite.decoding),
             "operating_conf": suite.operating_conf,
             "recipe": made_by.build,
-            "calibration": calibrated_on and calibration.traced(calibrated_on, suite.calibration),
-            "training": training and training.key,
+            "calibration": calibration.traced(calibrated_on, suite.calibration) if calibrated_on else None,
+            "training": training.key if training else None,
             "precision": artifact.meta.get("precision"),
             "versions": {tool: version(tool) for tool in made_by.tools} | {cell.backend: runtime},
         }
@@ -119,12 +126,13 @@ class Finder:
         )
 
     def _data(self, suite: Suite, home: Path) -> Dataset:
+        """The scored images."""
         data = self._load(LoadJob(self.settings.dataset or self._data_source(suite.datasets, home), "scored"))
         assert data is not None
         return data
 
     def _load_once(self, job: LoadJob) -> Dataset | None:
-        """Load a data set once per run; the other processes of the run read what the first has kept."""
+        """Load a data set once per run: the first process keeps it in a file, the others read the file."""
         name = hashlib.sha256(repr(job).encode()).hexdigest()[:16]
         kept = self.settings.run / f"data-{name}.pickle"
         with file_lock(kept.with_suffix(".lock")):
@@ -135,7 +143,7 @@ class Finder:
         return found
 
     def _data_source(self, wanted: Sequence[str], home: Path) -> Path:
-        """The first of the named data sets that is here or can be downloaded."""
+        """The first of the named data sets that is on this machine, or else one that is downloaded now."""
         found = sources.find_data(wanted, home, self.settings.data)
         if found:
             return found
@@ -143,6 +151,7 @@ class Finder:
         return Path(self._download(sources.DownloadData(names, str(self.settings.cache / "data")), "-".join(names)))
 
     def _weights(self, cell: Cell, home: Path) -> Path:
+        """The checkpoint or model file of a cell, downloaded if need be."""
         declared = cell.weights or cell.model.partition(":")[0]
         folder = self.settings.cache / "weights"
         found = sources.find_weights(declared, home, (*self.settings.weights, folder))
@@ -152,7 +161,7 @@ class Finder:
         return Path(self._download(sources.DownloadWeights(name, str(folder)), name))
 
     def _download(self, job: Job, name: str) -> str:
-        """Download once per run, also when it fails: a machine that is offline stays offline for the other cells."""
+        """Run a download once per run and return its path. If it fails, it fails for all other cells at once."""
         answer = self.settings.run / f"download-{name}.json"
         with file_lock(answer.with_suffix(".lock")):
             if not answer.exists():
@@ -167,7 +176,7 @@ class Finder:
         return str(path)
 
     def _calibration(self, suite: Suite, home: Path, scored: Dataset) -> tuple[Dataset, tuple[str, ...]]:
-        """The images that the suite declares, from where this run says."""
+        """The images that the suite's Calibration declares, and the notes on them, from where this run says."""
         named = self.settings.calibration
         if named is None and suite.calibration.data:
             named = self._data_source([suite.calibration.data], home)
@@ -176,9 +185,9 @@ class Finder:
         return calibration.choose(source, everything, suite.calibration, scored)
 
     def _training(self, suite: Suite, home: Path, cell: Cell, scored: Dataset) -> Training:
-        """What the cell's Qat names: a ready checkpoint, or a data set to fine-tune on."""
+        """What the Qat of a cell names: a ready checkpoint, or a data set to fine-tune on."""
         qat = cell.qat
-        assert qat is not None  # recipe() has said so
+        assert qat is not None  # else recipe() would have raised
         if qat.checkpoint:
             checkpoint = sources.find_weights(qat.checkpoint, home, self.settings.weights)
             if checkpoint is None:
@@ -204,7 +213,7 @@ def runnable(cell: Cell) -> tuple[Recipe, str]:
     """The recipe of a cell and the version of its runtime.
 
     Raises:
-        Unavailable: with everything that is missing, to build and to run, in one line.
+        Unavailable: something is missing; the line names what building needs and what running needs.
     """
     try:
         made_by = recipe(cell)
@@ -220,7 +229,7 @@ def runnable(cell: Cell) -> tuple[Recipe, str]:
 
 
 def _of_task(cell: Cell, data: Dataset, artifact: Artifact) -> Dataset:
-    """The data set as the model is scored by it: its task is read from the model."""
+    """The data set with the ground truth of the task that the artifact's metadata names."""
     try:
         said = content(artifact.meta)
         scored = of_task(data, said.task)
@@ -231,7 +240,7 @@ def _of_task(cell: Cell, data: Dataset, artifact: Artifact) -> Dataset:
 
 
 def _expect_whole_batches(cell: Cell, images: int) -> None:
-    """No image that the results name may be left out of the calibration."""
+    """Raise ConfigError where the last images would fill no batch: quantizers would leave them out."""
     if images % cell.batch:
         whole = max(1, images // cell.batch) * cell.batch
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Images of a data set as what networks take: decoded, letterboxed, in one file."""
+"""The images of a data set in the form that networks take: decoded, letterboxed, in one file."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from harness.tasks.decode import DECODING_VERSION
 from harness.tasks.preprocess import letterbox
 
 OPENCV = ("python", "python-headless", "contrib-python", "contrib-python-headless")
-"""Distributions that bring cv2, whose resizing and JPEG decoder shape the pixels."""
+"""Ends of the names of the distributions that bring cv2, whose resizing and JPEG decoder shape the pixels."""
 
 
 def pixels_key(images: Sequence[Image], size: int) -> str:
-    """Everything that shapes the letterboxed bytes of `images`."""
+    """The cache key of letterboxed `images`: a hash of everything that shapes their bytes.
+
+    `size` is the side of the square in pixels.
+    """
     shown = [(image.digest, image.width, image.height) for image in images]
     opencv = [version(f"opencv-{name}") for name in OPENCV]
     text = json.dumps([size, DECODING_VERSION, opencv, shown])
@@ -32,15 +35,21 @@ def pixels_key(images: Sequence[Image], size: int) -> str:
 
 @dataclass(frozen=True)
 class LetterboxJob:
-    """Decode and letterbox images into one .npy of bytes [N, 3, S, S]."""
+    """Decode and letterbox images into one .npy file, uint8 [N, 3, S, S]."""
 
     images: Sequence[Image]
-    size: int
-    target: str
+    size: int  # S, pixels
+    target: str  # path of the file
 
     def run(self, channel: Channel) -> None:
+        """Write the file, and report each image as progress.
+
+        Raises:
+            ConfigError: an image cannot be read, or has another size than its data set says.
+        """
         shape = (len(self.images), 3, self.size, self.size)
-        with open(self.target, "wb") as file:  # written and not mapped: a full disk is an error, not a signal
+        # Written, not mapped: a full disk then raises an OSError, instead of killing this process by SIGBUS.
+        with open(self.target, "wb") as file:
             np.lib.format.write_array_header_1_0(
                 file,
                 {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape},
@@ -51,16 +60,19 @@ class LetterboxJob:
 
 
 def read_image(image: Image) -> Any:
-    """Decode to BGR in the orientation that the ground truth was drawn in.
+    """Decode an image to BGR, uint8 [H, W, 3], in the orientation that the ground truth was drawn in.
 
-    OpenCV turns an image by its EXIF orientation; a COCO JSON usually has the size before that. The size tells.
+    OpenCV turns an image by its EXIF orientation, while a COCO JSON usually gives the size before turning. So the
+    orientation is the one in which the image has the size that its data set says.
+
+    Raises:
+        ConfigError: the file cannot be decoded, or has the wrong size in both orientations.
     """
     import cv2
 
-    flags = (cv2.IMREAD_COLOR, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    pictures = (cv2.imread(image.path, flag) for flag in flags)
     sizes = []
-    for picture in pictures:
+    for flags in (cv2.IMREAD_COLOR, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION):
+        picture = cv2.imread(image.path, flags)
         if picture is None:
             raise ConfigError(f"image {image.path} cannot be decoded")
         sizes.append((picture.shape[1], picture.shape[0]))
@@ -72,7 +84,7 @@ def read_image(image: Image) -> Any:
 
 
 def intact(path: Path, shape: tuple[int, ...]) -> bool:
-    """Whether a pixels file is whole; by its shape, since hashing it takes as long as decoding."""
+    """Whether a file of letterboxed images is whole. Only its shape is checked: hashing takes as long as decoding."""
     try:
         return bool(np.load(path, mmap_mode="r").shape == shape)
     except (OSError, ValueError, EOFError):

@@ -1,4 +1,4 @@
-"""Where weights and data come from: a path, the package's assets, a folder of the user's, or Ultralytics by name."""
+"""Where weights and data come from: a path, the assets of quantgate, a folder of the user, or a download by name."""
 
 from __future__ import annotations
 
@@ -21,18 +21,27 @@ BUNDLED_WEIGHTS = {
     name: ASSETS / "digits" / f"{name}.pt"
     for name in ("yolo26n-digits", "yolo26n-digits-qat", "yolo26-seg-digits", "yolo26-pose-digits")
 }
+"""Name of a checkpoint that ships with quantgate → its file."""
+
 BUNDLED_DATA = {"digits": ASSETS / "digits"}
+"""Name of a data set that ships with quantgate → its folder."""
+
 ULTRALYTICS_DATA = ("coco8", "coco128", "coco")
+"""Data sets that Ultralytics downloads by name."""
+
 ULTRALYTICS_WEIGHTS = [
     f"yolo{version}{size}{task}" for task in ("", "-seg", "-pose") for version in ("v8", "11", "26") for size in "nsmlx"
 ]
+"""Checkpoints that Ultralytics downloads by name."""
 
 
 def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Path | None:
-    """The checkpoint that `declared` names, or None where only a download can bring it.
+    """The checkpoint or model file that `declared` names, or None where only a download can bring it.
+
+    Looks among the bundled checkpoints, beside the suite, in `folders` in their order, and in the working directory.
 
     Raises:
-        ConfigError: a path that does not exist, or a name that nobody knows (with the nearest one).
+        ConfigError: the path does not exist, or nobody knows the name; the message has the nearest known name.
     """
     name = declared.removesuffix(".pt")
     if name in BUNDLED_WEIGHTS:
@@ -56,7 +65,7 @@ def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Pat
 
 
 def _model_file(candidate: Path) -> Path | None:
-    """The file itself, or the one IR in an OpenVINO folder."""
+    """The candidate itself if it is a file, or the .xml in it if it is a folder with a single .xml; else None."""
     if candidate.is_file():
         return candidate
     graphs = list(candidate.glob("*.xml")) if candidate.is_dir() else []
@@ -64,7 +73,13 @@ def _model_file(candidate: Path) -> Path | None:
 
 
 def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) -> Path | None:
-    """The first data set of `names` that is here, or None where only a download can bring one."""
+    """The first data set of `names` that is on this machine, or None where only a download can bring one.
+
+    Looks among the bundled data sets, beside the suite and in the working directory for a path, and in `folders`.
+
+    Raises:
+        ConfigError: none is on this machine, and Ultralytics downloads none of them.
+    """
     for name in names:
         if name in BUNDLED_DATA:
             return BUNDLED_DATA[name]
@@ -83,38 +98,40 @@ def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) ->
 
 
 def cache_folder() -> Path:
-    """Where artifacts are kept where no option says otherwise."""
+    """The cache folder where no option names one: QUANTGATE_CACHE, or the user's cache folder of the system."""
     return Path(os.environ.get("QUANTGATE_CACHE") or platformdirs.user_cache_dir("quantgate"))
 
 
 def folders_in(variable: str) -> list[Path]:
-    """The folders that an environment variable names."""
+    """The folders that an environment variable lists, separated as in PATH."""
     return [Path(part) for part in os.environ.get(variable, "").split(os.pathsep) if part]
 
 
 def downloadable(names: Sequence[str]) -> list[str]:
-    """Those of `names` that Ultralytics downloads."""
+    """The names, without `.yaml`, of the data sets in `names` that Ultralytics downloads."""
     return [stem for stem in (name.removesuffix(".yaml") for name in names) if stem in ULTRALYTICS_DATA]
 
 
 def _said(folders: Sequence[Path]) -> str:
+    """Folders in words, for the end of "looked in"."""
     return ", ".join(map(str, folders)) or "no other folder: none was named"
 
 
 @dataclass(frozen=True)
 class DownloadWeights:
-    """Ultralytics' download of a checkpoint by name, into `folder`."""
+    """Download a checkpoint with Ultralytics, by name, into `folder`."""
 
-    name: str
+    name: str  # without .pt
     folder: str
 
     def run(self, channel: Channel) -> str:
+        """Return the path of the checkpoint. Raises Unavailable where the download fails."""
         from ultralytics.utils.downloads import attempt_download_asset
 
         target = Path(self.folder, f"{self.name}.pt")
         scratch = target.with_name(f".{os.getpid()}") / target.name
         scratch.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(Exception):  # offline it fails in many ways, after as many retries
+        with contextlib.suppress(Exception):  # without a network it retries, then raises one of many errors
             attempt_download_asset(str(scratch))
         if not scratch.exists():
             shutil.rmtree(scratch.parent)
@@ -129,12 +146,13 @@ class DownloadWeights:
 
 @dataclass(frozen=True)
 class DownloadData:
-    """Ultralytics' download of a named data set; the reply is its YAML with absolute paths."""
+    """Download a data set with Ultralytics: the first of `names` that succeeds."""
 
-    names: Sequence[str]
-    folder: str
+    names: Sequence[str]  # without .yaml
+    folder: str  # for the YAML; Ultralytics puts the images into its own folder
 
     def run(self, channel: Channel) -> str:
+        """Return the path of a YOLO YAML with absolute paths. Raises Unavailable where no download succeeds."""
         import yaml
         from ultralytics.data.utils import check_det_dataset
 

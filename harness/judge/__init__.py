@@ -1,1 +1,1 @@
-"""A measurement and what it is held against become a verdict. Pure: it imports `core` alone."""
+"""Verdicts: a measurement is held against a baseline, its fp32 sibling or a limit. Pure; it imports `core` alone."""

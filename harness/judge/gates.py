@@ -1,18 +1,52 @@
-"""measurement + baseline + fp32 sibling + gates → verdicts. Pure; nothing absent is green."""
+"""Every gate of a suite on a cell: measurement, baseline and fp32 sibling become verdicts. Pure.
+
+What is absent never passes: it is `missing`, `inconclusive`, `no-baseline` or `incomparable`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from harness.core.measurement import Baseline, Incomparable, Measurement, Observation
 from harness.core.metrics import GATED, METRICS, RELATIVE, STORED, Phase
 from harness.core.status import Status
 from harness.core.suite import Gate, Suite
-from harness.core.verdict import Against, Verdict
+from harness.core.verdict import Verdict
 from harness.judge import accuracy
 
-EXACT = 1e-9  # two decimals that should be equal; far below any difference of interest
+EXACT = 1e-9
+"""Slack of every limit, since binary fractions round; far below any difference of interest."""
+
+AGREEMENT = 0.75
+"""The least share of the fp32 sibling's detections that a cell must keep, unless the suite has a gate for it."""
+
+ALWAYS = (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))
+"""Gates of every quantized cell with an fp32 sibling, unless the suite has gates of their names.
+
+They catch breakage that mAP may not show. int8 of YOLO26n and YOLO11n agrees to 0.88–0.97, int8 of the digits to
+0.92–0.98 (docs/accuracy.md).
+"""
+
+
+LACKING = "the baseline has this metric and the run does not"
+"""Why a metric is `missing`."""
+
+
+def all_gates(suite: Suite) -> tuple[Gate, ...]:
+    """The gates of a suite, and the gates in ALWAYS whose metric has no gate of its own."""
+    declared = {gate.metric for gate in suite.gates}
+    return (*suite.gates, *(gate for gate in ALWAYS if gate.metric not in declared))
+
+
+def by_processes(gate: Gate) -> bool:
+    """Whether the gate holds latency against a stored baseline, which `judge.latency` judges by fresh processes."""
+    return gate.against == "baseline" and gate.metric in GATED
+
+
+def relative(gate: Gate) -> bool:
+    """Whether drops and rises are shares of the reference: of physical quantities they are, of mAP they are points."""
+    return METRICS[gate.metric].unit != "" if gate.relative is None else gate.relative
 
 
 def judge_gates(
@@ -23,33 +57,38 @@ def judge_gates(
     phase: Phase,
     alike: float | None = None,
 ) -> tuple[Verdict, ...]:
-    """Every gate of `phase` that applies to the cell, and every metric that the baseline had and the cell lost.
+    """Judge every gate of `phase` that applies to the cell, and every metric that the baseline has and the cell lacks.
 
-    `alike`: share of the detections that match one to one with the baseline's, where those are at hand (`tiers.py`).
-    Latency against a stored baseline is not judged here but by `gating.py`: it takes processes, not one number.
+    Gates of latency against a stored baseline are left out: they need processes and not one number (`by_processes`).
+
+    Args:
+        measured: what the run observed. Every gate applies to an observation without a cell.
+        baseline: the baseline of the cell.
+        reference: the fp32 sibling of the same run, or None.
+        gates: the gates of the suite.
+        phase: the phase whose metrics are judged.
+        alike: the share of detections that match the baseline's one to one; None where those are not at hand.
     """
     verdicts = [
         _verdict(gate, measured, baseline, reference, alike)
         for gate in gates
         if METRICS[gate.metric].phase == phase and _applies(gate, measured) and not by_processes(gate)
     ]
-    return (*verdicts, *_vanished(measured, baseline, phase, {v.metric for v in verdicts if v.status == "missing"}))
-
-
-def _applies(gate: Gate, measured: Observation) -> bool:
-    """Of an observation whose cell is not known, every gate applies."""
-    return not isinstance(measured, Measurement) or gate.applies(measured.cell)
-
-
-def by_processes(gate: Gate) -> bool:
-    """Whether the gate is one of latency against a stored baseline."""
-    return gate.against == "baseline" and gate.metric in GATED
+    known = {verdict.metric for verdict in verdicts if verdict.status == "missing"}
+    return (*verdicts, *_vanished(measured, baseline, phase, known))
 
 
 def without_baseline(measured: Observation, baseline: Baseline) -> tuple[Verdict, ...]:
-    """That there is no comparable baseline, for a suite whose gates do not ask for one and a user who does."""
+    """One verdict where there is no comparable baseline, else none.
+
+    It is for a user who requires baselines (`--qg-require-baseline`) in a suite whose gates ask for none.
+    """
     verdict = _against_baseline(Gate("map", max_drop=1.0), measured.metrics.get("map"), baseline)
     return (verdict,) if verdict.status in ("no-baseline", "incomparable") else ()
+
+
+def _applies(gate: Gate, measured: Observation) -> bool:
+    return not isinstance(measured, Measurement) or gate.applies(measured.cell)
 
 
 def _verdict(
@@ -62,26 +101,17 @@ def _verdict(
         return _fixed(gate, observed)
     if gate.against == "fp32":
         return _against_fp32(gate, observed, reference)
-    if isinstance(baseline, Observation) and observed is not None and (value := _value(baseline, gate)) is not None:
-        scale = abs(value) if relative(gate) else 1.0
-        if gate.max_drop is not None and (
-            told := accuracy.judge_drop(gate.metric, gate.max_drop * scale + EXACT, measured, baseline, alike)
-        ):
-            found = accuracy.observed_change(gate.metric, measured, baseline)
-            interval = (value + found.low, value + found.high) if found and math.isfinite(found.low) else None
-            return Verdict(gate.metric, "baseline", told[0], observed, value, _expected(gate, value), told[1], interval)
-    return _against_baseline(gate, observed, baseline)
+    return _by_resamples(gate, measured, baseline, alike) or _against_baseline(gate, observed, baseline)
 
 
 def _by_class(gate: Gate, measured: Observation, reference: Baseline) -> Verdict:
-    """The class that lost most, of those with enough objects."""
+    """The verdict on the class whose AP fell most, of the classes with enough objects."""
     assert gate.max_drop is not None
     expected = f"no class −{gate.max_drop:g}"
-    if not isinstance(reference, Observation):
-        why = reference.why if isinstance(reference, Incomparable) else "nothing to compare with"
-        return Verdict(
-            gate.metric, gate.against, "incomparable" if reference else "no-baseline", None, None, expected, why
-        )
+    if isinstance(reference, Incomparable):
+        return Verdict(gate.metric, gate.against, "incomparable", None, None, expected, reference.why)
+    if reference is None:
+        return Verdict(gate.metric, gate.against, "no-baseline", None, None, expected, "nothing to compare with")
     drops = {
         name: value - (measured.per_class.get(name) or 0.0)
         for name, value in reference.per_class.items()
@@ -93,11 +123,10 @@ def _by_class(gate: Gate, measured: Observation, reference: Baseline) -> Verdict
     name = max(drops, key=lambda name: drops[name])
     failed: Status = "regressed" if gate.against == "baseline" else "missed"
     fine: Status = "unchanged" if gate.against == "baseline" else "met"
-    return Verdict(
-        gate.metric, gate.against, failed if drops[name] > gate.max_drop + EXACT else fine,
-        measured.per_class.get(name) or 0.0, reference.per_class[name], expected,
-        f"{name} lost most ({measured.instances[name]} objects)",
-    )  # fmt: skip
+    status = failed if drops[name] > gate.max_drop + EXACT else fine
+    observed = measured.per_class.get(name) or 0.0
+    detail = f"{name} lost most ({measured.instances[name]} objects)"
+    return Verdict(gate.metric, gate.against, status, observed, reference.per_class[name], expected, detail)
 
 
 def _fixed(gate: Gate, observed: float | None) -> Verdict:
@@ -117,19 +146,32 @@ def _against_fp32(gate: Gate, observed: float | None, reference: Observation | N
     value = _value(reference, gate) if reference else None
     if gate.metric in ("latency", "latency_ratio") and observed is not None:
         value = 1.0  # the observed number is the ratio to the sibling already
+    expected = _expected(gate, value)
     if observed is None and value is not None:
-        return Verdict(gate.metric, "fp32", "missing", None, value, _expected(gate, value), "nothing was measured")
+        return Verdict(gate.metric, "fp32", "missing", None, value, expected, "nothing was measured")
     if observed is None or value is None:
-        why = (
-            reference.failure[1]
-            if isinstance(reference, Measurement) and reference.failure
-            else "nothing was measured to compare with"
-        )
-        return Verdict(
-            gate.metric, "fp32", "inconclusive", observed, value, _expected(gate, value), f"fp32 sibling: {why}"
-        )
-    inside = _inside(gate, observed, value)
-    return Verdict(gate.metric, "fp32", "met" if inside else "missed", observed, value, _expected(gate, value))
+        failure = reference.failure if isinstance(reference, Measurement) else None
+        why = failure[1] if failure else "nothing was measured to compare with"
+        return Verdict(gate.metric, "fp32", "inconclusive", observed, value, expected, f"fp32 sibling: {why}")
+    status: Status = "met" if _inside(gate, observed, value) else "missed"
+    return Verdict(gate.metric, "fp32", status, observed, value, expected)
+
+
+def _by_resamples(gate: Gate, measured: Observation, baseline: Baseline, alike: float | None) -> Verdict | None:
+    """The verdict on a drop against the baseline, as far as it is proven; None for other limits, and without a proof."""
+    others = (gate.max_rise, gate.max_ratio, gate.min_ratio)
+    if gate.max_drop is None or any(limit is not None for limit in others) or not isinstance(baseline, Observation):
+        return None
+    if (observed := _value(measured, gate)) is None or (value := _value(baseline, gate)) is None:
+        return None
+    limit = gate.max_drop * _scale(gate, value) + EXACT
+    judged = accuracy.judge_drop(gate.metric, limit, measured, baseline, alike)
+    if not judged:
+        return None
+    change = accuracy.observed_change(gate.metric, measured, baseline)
+    interval = (value + change.low, value + change.high) if change and math.isfinite(change.low) else None
+    expected, (status, detail) = _expected(gate, value), judged
+    return Verdict(gate.metric, "baseline", status, observed, value, expected, detail, interval)
 
 
 def _against_baseline(gate: Gate, observed: float | None, baseline: Baseline) -> Verdict:
@@ -144,7 +186,7 @@ def _against_baseline(gate: Gate, observed: float | None, baseline: Baseline) ->
             return verdict("unchanged", None, "no value, then and now")
         return verdict("no-baseline", None, "accept this one with --qg-baseline-update")
     if observed is None:
-        return verdict("missing", value, "the baseline has this metric and the run has not")
+        return verdict("missing", value, LACKING)
     if not _inside(gate, observed, value):
         return verdict("regressed", value)
     gain = observed - value if METRICS[gate.metric].higher_is_better else value - observed
@@ -154,7 +196,7 @@ def _against_baseline(gate: Gate, observed: float | None, baseline: Baseline) ->
 def _inside(gate: Gate, observed: float, value: float) -> bool:
     """Whether `observed` is within every limit of the gate around `value`."""
     rise = observed - value
-    scale = abs(value) if relative(gate) else 1.0
+    scale = _scale(gate, value)
     slack = EXACT * max(1.0, abs(value))
     return (
         (gate.max_drop is None or -rise <= gate.max_drop * scale + slack)
@@ -164,56 +206,45 @@ def _inside(gate: Gate, observed: float, value: float) -> bool:
     )
 
 
-def relative(gate: Gate) -> bool:
-    """Drops and rises of physical quantities are shares of the reference, of mAP they are points."""
-    return METRICS[gate.metric].unit != "" if gate.relative is None else gate.relative
+def _scale(gate: Gate, value: float) -> float:
+    """What a drop or rise of 1 amounts to: the reference `value` itself where drops are shares of it, else 1."""
+    return abs(value) if relative(gate) else 1.0
 
 
 def _expected(gate: Gate, value: float | None) -> str:
-    """The limit in words, as numbers where the reference is known."""
+    """The limits in words; with numbers where the value of the reference is known."""
     parts = []
-    percent = relative(gate)
-    for sign, limit in ((-1, gate.max_drop), (1, gate.max_rise)):
-        if limit is not None:
-            name = "≥" if sign < 0 else "≤"
-            said = f"{limit:.3g}" if not percent else f"{limit:.3g} × it"
-            bound = None if value is None else value + sign * limit * (abs(value) if percent else 1)
-            parts.append(
-                f"{name} {gate.against} {'−' if sign < 0 else '+'} {said}" if bound is None else f"{name} {bound:.6g}"
-            )
-    for name, limit in (("≤", gate.max_ratio), ("≥", gate.min_ratio)):
-        if limit is not None:
-            parts.append(f"{name} {limit:g} × {gate.against}" if value is None else f"{name} {limit * value:.6g}")
+    if gate.max_drop is not None:
+        known = None if value is None else value - gate.max_drop * _scale(gate, value)
+        parts.append(_bound("≥", known, f"{gate.against} − {_limit(gate, gate.max_drop)}"))
+    if gate.max_rise is not None:
+        known = None if value is None else value + gate.max_rise * _scale(gate, value)
+        parts.append(_bound("≤", known, f"{gate.against} + {_limit(gate, gate.max_rise)}"))
+    for sign, ratio in (("≤", gate.max_ratio), ("≥", gate.min_ratio)):
+        if ratio is not None:
+            known = None if value is None else ratio * value
+            parts.append(_bound(sign, known, f"{ratio:g} × {gate.against}"))
     return " and ".join(parts)
 
 
-def _vanished(measured: Observation, baseline: Baseline, phase: Phase, known: Iterable[str]) -> list[Verdict]:
-    """The union of metrics is compared, not only those that the run happened to bring."""
+def _bound(sign: str, known: float | None, said: str) -> str:
+    return f"{sign} {said}" if known is None else f"{sign} {known:.6g}"
+
+
+def _limit(gate: Gate, limit: float) -> str:
+    return f"{limit:.3g} × it" if relative(gate) else f"{limit:.3g}"
+
+
+def _vanished(measured: Observation, baseline: Baseline, phase: Phase, known: Collection[str]) -> list[Verdict]:
+    """A verdict for every metric that the baseline has and the run lacks, unless it is `known` already."""
     if not isinstance(baseline, Observation):
         return []
-    against: Against = "baseline"
-    lost = [
-        name
+    return [
+        Verdict(name, "baseline", "missing", None, baseline.metrics[name], "present", LACKING)
         for name in STORED[phase]
-        if baseline.metrics.get(name) is not None and measured.metrics.get(name) is None and name not in set(known)
+        if baseline.metrics.get(name) is not None and measured.metrics.get(name) is None and name not in known
     ]
-    detail = "the baseline has this metric and the run has not"
-    return [Verdict(name, against, "missing", None, baseline.metrics[name], "present", detail) for name in lost]
 
 
 def _value(measurement: Observation, gate: Gate) -> float | None:
     return measurement.metrics.get("latency_ratio" if gate.metric == "latency" else gate.metric)
-
-
-AGREEMENT = 0.75  # least share of fp32's detections that a cell keeps, where the suite says nothing
-
-
-ALWAYS = (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))
-"""Gates of every quantized cell with an fp32 sibling, unless the suite has gates of that name: breakage that mAP may
-not show. int8 of YOLO26n and YOLO11n agrees to 0.88–0.97, of the digits to 0.92–0.98 (docs/accuracy.md)."""
-
-
-def all_gates(suite: Suite) -> tuple[Gate, ...]:
-    """The gates of a suite and those that every suite has."""
-    declared = {gate.metric for gate in suite.gates}
-    return (*suite.gates, *(gate for gate in ALWAYS if gate.metric not in declared))

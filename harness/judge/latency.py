@@ -1,13 +1,13 @@
 """Gated latency against a baseline: which reference may judge, what the processes say, what a recording adds. Pure.
 
-A measurement carries its processes as samples (`log_ratio_network`, `wall_log_ratio_numpy`, …, one number a process)
-and what they were measured with as `provenance["gated"]`. A baseline carries the same of all its occasions.
+A measurement carries its processes as samples, one number per process (`log_ratio_network`, `wall_log_ratio_numpy`, …),
+and what they measured as `provenance["gated"]`. A baseline carries both, of all its occasions. An occasion is one
+recording: a handful of processes, at least ten minutes after the last occasion.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,22 +18,21 @@ from harness.core.processes import NAMES, Identity, Replicate
 from harness.core.status import Status
 from harness.core.suite import Gate
 from harness.core.verdict import Verdict
-from harness.judge import stop_rule
+from harness.judge import machine_state, stop_rule
 
-OCCASION = 5  # processes that one recording adds
-MIN_PROCESSES, MIN_OCCASIONS = 10, 2  # of a baseline that may judge
-APART = timedelta(minutes=10)  # between two occasions
-KEPT = 6  # occasions; older ones go
-WALL_LIMIT = 0.10  # of the second gate, where the suite does not say another
-BLAMED = 0.1  # share of what the reference has slowed or gained that is not held against the target
-ELSEWHERE, BLAMED_ELSEWHERE = 1.5, 0.25  # from this factor on it is as good as another machine, and the share larger
-CREEP_LIMIT = 0.10  # since the anchor, the same
-NONE = "no"  # reference: the time itself is judged
-STAMP = "%Y-%m-%dT%H:%MZ"
+OCCASION = 5  # processes of one occasion
+MIN_PROCESSES, MIN_OCCASIONS = 10, 2  # a baseline with fewer may not judge
+APART = timedelta(minutes=10)  # the shortest time between two occasions
+KEPT = 6  # occasions in a baseline; older ones are dropped
+WALL_LIMIT = 0.10  # of latency_wall, where the suite has no gate of this name; a share
+CREEP_LIMIT = 0.10  # of latency_creep, where the suite has no gate of this name; a share
+NONE = "no"  # the name of the reference where the time itself is judged
+STAMP = "%Y-%m-%dT%H:%MZ"  # of the time of an occasion, UTC
+MINUTE = timedelta(minutes=1)
 
 
 def provenance(identity: Identity, repeats: Mapping[str, int], processes: int, now: datetime) -> dict[str, Any]:
-    """`provenance["gated"]` of one occasion."""
+    """The value of `provenance["gated"]` for one occasion of so many `processes`; `now` is in UTC."""
     return {
         "artifact": identity.artifact,
         "references": dict(identity.references),
@@ -43,73 +42,75 @@ def provenance(identity: Identity, repeats: Mapping[str, int], processes: int, n
 
 
 def samples(replicates: Sequence[Replicate]) -> dict[str, list[float]]:
-    """One number a process, by clock and reference; natural logarithms."""
-    names = replicates[0].cpu
+    """The samples of a measurement: one natural logarithm per process, by clock and reference."""
     kept: dict[str, list[float]] = {}
-    for name in names:
+    for name in replicates[0].cpu:
         kept[f"log_ratio_{name}"] = [round(one.cpu[name], 5) for one in replicates]
         kept[f"wall_log_ratio_{name}"] = [round(one.wall[name], 5) for one in replicates]
         kept[f"log_level_{name}"] = [round(one.levels[name], 4) for one in replicates]
     return kept
 
 
+def is_gated_sample(name: str) -> bool:
+    """Whether a name of samples is one that `samples` gives."""
+    return "log_ratio_" in name or "log_level_" in name
+
+
 def gated(measured: Observation | None) -> Mapping[str, Any]:
-    """What the processes of a measurement were measured with; empty where it has none."""
+    """What the processes of a measurement measured, as `provenance` gives it; empty where it has no processes."""
     return (measured.provenance.get("gated") or {}) if measured else {}
 
 
 def usable(accepted: Observation | None, identity: Identity) -> tuple[str, str]:
-    """The reference that may judge, and why there is none: ("network", "") or ("", reason).
+    """The reference by which a baseline may judge a target of this `identity`: (its name, ""), or ("", why none may).
 
-    The network judges where it is the same file on the same version of the runtime. Where the runtime was upgraded,
-    numpy's product judges, whose own version and BLAS must then be the same.
+    The network judges where it is one file on one version of the runtime. Where the runtime was upgraded, numpy's
+    matrix product judges, and the version and BLAS of numpy must then be equal.
     """
     known = gated(accepted)
     if not known:
         return "", "the baseline has no gated processes: record them with --qg-baseline-update"
+    before, now = known["references"], identity.references
     for name in NAMES:
-        if known["references"].get(name) == identity.references.get(name) and _values(accepted, name):
+        if before.get(name) == now.get(name) and _values(accepted, name):
             return name, ""
-    differing = [
-        f"{name} reference: the baseline has {known['references'].get(name)}, this run {identity.references.get(name)}"
-        for name in NAMES
-    ]
+    differing = (f"{name} reference: the baseline has {before.get(name)}, this run {now.get(name)}" for name in NAMES)
     return "", "; ".join(differing)
 
 
 def common(base: Identity, now: Identity) -> tuple[str, str]:
-    """The reference that judges two sides of one run: ("network", ""), or ("", how they differ)."""
+    """The first reference that both sides of one run have: (its name, ""), or ("", how the references differ)."""
+    there, here = base.references, now.references
     for name in NAMES:
-        if base.references.get(name) == now.references.get(name):
+        if there.get(name) == here.get(name):
             return name, ""
-    here, there = now.references, base.references
     return "", "; ".join(f"{name}: {there.get(name)} on the base, {here.get(name)} here" for name in NAMES)
 
 
 def without_reference(one: Replicate) -> Replicate:
-    """The process with its time instead of a ratio.
+    """A process of one reference, with the logarithms of its times in place of its ratios; its reference is NONE.
 
-    Where the processes of two sides alternate, both meet the same machine: a reference makes the answer sharper, and
-    two environments need not have one in common. What the machine does between processes is in their spread.
+    Where the processes of two sides alternate, both meet one machine: a reference makes the answer sharper, and two
+    environments need not have one in common. What the machine does between processes is in their spread.
     """
     ((name, level),) = one.levels.items()
     return replace(one, cpu={NONE: one.cpu[name] + level}, wall={NONE: one.wall[name] + level}, levels={NONE: 0.0})
 
 
 def immature(accepted: Observation) -> str:
-    """What a baseline lacks before it may judge; empty where nothing."""
+    """What a baseline lacks before it may judge, in words; empty where it may."""
     occasions = gated(accepted)["occasions"]
-    processes = sum(one["processes"] for one in occasions)
+    processes = _processes(occasions)
     if processes >= MIN_PROCESSES and len(occasions) >= MIN_OCCASIONS:
         return ""
     return (
         f"the baseline has {processes} processes of {_count(len(occasions), 'occasion')} and needs {MIN_PROCESSES} of "
-        f"{MIN_OCCASIONS}: run again with --qg-baseline-update, at least {APART.seconds // 60} minutes after the last"
+        f"{MIN_OCCASIONS}: run again with --qg-baseline-update, at least {APART // MINUTE} minutes after the last"
     )
 
 
 def limits(gates: Sequence[Gate]) -> dict[str, float]:
-    """Limit of each gated metric, a share; the wall clock and the creep are watched wherever latency is gated."""
+    """The limit of each gated metric, a share. Waiting and creep are judged wherever `latency` has a gate."""
     declared = {gate.metric: gate.max_rise for gate in gates if gate.max_rise is not None}
     latency = declared.get("latency")
     if latency is None:
@@ -125,9 +126,16 @@ def judge_latency(
     metric: str, now: Sequence[Replicate], accepted: Observation, reference: str, limit: float, cells: int,
     recorded: bool = True,
 ) -> Verdict:  # fmt: skip
-    """One gate after one look. `metric` is latency or latency_creep (CPU time), or latency_wall (waiting).
+    """The verdict of one gate after one look.
 
-    `recorded`: the baseline is one of earlier occasions, to which more can be added.
+    Args:
+        metric: `latency` or `latency_creep`, which judge CPU time, or `latency_wall`, which judges waiting.
+        now: the processes so far, at least two.
+        accepted: what they are held against, with its processes as samples.
+        reference: the name of the reference that judges, or NONE.
+        limit: by which share the cell may be slower; 0.05 is 5 %.
+        cells: how many cells the run judges by the stop rule.
+        recorded: whether `accepted` is a baseline, to which occasions can be added.
     """
     waiting = metric == "latency_wall"
     fresh = [one.wall[reference] - one.cpu[reference] if waiting else one.cpu[reference] for one in now]
@@ -139,67 +147,72 @@ def judge_latency(
     )
     if waiting:
         detail = f"waiting {detail}"
-    doubt = _busiest(now) if waiting else _another_state(seen.estimate, limit, _slowed(now, accepted, reference))
+        doubt = machine_state.busy(now)
+    else:
+        slower = machine_state.slowed(now, accepted, reference)
+        doubt = machine_state.another_state(seen.estimate, limit, slower)
     if status == "regressed" and doubt:
         status, detail = "inconclusive", f"{detail}; nobody is convicted while {doubt}: run it again on a quiet machine"
     elif status == "inconclusive":
-        detail = f"{detail}; {_remedy(seen, limit, recorded)}"
-    low, high = (math.exp(seen.estimate + sign * seen.passing) for sign in (-1, 1))
+        detail = f"{detail}; {stop_rule.remedy(seen, limit, recorded)}"
+    interval = (math.exp(seen.estimate - seen.passing), math.exp(seen.estimate + seen.passing))
     expected = f"≤ {1 + limit:g} × baseline"
-    return Verdict(metric, "baseline", status, math.exp(seen.estimate), 1.0, expected, detail, (low, high))
-
-
-def _remedy(seen: stop_rule.Comparison, limit: float, recorded: bool) -> str:
-    """What would resolve it."""
-    now, more = stop_rule.resolvable(seen), stop_rule.resolvable(seen, 3 * seen.accepted)
-    scatter = f"processes scatter by {seen.spread:.1%}, which resolves {now:.1%}"
-    if now <= limit:
-        return f"{scatter}: the change is close to the limit, run it again"
-    if recorded and more <= limit:
-        return f"{scatter}: a baseline of {3 * seen.accepted} processes would resolve {more:.1%}, record more occasions"
-    return f"{scatter}: quieten the machine, or gate at {now:.0%} or more"
+    return Verdict(metric, "baseline", status, math.exp(seen.estimate), 1.0, expected, detail, interval)
 
 
 def extended(accepted: Observation | None, new: Measurement, limit: float) -> tuple[Measurement, str]:
     """The baseline after a recording, and what happened, in words.
 
-    An occasion is added where artifact and references are the same and the stop rule finds no change; anything else is
-    a new level, whose baseline begins anew.
+    The recording adds an occasion where artifact and references are equal and the stop rule finds no change by `limit`.
+    Anything else is a new level, whose baseline begins anew. A recording too soon after the last occasion adds nothing.
+
+    Args:
+        accepted: the baseline so far, or None.
+        new: the recording.
+        limit: by which share the cell may be slower; 0.05 is 5 %.
     """
     before, fresh = gated(accepted), gated(new)
     if not fresh:
         return new, ""
     if accepted is None or not before:
         return new, "occasion 1"
-    for part in ("artifact", "references", "repeats"):
-        if before[part] != fresh[part]:
-            return new, f"occasion 1: another {part.removesuffix('s')} than the baseline's"
-    name = next(name for name in NAMES if _values(new, name))
-    decision = stop_rule.decide(
-        stop_rule.compare_processes(_values(new, name), _values(accepted, name)), limit, last=True
-    )
-    if decision in ("regressed", "improved"):
-        return new, f"occasion 1 of a new level: {decision} against the baseline"
+    if other := _new_level(accepted, new, limit):
+        return new, other
     age = _stamp(fresh["occasions"][0]) - _stamp(before["occasions"][-1])
     if age < APART:
-        minutes = max(0, age.seconds // 60) if age > timedelta() else 0
-        kept = replace(new, samples={**new.samples, **_gated_samples(accepted)},
-                       provenance={**new.provenance, "gated": before})  # fmt: skip
-        return kept, f"no occasion added: the last is {minutes} min old, two lie {APART.seconds // 60} min apart"
+        minutes = max(age, timedelta()) // MINUTE
+        unchanged = _with_gated(new, before, _gated_samples(accepted))
+        return unchanged, f"no occasion added: the last is {minutes} min old, two lie {APART // MINUTE} min apart"
     occasions = [*before["occasions"], *fresh["occasions"]]
-    dropped = sum(one["processes"] for one in occasions[:-KEPT])
+    dropped = _processes(occasions[:-KEPT])
     together = {key: [*values, *new.samples.get(key, ())][dropped:] for key, values in _gated_samples(accepted).items()}
-    merged = {**fresh, "occasions": occasions[-KEPT:]}
-    added = replace(new, samples={**new.samples, **together}, provenance={**new.provenance, "gated": merged})
-    processes = sum(one["processes"] for one in merged["occasions"])
-    return added, f"occasion {len(merged['occasions'])}, {processes} processes"
+    kept = occasions[-KEPT:]
+    added = _with_gated(new, {**fresh, "occasions": kept}, together)
+    return added, f"occasion {len(kept)}, {_processes(kept)} processes"
+
+
+def _new_level(accepted: Observation, new: Measurement, limit: float) -> str:
+    """Why the baseline of a recording begins anew, in words; empty where an occasion can be added."""
+    for part in ("artifact", "references", "repeats"):
+        if gated(accepted)[part] != gated(new)[part]:
+            return f"occasion 1: another {part.removesuffix('s')} than the baseline's"
+    name = next(name for name in NAMES if _values(new, name))
+    seen = stop_rule.compare_processes(_values(new, name), _values(accepted, name))
+    decision = stop_rule.decide(seen, limit, last=True)
+    moved = decision in ("regressed", "improved")
+    return f"occasion 1 of a new level: {decision} against the baseline" if moved else ""
+
+
+def _with_gated(new: Measurement, traced: Mapping[str, Any], values: Mapping[str, Sequence[float]]) -> Measurement:
+    """The measurement with these occasions: `traced` is its `provenance["gated"]`, `values` are their samples."""
+    return replace(new, samples={**new.samples, **values}, provenance={**new.provenance, "gated": traced})
 
 
 def _values(measured: Observation | None, reference: str, waiting: bool = False) -> list[float]:
-    """One number a process: its log ratio of CPU time or, for `waiting`, what the wall clock's has above that.
+    """One number per process: its log ratio of CPU time or, for `waiting`, by how much its wall clock's is larger.
 
-    The wall clock's alone would count every change of CPU time twice and scatter as it does. What it has above CPU
-    time is sleep, locks and preemption, in which processes of a quiet machine agree to 0.3 %.
+    The wall clock's log ratio alone would count every change of CPU time twice and scatter as CPU time does. Its excess
+    is sleep, locks and preemption, in which the processes of a quiet machine agree to 0.3 %.
     """
     if measured is None:
         return []
@@ -213,36 +226,8 @@ def _gated_samples(measured: Observation) -> dict[str, Sequence[float]]:
     return {key: values for key, values in measured.samples.items() if is_gated_sample(key)}
 
 
-def is_gated_sample(name: str) -> bool:
-    """Whether these samples are one number a process, as `samples` names them."""
-    return "log_ratio_" in name or "log_level_" in name
-
-
-def _busiest(now: Sequence[Replicate]) -> str:
-    busy = next((one.interference.high for one in now if one.interference.high), "")
-    return f"the machine is busy ({busy})" if busy else ""
-
-
-def _slowed(now: Sequence[Replicate], accepted: Observation, reference: str) -> float:
-    """By how much the reference itself is slower than for the baseline, as a logarithm."""
-    levels = accepted.samples.get(f"log_level_{reference}")
-    return statistics.fmean(one.levels[reference] for one in now) - statistics.fmean(levels) if levels else 0.0
-
-
-def _another_state(estimate: float, limit: float, slower: float) -> str:
-    """Why the machine may be to blame; empty where it is not.
-
-    A neighbour on the same physical core takes more from int8 than from float code: OpenVINO's ratio rose by up to 9 %
-    while the reference itself slowed by 17 %. A tenth of what the reference has slowed is therefore not held against
-    the target: more would cost power, and less let false alarms through (replayed on 5,000 pairs of recordings).
-    Likewise where it has gained. On a host 2.3 times as fast as the baseline's (its cores were no longer shared) ONNX
-    Runtime's int8 was 18 % slower against the reference, LiteRT 10 %, OpenVINO's int8 15 % faster: a fifth of it.
-    """
-    share = BLAMED if abs(slower) < math.log(ELSEWHERE) else BLAMED_ELSEWHERE
-    if estimate - share * abs(slower) > math.log1p(limit):
-        return ""
-    word = "slower" if slower > 0 else "faster"
-    return f"the machine is {math.expm1(abs(slower)):.0%} {word} than it was for the baseline"
+def _processes(occasions: Sequence[Mapping[str, Any]]) -> int:
+    return sum(one["processes"] for one in occasions)
 
 
 def _stamp(occasion: Mapping[str, Any]) -> datetime:

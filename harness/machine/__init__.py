@@ -1,1 +1,1 @@
-"""The machine a cell runs on: what it is, what disturbs it, and the processes and locks on it."""
+"""The machine that a cell runs on: what it is, what disturbs timing on it, its energy, and its processes and locks."""

@@ -1,4 +1,4 @@
-"""The parent's side of a worker: start it, keep it out of timed sections, hold it to its limit, report how it died."""
+"""The parent's side of a worker: start it, keep it out of timed sections, hold it to its limit, tell how it died."""
 
 from __future__ import annotations
 
@@ -21,14 +21,22 @@ from harness.core.processes import Progress
 from harness.machine.locks import MachineLock
 from harness.machine.worker import Failure, Job
 
-POLL_S = 0.02  # how soon heavy work notices that a timed section is wanted
-LOG_LINES = 8  # of a dead child's last output, quoted in its error
+POLL_S = 0.02  # seconds between two looks of heavy work at whether a timed section is wanted
+LOG_LINES = 8  # lines of a dead child's last output that its error quotes
 
 OnProgress = Callable[[Progress], None]
 
 
 class Child:
-    """A worker process and its job. Leaving the context kills whatever is left of it."""
+    """A worker process and its job. Leaving the context kills the process and everything that it started.
+
+    Args:
+        job: what the process runs.
+        log: file to which the process's output is appended.
+        limit_s: seconds without a sign of life after which the child is given up.
+        environment: variables beside this process's own.
+        python: the interpreter of the child, for a quantgate in another environment.
+    """
 
     def __init__(
         self, job: Job, log: Path, limit_s: float, environment: Mapping[str, str] | None = None,
@@ -40,7 +48,13 @@ class Child:
         self._connection, self._theirs = multiprocessing.Pipe()
 
     def start(self) -> None:
-        """Start the process, once. Not on construction: starting is heavy work, and a timed section may be running."""
+        """Start the process, unless it is started already.
+
+        The constructor does not start it: starting is heavy work, and a timed section may be running.
+
+        Raises:
+            ConfigError: the log cannot be written.
+        """
         if self._process:
             return
         switches = {"YOLO_AUTOINSTALL": "false", "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
@@ -78,16 +92,21 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """Process id, None before the start."""
+        """The process id; None before the start."""
         return self._process.pid if self._process else None
 
     def send(self, message: Any) -> None:
-        """Pass the job or a command; a dead child is noticed when its answer is awaited."""
+        """Send the job or a command. That a child has died shows when its answer is awaited."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._connection.send(message)
 
     def answer(self) -> Any:
-        """Wait for one reply while the caller holds the timed section: sleeps, never polls."""
+        """Wait for one reply while the caller holds the timed section. Sleeps and never polls, so as not to disturb it.
+
+        Raises:
+            CellError: the child died, or gave no sign of life for longer than its limit.
+            ConfigError, Unavailable: what the job raised.
+        """
         self.start()
         self._alive()
         while self._connection.poll(max(0.0, self._deadline - time.monotonic())):
@@ -97,10 +116,13 @@ class Child:
         raise self._hung()
 
     def heavy_answer(self, lock: MachineLock, on_progress: OnProgress | None = None) -> Any:
-        """Wait for one reply; meanwhile the child is stopped whenever a timed section is wanted.
+        """Wait for one reply, and stop the child meanwhile whenever a timed section is wanted.
+
+        `on_progress` is called with the child's reports.
 
         Raises:
-            CellError: the child died, or said nothing for longer than its limit; stopped time does not count.
+            CellError: the child died, or gave no sign of life for longer than its limit, not counting the
+                time for which it was stopped.
             ConfigError, Unavailable: what the job raised.
         """
         (answer,) = heavy_answers([self], lock, on_progress)
@@ -109,11 +131,11 @@ class Child:
         return answer
 
     def _alive(self) -> None:
-        """A sign of life: the limit starts anew."""
+        """Note a sign of life: the time limit starts anew."""
         self._deadline = time.monotonic() + self._limit
 
     def _signal(self, number: int) -> None:
-        """To the child and whatever it started: it leads a process group of its own."""
+        """Send a signal to the child and to everything that it started: it leads a process group of its own."""
         if self._process:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
@@ -126,7 +148,7 @@ class Child:
                 os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def _next(self, on_progress: OnProgress | None) -> tuple[bool, Any]:
-        """One message: (True, value) for a reply, (False, None) for progress."""
+        """Read one message: (True, value) for a reply, (False, None) for progress. Raises what the job raised."""
         try:
             message = self._connection.recv()
         except (EOFError, ConnectionResetError):
@@ -141,22 +163,28 @@ class Child:
         return True, message.value
 
     def _died(self) -> CellError:
+        """The error of a child that ended without an answer."""
         code = self._process.wait() if self._process else 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
         return CellError(f"its process {how}; its last output: {self._tail()}")
 
     def _hung(self) -> CellError:
-        """It must not go on spinning through its siblings' timed section."""
+        """The error of a child without a sign of life. Kills it, or it would disturb its siblings' timed section."""
         self._signal(signal.SIGKILL)
         return CellError(f"no sign of life for {self._limit:g} s (--qg-timeout); its last output: {self._tail()}")
 
     def _tail(self) -> str:
+        """The last lines of the child's output, joined to one."""
         lines = [line.strip() for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
         return " ⏎ ".join(lines[-LOG_LINES:]) or "none"
 
 
 def heavy_answers(children: Sequence[Child], lock: MachineLock, on_progress: OnProgress | None = None) -> list[Any]:
-    """One reply of each child, in their order; what a child raised stands in the place of its reply."""
+    """Wait for one reply of each child while all of them work, and stop them whenever a timed section is wanted.
+
+    Returns:
+        The replies in the order of `children`. The error that a child raised stands in the place of its reply.
+    """
     answers: dict[Child, Any] = {}
     lock.enter_heavy()
     try:
@@ -182,7 +210,7 @@ def heavy_answers(children: Sequence[Child], lock: MachineLock, on_progress: OnP
 
 
 def _pause(children: Sequence[Child], lock: MachineLock) -> None:
-    """Stop all threads of the children until the timed section is over; their limits are paused too."""
+    """Stop all threads of the children until the timed section is over. Their time limits stand still, too."""
     start = time.monotonic()
     for child in children:
         child._stop()

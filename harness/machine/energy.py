@@ -1,7 +1,8 @@
-"""Joules that a machine or a device has used, where it can tell; otherwise None, with the reason.
+"""The energy in joules that a machine or a GPU has used, where it can tell, or the reason why it cannot.
 
-Counters: Linux powercap (RAPL, Documentation/power/powercap) of all packages, NVML's total energy. Jetson's INA3221
-tells power only; a thread reads it while something runs. All of them count everything that runs on the machine.
+Two sources count energy: Linux powercap (RAPL, Documentation/power/powercap), summed over all packages, and NVML on
+NVIDIA GPUs. The INA3221 sensor of a Jetson tells power only, so a thread reads it and integrates. Every source counts
+everything that runs on the machine or GPU.
 """
 
 from __future__ import annotations
@@ -12,12 +13,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PERIOD_S = 0.01  # between two readings of a power sensor
-Meter = Callable[[], float]  # joules since some moment; differences count
+PERIOD_S = 0.01  # seconds between two readings of a power sensor
+
+Meter = Callable[[], float]
+"""Returns joules since an arbitrary moment: the difference of two readings is the energy used between them."""
 
 
 def meter(device: str = "cpu", root: Path = Path("/")) -> tuple[Meter | None, str]:
-    """A meter of the machine, or of the GPU where the cell runs on one, and its name or why there is none."""
+    """Find a meter for a device.
+
+    Args:
+        device: `cpu` for the whole machine, `cuda` or `cuda:N` for one GPU.
+        root: the folder in which `sys` lies.
+
+    Returns:
+        The meter and its name, or None and the reason why there is no meter.
+    """
     if device.startswith("cuda"):
         number = int(device.partition(":")[2] or 0)
         return _nvml(number)
@@ -32,12 +43,16 @@ def meter(device: str = "cpu", root: Path = Path("/")) -> tuple[Meter | None, st
 
 
 def _rapl(packages: list[Path]) -> tuple[Meter | None, str]:
-    """AMD's counters are there under the same name. A counter begins anew at its range."""
+    """A meter that adds up the counters of CPU packages, given by their powercap folders; or None and the reason.
+
+    AMD's counters have Intel's names. A counter starts again at 0 when it reaches its range.
+    """
     try:
         ranges = [int((zone / "max_energy_range_uj").read_text()) for zone in packages]
         last = [int((zone / "energy_uj").read_text()) for zone in packages]
     except PermissionError:
-        return None, f"{packages[0] / 'energy_uj'} is readable by root only: sudo chmod a+r it"
+        counter = packages[0] / "energy_uj"
+        return None, f"{counter} is readable by root only; to allow it: sudo chmod a+r {counter}"
     except (OSError, ValueError) as error:
         return None, f"{packages[0]} cannot be read: {error}"
     total = 0
@@ -54,7 +69,10 @@ def _rapl(packages: list[Path]) -> tuple[Meter | None, str]:
 
 
 def _ina3221(root: Path) -> list[tuple[Path, Path]]:
-    """Voltage (mV) and current (mA) of every channel that is the whole board's input, else of all."""
+    """The files with voltage (mV) and current (mA) of the channels to add up.
+
+    They are the channels that measure the input of the whole board, or all channels where none is labelled as such.
+    """
     found = []
     for voltage in sorted((root / "sys/bus/i2c/drivers/ina3221").glob("*/hwmon/hwmon*/in[1-3]_input")):
         current = voltage.with_name(voltage.name.replace("in", "curr", 1))
@@ -66,7 +84,10 @@ def _ina3221(root: Path) -> list[tuple[Path, Path]]:
 
 
 class Power:
-    """Integrates the power of sensors from its first reading on."""
+    """Integrates the power of sensors over time, by the trapezoidal rule, on a thread of its own.
+
+    `channels` are pairs of files: voltage in mV and current in mA.
+    """
 
     def __init__(self, channels: list[tuple[Path, Path]]) -> None:
         self._channels, self._joules, self._guard = channels, 0.0, threading.Lock()
@@ -74,6 +95,7 @@ class Power:
         threading.Thread(target=self._follow, daemon=True).start()
 
     def joules(self) -> float:
+        """Joules from the creation of this object until now."""
         with self._guard:
             now, watts = time.monotonic(), self._read()
             self._joules += (now - self._was) * (watts + self._watts) / 2
@@ -81,16 +103,21 @@ class Power:
             return self._joules
 
     def _follow(self) -> None:
+        """Read the sensors forever, so that no change of power goes unseen between two calls of `joules`."""
         while True:
             time.sleep(PERIOD_S)
             self.joules()
 
     def _read(self) -> float:
+        """Power in watts now, summed over the channels."""
         return sum(int(mv.read_text()) * int(ma.read_text()) for mv, ma in self._channels) / 1e6
 
 
 def _nvml(number: int, library: str = "libnvidia-ml.so.1") -> tuple[Meter | None, str]:
-    """nvmlDeviceGetTotalEnergyConsumption: millijoules since the driver was loaded, Volta and later."""
+    """A meter of GPU `number`, or None and the reason. Needs a GPU of the Volta generation or later.
+
+    NVML's `nvmlDeviceGetTotalEnergyConsumption` returns millijoules since the driver was loaded.
+    """
     try:
         nvml = ctypes.CDLL(library)
     except OSError:

@@ -1,4 +1,4 @@
-"""What machine this is: instruction sets, a machine class for latency, and the environment of a run."""
+"""What machine this is: its processor, instruction set and cores, and the classes of machines that compare."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ ISA_TIERS = (
     ("asimddp", "neon-dotprod"),
     ("asimd", "neon"),
 )
-"""CPU flag → name, best first. int8 kernels, and so int8 mAP, differ between these (FACTS.md)."""
+"""CPU flag → name of the instruction set, the best first.
+
+Runtimes have int8 kernels of their own for each. The kernels' outputs differ, and so does the mAP of an int8 artifact.
+"""
 
 
 @functools.cache
 def _cpuinfo() -> str:
+    """The text of /proc/cpuinfo; empty where there is none."""
     try:
         return Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -36,41 +40,47 @@ def _cpuinfo() -> str:
 
 @functools.cache
 def cpu_flags() -> frozenset[str]:
-    """Instruction set flags as Linux names them; empty where the system does not tell."""
+    """Return the instruction set flags as Linux names them; empty where the system does not tell."""
     match = re.search(r"^(?:flags|Features)\s*:\s*(.*)$", _cpuinfo(), re.MULTILINE)
     return frozenset(match.group(1).split()) if match else frozenset()
 
 
 def cpu_model() -> str:
-    """Marketing name of the processor, or its architecture."""
+    """Return the marketing name of the processor, or its architecture where the system does not tell."""
     match = re.search(r"^(?:model name|Model)\s*:\s*(.*)$", _cpuinfo(), re.MULTILINE)
     return match.group(1).strip() if match else platform.processor() or platform.machine()
 
 
 def isa() -> str:
-    """The instruction set that decides which int8 kernels run; key of accuracy baselines."""
+    """Return the instruction set that decides which int8 kernels run. It is the key of accuracy baselines."""
     return next((name for flag, name in ISA_TIERS if flag in cpu_flags()), platform.machine().lower())
 
 
 def cores() -> int:
-    """CPUs this process may run on; a container quota is not a smaller machine, an affinity mask is."""
+    """Return the number of CPUs that this process may run on.
+
+    An affinity mask makes a machine smaller. The quota of a container does not: the process still runs on every CPU.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads(declared: int) -> int:
-    """Intra-op threads of a timed section: as declared, 0 for every core."""
+    """Return the intra-op threads of a timed section: the declared number, or the number of cores for 0."""
     return declared or cores()
 
 
 def machine_class() -> str:
-    """Key of latency baselines: machines of one class are expected to be equally fast."""
+    """Return the key of latency baselines, such as `amd-epyc-9354-32-core-avx512-vnni-2c`.
+
+    Machines of one class are expected to be equally fast.
+    """
     model = re.sub(r"\((r|tm)\)|\bcpu\b|\bprocessor\b|@.*", "", cpu_model().lower())
     slug = re.sub(r"[^a-z0-9]+", "-", model).strip("-")
     return f"{slug}-{isa()}-{cores()}c"
 
 
 def this_machine() -> Machine:
-    """The machine that this process runs on."""
+    """Return what is known of the machine that this process runs on."""
     return Machine(
         machine_class(),
         cpu_model(),
@@ -83,7 +93,7 @@ def this_machine() -> Machine:
 
 
 def version(tool: str) -> str | None:
-    """Version of an installed distribution."""
+    """Return the version of an installed distribution, None where it is not installed."""
     try:
         return importlib.metadata.version(tool)
     except importlib.metadata.PackageNotFoundError:

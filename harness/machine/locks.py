@@ -1,9 +1,10 @@
-"""Kernel locks (`flock`), which a dying process releases: the machine's timed section, and one-builder-per-key.
+"""The machine lock: heavy work stands still while one process times something.
 
-The machine lock is two files. `gate` is a turnstile: a timed section holds it from the moment it asks, so that heavy
-work sees it and lets go. `section` is shared by heavy work and exclusive for a timed section. Heavy work runs in
-children (`children.py`); the parent of each watches the turnstile, stops its child with SIGSTOP, and releases.
-Nothing has to be cleaned up after a crash, and no reader can starve a writer (FACTS.md, "Latency on a shared machine").
+It consists of two files with kernel locks (`flock`), which a dying process releases: nothing has to be cleaned up
+after a crash. `gate` is a turnstile. A timed section holds it from the moment it asks for the machine, so heavy work
+sees that and gives way. `section` is shared by heavy work, and exclusive for a timed section. Heavy work runs in
+children (`machine/child.py`). The parent of each watches the turnstile, stops its child with SIGSTOP, and releases
+`section`. New heavy work waits at the turnstile, so a timed section waits only until the running work has given way.
 """
 
 from __future__ import annotations
@@ -18,24 +19,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.core.errors import ConfigError
-from harness.core.files import _opened
+from harness.core.files import open_lock
 
 
 class MachineLock:
-    """Timed sections exclude heavy work, on the whole machine; one instance per process and purpose."""
+    """Timed sections exclude heavy work on the whole machine. Each user of the lock has an instance of its own.
+
+    Args:
+        folder: where the lock files lie; by default `/tmp`, so that all users of the machine share them.
+        log: file that gets a JSON line per interval: kind ("timed" or "heavy"), process id, start and end in seconds of
+            the monotonic clock.
+
+    Raises:
+        ConfigError: a lock file cannot be opened.
+    """
 
     def __init__(self, folder: Path | None = None, log: Path | None = None) -> None:
-        self._folder = folder = folder or (Path("/tmp") if os.access("/tmp", os.W_OK) else Path(tempfile.gettempdir()))
-        self._gate = _open_shared(folder / "quantgate-gate.lock")
-        self._section = _open_shared(folder / "quantgate-section.lock")
+        shared = "/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir()
+        self._folder = folder or Path(shared)
+        self._gate = _open_shared(self._folder / "quantgate-gate.lock")
+        self._section = _open_shared(self._folder / "quantgate-section.lock")
         self._log = log
-        self._since = 0.0
+        self._since = 0.0  # start of the current interval of heavy work
 
     @contextlib.contextmanager
     def timed(self, device: str = "cpu") -> Iterator[None]:
-        """Nothing heavy runs anywhere on the machine while this is held; an accelerator has a lock of its own besides.
+        """Hold the machine: while the context lasts, no heavy work runs anywhere on it.
 
-        The latter is for other programs that want a GPU for themselves: `flock /tmp/quantgate-cuda-0.lock COMMAND`.
+        An accelerator is locked by a file of its own besides, so that other programs can have a GPU for themselves:
+        `flock /tmp/quantgate-cuda-0.lock COMMAND`.
         """
         start = None
         fcntl.flock(self._gate, fcntl.LOCK_EX)
@@ -52,6 +64,7 @@ class MachineLock:
 
     @contextlib.contextmanager
     def _accelerator(self, device: str) -> Iterator[None]:
+        """Hold the lock of the device, where it is not the CPU."""
         if device == "cpu":
             yield
             return
@@ -64,7 +77,7 @@ class MachineLock:
             os.close(descriptor)
 
     def enter_heavy(self) -> None:
-        """Wait for the turnstile, then share the section with other heavy work."""
+        """Wait until nobody wants a timed section, then share the machine with other heavy work."""
         fcntl.flock(self._gate, fcntl.LOCK_SH)
         try:
             fcntl.flock(self._section, fcntl.LOCK_SH)
@@ -73,13 +86,13 @@ class MachineLock:
             fcntl.flock(self._gate, fcntl.LOCK_UN)
 
     def leave_heavy(self) -> None:
-        """Give the section back."""
+        """Give the machine back after `enter_heavy`."""
         end = time.monotonic()
         fcntl.flock(self._section, fcntl.LOCK_UN)
         self._record("heavy", self._since, end)
 
     def timed_section_waits(self) -> bool:
-        """Whether somebody holds or wants the timed section; asked many times a second by heavy work."""
+        """Whether somebody holds or wants a timed section. Heavy work asks this many times per second."""
         try:
             fcntl.flock(self._gate, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -88,14 +101,14 @@ class MachineLock:
         return False
 
     def close(self) -> None:
-        """Release everything."""
+        """Release all locks and close their files."""
         os.close(self._gate)
         os.close(self._section)
 
     def _record(self, kind: str, start: float | None, end: float) -> None:
-        """Append one line to the interval log; O_APPEND keeps lines of several processes whole.
+        """Append one line to the interval log. O_APPEND keeps the lines of several processes whole.
 
-        Called with all locks released: a full disk costs the log, not the machine.
+        All locks are released before: a full disk costs a line of the log, and nobody waits for it.
         """
         if self._log and start is not None:
             line = {"kind": kind, "pid": os.getpid(), "start": start, "end": end}
@@ -104,11 +117,11 @@ class MachineLock:
 
 
 def _open_shared(path: Path) -> int:
-    """A lock file that every user of the machine may lock."""
+    """Open a lock file, and create it so that every user of the machine may lock it. Returns the file descriptor."""
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        descriptor = _opened(path)
+        descriptor = open_lock(path)
         with contextlib.suppress(PermissionError):
             os.fchmod(descriptor, 0o666)  # despite the umask
         return descriptor

@@ -10,18 +10,20 @@ from pathlib import Path
 
 from harness.core.processes import Interference
 
+LOAD = 0.25  # share of the cores that may be busy before anything is timed
+
 
 @dataclass(frozen=True)
 class Counters:
-    """The counters at one moment."""
+    """The system's counters of disturbances at one moment; None where the system does not have one."""
 
-    wall_s: float
-    steal: tuple[int, int] | None  # stolen and all jiffies of the machine
-    pressure_us: int | None
-    switches: int
+    wall_s: float  # seconds, monotonic clock
+    steal: tuple[int, int] | None  # jiffies that the hypervisor gave to others, and all jiffies of the machine
+    pressure_us: int | None  # microseconds in which some task waited for a CPU
+    switches: int  # involuntary context switches of this process
 
     def until(self, later: Counters) -> Interference:
-        """What happened between two readings."""
+        """Return what happened between this reading and a later one, as shares of the time and as rates."""
         elapsed = max(later.wall_s - self.wall_s, 1e-9)
         steal = pressure = None
         if self.steal and later.steal:
@@ -32,11 +34,12 @@ class Counters:
 
 
 def read_counters(proc: Path = Path("/proc")) -> Counters:
-    """The counters now."""
+    """Read the counters now. `proc` is the folder of the proc file system."""
     return Counters(time.monotonic(), _steal(proc), _pressure(proc), resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
 
 
 def _steal(proc: Path) -> tuple[int, int] | None:
+    """Stolen and all jiffies, from the first line of /proc/stat: user nice system idle iowait irq softirq steal."""
     try:
         fields = [int(word) for word in (proc / "stat").read_text().partition("\n")[0].split()[1:9]]
     except (OSError, ValueError):
@@ -45,6 +48,7 @@ def _steal(proc: Path) -> tuple[int, int] | None:
 
 
 def _pressure(proc: Path) -> int | None:
+    """Microseconds from /proc/pressure/cpu, whose first line is "some avg10=0.00 avg60=0.00 avg300=0.00 total=1330"."""
     try:
         some = (proc / "pressure" / "cpu").read_text().partition("\n")[0]
         return int(some.partition("total=")[2])
@@ -52,16 +56,22 @@ def _pressure(proc: Path) -> int | None:
         return None
 
 
-LOAD = 0.25  # of the cores busy before anything is timed
-
-
 def warnings(root: Path = Path("/"), cores: int = 1) -> list[str]:
-    """Everything that Linux tells, worst first; nothing on systems that tell nothing."""
-    return [text for check in (_load, _quota, _throttled, _battery, _governor, _turbo, _hybrid)
-            for text in check(root, cores)]  # fmt: skip
+    """Say what will make timing on this machine unreliable, a line per cause, the worst first.
+
+    Args:
+        root: the folder in which `proc` and `sys` lie.
+        cores: CPUs that this process may run on.
+
+    Returns:
+        The lines; none on a system that tells nothing.
+    """
+    checks = (_load, _quota, _throttled, _battery, _governor, _turbo, _hybrid)
+    return [line for check in checks for line in check(root, cores)]
 
 
 def _read(file: Path) -> str:
+    """The text of a file of the system; empty where there is no such file."""
     try:
         return file.read_text().strip()
     except OSError:
@@ -69,13 +79,17 @@ def _read(file: Path) -> str:
 
 
 def _load(root: Path, cores: int) -> Iterator[str]:
+    """Other programs run."""
     words = _read(root / "proc/loadavg").split()
     if words and float(words[0]) > LOAD * cores:
         yield f"load average {words[0]} on {cores} cores: other programs run"
 
 
 def _quota(root: Path, cores: int) -> Iterator[str]:
-    """cgroup v2's cpu.max, "max 100000" or "150000 100000"; v1's cfs_quota_us, -1 without one."""
+    """The container has a quota below its cores.
+
+    cgroup v2 has it in cpu.max: "150000 100000", or "max 100000" for none. v1 has it in cfs_quota_us: -1 for none.
+    """
     quota, _, period = _read(root / "sys/fs/cgroup/cpu.max").partition(" ")
     if not quota:
         quota = _read(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us")
@@ -85,6 +99,7 @@ def _quota(root: Path, cores: int) -> Iterator[str]:
 
 
 def _throttled(root: Path, cores: int) -> Iterator[str]:
+    """The CPU got too hot since it was booted."""
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
     times = sum(int(_read(file) or 0) for file in files)
     if times:
@@ -92,12 +107,14 @@ def _throttled(root: Path, cores: int) -> Iterator[str]:
 
 
 def _battery(root: Path, cores: int) -> Iterator[str]:
+    """A laptop without its power supply."""
     states = [_read(file) for file in (root / "sys/class/power_supply").glob("BAT*/status")]
     if "Discharging" in states:
         yield "it runs on battery"
 
 
 def _governor(root: Path, cores: int) -> Iterator[str]:
+    """The frequency follows the load."""
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
     slow = sorted({_read(file) for file in files} - {"performance", ""})
     if slow:
@@ -105,12 +122,14 @@ def _governor(root: Path, cores: int) -> Iterator[str]:
 
 
 def _turbo(root: Path, cores: int) -> Iterator[str]:
+    """The CPU may run above its base frequency while it is cool. Intel's driver has a switch for off, others for on."""
     cpus = root / "sys/devices/system/cpu"
     if _read(cpus / "intel_pstate/no_turbo") == "0" or _read(cpus / "cpufreq/boost") == "1":
         yield "turbo is on: the first seconds are faster than the rest"
 
 
 def _hybrid(root: Path, cores: int) -> Iterator[str]:
+    """Some cores are slower than others, by their kind or by their highest frequency."""
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/cpuinfo_max_freq")
     fastest = {int(_read(file) or 0) for file in files}
     both = (root / "sys/devices/cpu_core").is_dir() and (root / "sys/devices/cpu_atom").is_dir()

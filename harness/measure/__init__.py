@@ -1,1 +1,1 @@
-"""Everything that opens a session and says what it saw."""
+"""Everything that opens a session, and says what it has seen: accuracy, latency, and where accuracy was lost."""

@@ -1,4 +1,4 @@
-"""Where cells are measured. `runner.Runner` is this machine; a fleet of machines would be another implementation."""
+"""Where cells are measured: `runner.Runner` is this machine, and a fleet of machines could be another place."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from harness.machine.worker import Job
 
 
 class Place(Protocol):
-    """Measures cells. It alone starts the processes in which they run.
+    """Measures cells; it alone starts the processes in which they run.
 
-    `suite` and `cell` say what is measured, `home` is the folder of the suite's file. What goes wrong with a cell is
-    a measurement too: its `failure` says what.
+    In every method, `suite` and `cell` say what is measured, and `home` is the folder of the suite's file. A cell that
+    cannot be measured gives a measurement too, whose `failure` holds the reason.
     """
 
     def accuracy(self, suite: Suite, home: Path, cell: Cell) -> Measurement:
-        """mAP and size of a cell."""
+        """Return the accuracy metrics and the size of a cell."""
         ...
 
     def help_with_accuracy(self, suite: Suite, home: Path, cell: Cell) -> None:
-        """Measure the accuracy of a cell that no process is measuring yet; otherwise do nothing."""
+        """Measure the accuracy of a cell, unless it has been measured or another process is measuring it now."""
         ...
 
     def latency(self, suite: Suite, home: Path, cell: Cell, selected: Sequence[Cell]) -> Measurement:
-        """Timing of a cell, interleaved with the selected siblings on the same backend and with fp32."""
+        """Return the timing of a cell, interleaved with its siblings among `selected`, and with fp32 in any case."""
         ...
 
     def inputs(self, suite: Suite, home: Path, cell: Cell) -> CellInputs:
-        """Data, artifact and pixels of a cell, built where they are missing.
+        """Return the data, artifact and pixels of a cell, and build what is absent.
 
         Raises:
             Unavailable, ConfigError, CellError: the cell cannot be built here.
@@ -42,23 +42,30 @@ class Place(Protocol):
         ...
 
     def target(self, suite: Suite, home: Path, cell: Cell) -> Target:
-        """What the fresh processes of `replicates` open; raises as `inputs` does."""
+        """Return what the fresh processes of `replicates` open. Raises as `inputs` does."""
         ...
 
     def replicates(
         self, turns: Sequence[Turn], references: Sequence[str], repeats: Mapping[str, int]
     ) -> list[Replicate]:
-        """Run one fresh process a turn, in this order, that measures pairs of target and references.
+        """Run one fresh process per turn, one after the other, and return what each has measured.
+
+        Args:
+            turns: what each process opens, and how it is started.
+            references: names of the references that the CPU time of the target is divided by.
+            repeats: how often each reference is repeated per call of the target; a process fits what is absent.
 
         Raises:
-            Unavailable, ConfigError, CellError: the first process that fails.
+            Unavailable, ConfigError, CellError: what the first process that fails has raised, or how it died.
         """
         ...
 
     def run_job(self, job: Job, label: str) -> Any:
-        """The answer of a job that runs in a child of its own, out of the way of timed sections.
+        """Run a job in a child process of its own, out of the way of timed sections, and return its answer.
+
+        `label` names the job for people: in progress lines and logs.
 
         Raises:
-            Unavailable, ConfigError, CellError: what the job raises, or how its process died.
+            Unavailable, ConfigError, CellError: what the job has raised, or how its process died.
         """
         ...

@@ -1,11 +1,9 @@
-"""Measure fresh processes of a cell until the stop rule has judged them, or as many as a recording wants."""
+"""Measure fresh processes of a cell until the stop rule has judged them, or as many as a recording needs."""
 
 from __future__ import annotations
 
-import itertools
-import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from harness.core.measurement import Measurement, Observation
@@ -17,11 +15,19 @@ from harness.judge.stop_rule import in_looks
 from harness.measure.place import Place
 
 Judged = tuple[Measurement, tuple[Verdict, ...]]
-"""What was measured, and a verdict for each rule."""
+"""What was measured, and the verdicts about it."""
 
 
 def record(place: Place, own: Target, accepted: Observation | None) -> Measurement:
-    """One occasion with both references. Repeats are the baseline's where the artifact is the same.
+    """Measure one occasion for a baseline, with both references.
+
+    The references are repeated as often as in the accepted baseline, where the baseline has the same artifact.
+    Otherwise the first process fits the numbers of repeats.
+
+    Args:
+        place: where the processes run.
+        own: what the processes open.
+        accepted: the baseline that the occasion is for, where there is one.
 
     Raises:
         Unavailable, ConfigError, CellError: a process failed.
@@ -29,7 +35,7 @@ def record(place: Place, own: Target, accepted: Observation | None) -> Measureme
     known = latency.gated(accepted)
     repeats = known["repeats"] if known.get("artifact") == own.artifact.key else {}
     turn = (own, Side())
-    first = place.replicates([turn], NAMES, repeats)  # says how often the references repeat
+    first = place.replicates([turn], NAMES, repeats)
     rest = place.replicates([turn] * (latency.OCCASION - 1), NAMES, first[0].repeats)
     return _measurement(own, [*first, *rest])
 
@@ -38,15 +44,15 @@ def against_baseline(
     place: Place, own: Target, rules: Mapping[str, float], accepted: Observation | None, anchor: Observation | None,
     cells: int,
 ) -> Judged:  # fmt: skip
-    """Judge a cell against its stored baseline; nothing is measured that could not be judged.
+    """Judge a cell against its stored baseline. Nothing is measured where the baseline cannot judge.
 
     Args:
         place: where the processes run.
-        own: what they open.
+        own: what the processes open.
         rules: limit of each gated metric, a share: 0.05 for 5 %.
         accepted: the baseline.
-        anchor: the baseline at the last release, for `latency_creep`.
-        cells: how many cells of the suite are gated so; it divides the alarm rate.
+        anchor: the baseline as it was at the last release, for `latency_creep`.
+        cells: number of cells of the suite whose latency is gated; the alarm rate is divided by it.
 
     Raises:
         Unavailable, ConfigError, CellError: a process failed.
@@ -60,28 +66,36 @@ def against_baseline(
     if young := latency.immature(accepted):
         return nothing, (without("inconclusive", rules, young),)
     repeats = latency.gated(accepted)["repeats"]
-    held, unheld = _held(rules, accepted, anchor, own.identity, reference, repeats)
-    wanted = sorted({used for _, used in held.values()}, key=NAMES.index)
+    opponents, unusable = _opponents(rules, _Opponent(accepted, reference), anchor, own.identity)
+    references = {opponent.reference for opponent in opponents.values()}
+    wanted = [name for name in NAMES if name in references]
     now: list[Replicate] = []
 
     def measure(processes: int) -> None:
         now.extend(place.replicates([(own, Side())] * (processes - len(now)), wanted, repeats))
 
     def judge(metric: str) -> Verdict:
-        against, used = held[metric]
-        return latency.judge_latency(metric, now, against, used, rules[metric], cells)
+        opponent = opponents[metric]
+        return latency.judge_latency(metric, now, opponent.observation, opponent.reference, rules[metric], cells)
 
-    verdicts = in_looks(held, measure, judge, _undecided)
-    return _measurement(own, now), (*verdicts.values(), *unheld)
+    verdicts = in_looks(opponents, measure, judge, _undecided)
+    return _measurement(own, now), (*verdicts.values(), *unusable)
 
 
 def against_base(
     place: Place, own: Target, base: Target, side: Side, rules: Mapping[str, float], cells: int
 ) -> Judged:  # fmt: skip
-    """Judge a cell against a base revision, whose processes alternate with the cell's own; no baseline is stored.
+    """Judge a cell against a base revision, whose processes alternate with the cell's own. No baseline is needed.
 
-    The stop rule is the rule of `against_baseline`; the base makes as many processes as the candidate. `base` is what
-    the base's processes open, `side` how they are started.
+    The stop rule is the same as in `against_baseline`; the base runs as many processes as the candidate.
+
+    Args:
+        place: where the processes run.
+        own: what the processes of the candidate open.
+        base: what the processes of the base open.
+        side: how the processes of the base are started.
+        rules: limit of each gated metric, a share.
+        cells: number of cells of the suite whose latency is gated.
 
     Raises:
         Unavailable, ConfigError, CellError: a process failed.
@@ -91,18 +105,20 @@ def against_base(
         return Measurement(own.cell), tuple(without("unchanged", {name: limit}, why) for name, limit in rules.items())
     reference, why = latency.common(base.identity, own.identity)
     measured_by = [reference or NAMES[-1]]
-    old = place.replicates([(base, side)], measured_by, {})  # says how often the reference repeats
+    old = place.replicates([(base, side)], measured_by, {})  # fits the number of repeats
     new: list[Replicate] = []
 
     def measure(processes: int) -> None:
         turns = alternating(processes)[len(old) + len(new) :]
-        sides = [(base, side) if of_base else (own, Side()) for of_base in turns]
-        observed = place.replicates(sides, measured_by, old[0].repeats)
-        old.extend(itertools.compress(observed, turns))
-        new.extend(itertools.compress(observed, map(operator.not_, turns)))
+        started = [(base, side) if of_base else (own, Side()) for of_base in turns]
+        observed = place.replicates(started, measured_by, old[0].repeats)
+        for of_base, replicate in zip(turns, observed, strict=True):
+            (old if of_base else new).append(replicate)
 
     def judge(metric: str) -> Verdict:
-        before, after = ([one if reference else latency.without_reference(one) for one in made] for made in (old, new))
+        before, after = old, new
+        if not reference:
+            before, after = ([latency.without_reference(one) for one in made] for made in (old, new))
         accepted = Observation(samples=latency.samples(before))
         used = reference or latency.NONE
         return latency.judge_latency(metric, after, accepted, used, rules[metric], cells, recorded=False)
@@ -113,42 +129,53 @@ def against_base(
 
 
 def alternating(pairs: int) -> list[bool]:
-    """Turns of `pairs` pairs, True for the base: it goes first in every other pair, so that drift cancels."""
-    return [of_base for pair in range(pairs) for of_base in ((True, False) if pair % 2 == 0 else (False, True))]
+    """Return whose turn it is in `pairs` pairs of processes, True for the base.
+
+    The base goes first in every other pair, so that a drift of the machine cancels out.
+    """
+    turns: list[bool] = []
+    for pair in range(pairs):
+        turns += (True, False) if pair % 2 == 0 else (False, True)
+    return turns
 
 
 def without(status: Status, rules: Mapping[str, float], detail: str) -> Verdict:
-    """The verdict of the first of `rules` where nothing was measured; `detail` says why."""
+    """Return the verdict where nothing was measured, for the first metric of `rules`; `detail` says why."""
     metric, limit = next(iter(rules.items()))
     return Verdict(metric, "baseline", status, None, None, f"≤ {1 + limit:g} × baseline", detail)
+
+
+@dataclass(frozen=True)
+class _Opponent:
+    """What a metric is held against."""
+
+    observation: Observation  # the baseline, or the anchor
+    reference: str  # name of the reference by which both are comparable
+
+
+def _opponents(
+    rules: Mapping[str, float], baseline: _Opponent, anchor: Observation | None, identity: Identity
+) -> tuple[dict[str, _Opponent], list[Verdict]]:
+    """What each metric of `rules` is held against, and the verdict about an anchor that cannot be used."""
+    opponents = {metric: baseline for metric in rules if metric != "latency_creep"}
+    if not latency.gated(anchor) or anchor is None:
+        return opponents, []
+    reference, why = latency.usable(anchor, identity)
+    if reference and latency.gated(anchor)["repeats"] != latency.gated(baseline.observation)["repeats"]:
+        reference, why = "", "repeats of the references differ"
+    if not reference:
+        creep = {"latency_creep": rules["latency_creep"]}
+        detail = f"anchor: {why}; set a new one: quantgate anchor set RELEASE"
+        return opponents, [without("incomparable", creep, detail)]
+    return {**opponents, "latency_creep": _Opponent(anchor, reference)}, []
 
 
 def _undecided(verdict: Verdict) -> bool:
     return verdict.status == "inconclusive"
 
 
-Held = dict[str, tuple[Observation, str]]
-"""By metric: what it is held against, and by which reference."""
-
-
-def _held(
-    rules: Mapping[str, float], accepted: Observation, anchor: Observation | None, identity: Identity,
-    reference: str, repeats: Mapping[str, int],
-) -> tuple[Held, list[Verdict]]:  # fmt: skip
-    """What each gate is held against, and the verdict of an anchor that cannot be used."""
-    held: Held = {metric: (accepted, reference) for metric in rules if metric != "latency_creep"}
-    if not latency.gated(anchor) or anchor is None:
-        return held, []
-    of_anchor, why = latency.usable(anchor, identity)
-    if of_anchor and latency.gated(anchor)["repeats"] != repeats:
-        of_anchor, why = "", "repeats of the references differ"
-    if not of_anchor:
-        creep = {"latency_creep": rules["latency_creep"]}
-        return held, [without("incomparable", creep, f"anchor: {why}; set a new one: quantgate anchor set RELEASE")]
-    return {**held, "latency_creep": (anchor, of_anchor)}, []
-
-
 def _measurement(own: Target, replicates: Sequence[Replicate]) -> Measurement:
+    """The measurement of a cell from its fresh processes, stamped with the time of now."""
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     traced = latency.provenance(own.identity, replicates[0].repeats, len(replicates), now)
     busy = sorted({one.interference.high for one in replicates} - {""})

@@ -1,1 +1,1 @@
-"""The pytest plugin: hooks, options, the state of a process, and the tests of a suite."""
+"""The pytest plugin: its hooks and options, the state of a pytest process, and the tests that a suite becomes."""

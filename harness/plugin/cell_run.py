@@ -1,4 +1,4 @@
-"""One phase of one cell in a run: measure it, judge it, explain what was lost."""
+"""One phase of one cell in a run: measure it, judge it, and explain what was lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from harness.store.records import Record
 
 @dataclass(frozen=True)
 class CellRun:
-    """What one test does."""
+    """What one test does: `record()` measures and judges one phase of one cell."""
 
     state: RunState
     suite: Suite
@@ -37,7 +37,7 @@ class CellRun:
     phase: Phase
 
     def record(self) -> Record:
-        """Measure and judge. What goes wrong with the cell is in the record, and nothing is raised for it."""
+        """Measure and judge. What goes wrong with the cell stands in the record; nothing is raised for it."""
         measured = self._related(self._measured())
         baseline: Baseline = None
         try:
@@ -55,6 +55,8 @@ class CellRun:
         measured, explained = self._explained(measured, verdicts)
         return Record(self.suite.name, self.phase, measured, verdicts, accepted, explained)
 
+    # Measure
+
     def _measured(self) -> Measurement:
         place, home = self.state.place, self.home
         if self.phase == "accuracy":
@@ -65,38 +67,24 @@ class CellRun:
             return place.latency(self.suite, home, self.cell, [one.cell for one in timed])
 
     def _heavy_work_first(self) -> None:
-        """Timed tests come last, however they were dealt: take over what nobody is scoring, wait for the rest."""
+        """Score every selected cell, so that nothing heavy is left while cells are timed.
+
+        xdist may have dealt the tests to its workers in any order: first take over the cells that no process is
+        scoring yet, then wait for the others.
+        """
         scored = [one for one in self.state.selected if one.phase == "accuracy"]
         for measure in (self.state.place.help_with_accuracy, self.state.place.accuracy):
             for one in scored:
                 measure(one.suite, one.home, one.cell)
 
-    def _judged(self, measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:
-        settings, accepted = self.state.settings, baseline if isinstance(baseline, Observation) else None
-        alike = (
-            fp32_sibling.matched_share_with_baseline(measured, accepted, settings.run, settings.cache)
-            if self.phase == "accuracy"
-            else None
-        )
-        verdicts = judge_gates(measured, baseline, self._reference(), self._gates, self.phase, alike)
-        asked = any(verdict.against == "baseline" for verdict in verdicts)
-        if self.state.require_baseline and self.phase == "accuracy" and not asked:
-            verdicts = (*verdicts, *without_baseline(measured, baseline))
-        return self._pointed(measured, verdicts) if baseline is None else verdicts
-
-    @property
-    def _gates(self) -> tuple[Gate, ...]:
-        """Those of the suite, and those that every cell with an fp32 sibling has."""
-        return gates.all_gates(self.suite) if self._sibling else tuple(self.suite.gates)
-
     @property
     def _sibling(self) -> Cell | None:
-        """The fp32 cell of the suite that this one is held against, where there is one."""
+        """The fp32 cell of the suite that this cell is held against; None for fp32 itself and where there is none."""
         sibling = self.cell.sibling("fp32")
         return sibling if sibling != self.cell and sibling in self.suite.cells else None
 
     def _related(self, measured: Measurement) -> Measurement:
-        """With the metrics that compare a cell's detections with those of its fp32 sibling."""
+        """With the metrics that compare the cell's detections with the detections of its fp32 sibling."""
         if self.phase != "accuracy" or measured.failure or not self._sibling:
             return measured
         sibling = self.state.place.accuracy(self.suite, self.home, self._sibling)
@@ -105,7 +93,7 @@ class CellRun:
     def _explained(
         self, measured: Measurement, verdicts: Sequence[Verdict]
     ) -> tuple[Measurement, dict[str, Any] | None]:
-        """Where the accuracy went, of a cell that an accuracy gate fails; a note where that cannot be told."""
+        """Where the accuracy went, for a cell that fails an accuracy gate; a note where that cannot be told."""
         lost = any(verdict.status in ("regressed", "missed") for verdict in verdicts)
         if not (self.state.explain and lost and self.phase == "accuracy"):
             return measured, None
@@ -114,47 +102,91 @@ class CellRun:
         except QuantgateError as error:
             return dataclasses.replace(measured, notes=(*measured.notes, f"not explained: {error}")), None
 
+    # Judge by one number
+
+    @property
+    def _gates(self) -> tuple[Gate, ...]:
+        """The gates of the suite, and for a cell with an fp32 sibling the gates that every such cell has."""
+        return gates.all_gates(self.suite) if self._sibling else tuple(self.suite.gates)
+
+    def _judged(self, measured: Measurement, baseline: Baseline) -> tuple[Verdict, ...]:
+        """The verdicts of all gates but those that need fresh processes."""
+        alike = None
+        if self.phase == "accuracy":
+            accepted = baseline if isinstance(baseline, Observation) else None
+            settings = self.state.settings
+            alike = fp32_sibling.matched_share_with_baseline(measured, accepted, settings.run, settings.cache)
+        verdicts = judge_gates(measured, baseline, self._reference(), self._gates, self.phase, alike)
+        asked = any(verdict.against == "baseline" for verdict in verdicts)
+        if self.state.require_baseline and self.phase == "accuracy" and not asked:
+            verdicts = (*verdicts, *without_baseline(measured, baseline))
+        return self._pointed(measured, verdicts) if baseline is None else verdicts
+
+    def _reference(self) -> Measurement | None:
+        """The measurement of the fp32 sibling; None where no gate asks for it."""
+        place, home = self.state.place, self.home
+        asking = [gate for gate in self._gates if gate.against == "fp32" and METRICS[gate.metric].phase == self.phase]
+        if not any(gate.applies(self.cell) for gate in asking):
+            return None
+        sibling = self.cell.sibling("fp32")
+        if self.phase == "accuracy":
+            return place.accuracy(self.suite, home, sibling)
+        return place.latency(self.suite, home, sibling, [self.cell])
+
+    # Judge by fresh processes
+
     def _gated(self, measured: Measurement) -> tuple[Measurement, tuple[Verdict, ...]]:
         """Latency against the baseline, where a gate asks for it: fresh processes until the stop rule has judged."""
-        gates = [gate for gate in self.suite.gates if by_processes(gate)]
-        rules = latency.limits([gate for gate in gates if gate.applies(self.cell)])
+        asking = [gate for gate in self.suite.gates if by_processes(gate)]
+        rules = latency.limits([gate for gate in asking if gate.applies(self.cell)])
         if not rules:
             return measured, ()
-        base = self.state.base
-        family = sum(any(g.metric == "latency" and g.applies(one) for g in gates) for one in self.suite.cells)
+        cells = sum(_gates_latency(asking, cell) for cell in self.suite.cells)
         try:
-            if base:
-                del rules["latency_creep"]  # an anchor is a stored baseline too
-                new, verdicts = self._against_base(base, rules, family)
-                return measured.merged(new), verdicts
-            accepted = baselines.load_baseline(self._file(measured))
-            own = self.state.place.target(self.suite, self.home, self.cell)
-            if self.state.update:
-                new = sequential.record(self.state.place, own, accepted)
-                accepted_now = Verdict("latency", "baseline", "unchanged", 1.0, 1.0, "a recording", "accepted")
-                return measured.merged(new), (accepted_now,)
-            anchor = baselines.load_baseline(anchors.anchor_of(self._file(measured)))
-            new, verdicts = sequential.against_baseline(self.state.place, own, rules, accepted, anchor, family)
+            if self.state.base:
+                new, verdicts = self._against_base(self.state.base, rules, cells)
+            else:
+                new, verdicts = self._against_baseline(measured, rules, cells)
         except QuantgateError as error:
             return measured.merged(failure(self.cell, error)), ()
-        return measured.merged(new), self._pointed(measured, verdicts) if accepted is None else verdicts
+        return measured.merged(new), verdicts
 
-    def _against_base(self, base: Base, rules: dict[str, float], family: int) -> sequential.Judged:
+    def _against_base(self, base: Base, rules: dict[str, float], cells: int) -> sequential.Judged:
+        """Judge against the base; `cells` of the suite are gated so. An anchor is a stored baseline: there is none."""
+        rules = {metric: limit for metric, limit in rules.items() if metric != "latency_creep"}
         theirs = base.target(self.suite.name, self.cell)
         if theirs is None:
             lacks = base.lacks(self.suite.name, self.cell)
             return Measurement(self.cell), (sequential.without("no-baseline", rules, lacks),)
         own = self.state.place.target(self.suite, self.home, self.cell)
-        return sequential.against_base(self.state.place, own, theirs, base.side, rules, family)
+        return sequential.against_base(self.state.place, own, theirs, base.side, rules, cells)
+
+    def _against_baseline(self, measured: Measurement, rules: dict[str, float], cells: int) -> sequential.Judged:
+        """Judge against the stored baseline, or record a new occasion where the run updates it."""
+        file = self._file(measured)
+        accepted = baselines.load_baseline(file)
+        own = self.state.place.target(self.suite, self.home, self.cell)
+        if self.state.update:
+            recording = Verdict("latency", "baseline", "unchanged", 1.0, 1.0, "a recording", "accepted")
+            return sequential.record(self.state.place, own, accepted), (recording,)
+        anchor = baselines.load_baseline(anchors.anchor_of(file))
+        new, verdicts = sequential.against_baseline(self.state.place, own, rules, accepted, anchor, cells)
+        return new, self._pointed(measured, verdicts) if accepted is None else verdicts
+
+    # The baseline
 
     def _file(self, measured: Measurement) -> BaselineFile:
-        """Where the baseline of this cell, phase and machine lies."""
+        """Where the baseline of this cell, phase and kind of machine lies."""
         assert measured.machine is not None
         kind = measured.machine.kind(self.phase)
         return BaselineFile(self.state.baselines, self.suite.name, self.phase, kind, self.cell.id)
 
     def _baseline(self, measured: Measurement) -> Baseline:
-        """The accepted measurement; with --qg-baseline-update that is what was just measured."""
+        """The accepted measurement; in a run with `--qg-baseline-update` it is what was just measured.
+
+        Raises:
+            ConfigError: the baseline is damaged.
+        """
         if measured.failure:
             return None
         if self.state.update:
@@ -163,28 +195,24 @@ class CellRun:
         return baselines.comparable(accepted, measured, self.phase)
 
     def _pointed(self, measured: Measurement, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-        """Where this kind of machine has no baseline, name those that have one; of a base, say why it has none."""
-        if self.state.base:
-            lacks = self.state.base.lacks(self.suite.name, self.cell)
-            return tuple(
-                dataclasses.replace(one, detail=lacks) if one.status == "no-baseline" else one for one in verdicts
-            )
-        kinds = baselines.elsewhere(self._file(measured))
-        if not kinds:
-            return tuple(verdicts)
-        known = f" ({self._file(measured).kind} has none, {', '.join(kinds)} has)"
-        return tuple(
-            dataclasses.replace(one, detail=one.detail + known) if one.status == "no-baseline" else one
-            for one in verdicts
-        )
+        """The verdicts, where every `no-baseline` says why there is none.
 
-    def _reference(self) -> Measurement | None:
-        """The fp32 sibling, where a gate asks for it."""
-        place, home = self.state.place, self.home
-        gates = [gate for gate in self._gates if gate.against == "fp32" and METRICS[gate.metric].phase == self.phase]
-        if not any(gate.applies(self.cell) for gate in gates):
-            return None
-        sibling = self.cell.sibling("fp32")
-        if self.phase == "accuracy":
-            return place.accuracy(self.suite, home, sibling)
-        return place.latency(self.suite, home, sibling, [self.cell])
+        Against a base that is what the base lacks. Otherwise the kinds of machine are named that have a baseline.
+        """
+        file, base = self._file(measured), self.state.base
+        kinds = baselines.elsewhere(file)
+
+        def detailed(verdict: Verdict) -> Verdict:
+            if verdict.status != "no-baseline":
+                return verdict
+            if base:
+                return dataclasses.replace(verdict, detail=base.lacks(self.suite.name, self.cell))
+            known = f" ({file.kind} has none, {', '.join(kinds)} has)" if kinds else ""
+            return dataclasses.replace(verdict, detail=verdict.detail + known)
+
+        return tuple(detailed(verdict) for verdict in verdicts)
+
+
+def _gates_latency(asking: Sequence[Gate], cell: Cell) -> bool:
+    """Whether one of the gates judges the latency of `cell` by fresh processes."""
+    return any(gate.metric == "latency" and gate.applies(cell) for gate in asking)

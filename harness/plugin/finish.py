@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,40 +25,62 @@ from harness.store.baselines import BaselineFile
 
 KEPT_RUNS = 10  # folders of earlier runs in the results folder
 RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-"""What the folder of a run is named: its start and six random digits."""
+"""The name of a run's folder: when the run began, and six random digits."""
 
 
 def merge(state: RunState, invoked: pytest.Config.InvocationParams) -> None:
     """Read what the processes of the run have published, and write `results.json`.
 
-    A file that cannot be read or written becomes the state's `problem`.
+    Sets the state's `plans`, `results`, `revision` and `found`. A file that cannot be read or written becomes the
+    state's `problem`. Nothing is written where no suite was selected.
+
+    Args:
+        state: the state of the process that reports.
+        invoked: how pytest was started; suites are named relative to its folder.
     """
-    try:
+    with _problems_of(state):
         state.plans, state.results = results.gather(state.settings.run)
         if not state.plans:
             return
-        command = shlex.join(["pytest", *map(str, invoked.args)])
-        if state.base:
-            command = shlex.join([*state.base.command, *dict.fromkeys(plan.file for plan in state.plans)])
         state.revision = git.head((invoked.dir / state.plans[0].file).parent)
-        held = results.intervals(state.settings.run)
         content = results.results_to_json(
-            state.plans, state.results, this_machine(), command, held, state.stability, _run(state)
-        )
-        content["environment"] |= {"base": state.base.title} if state.base else {}
+            state.plans, state.results, this_machine(), _command(state, invoked),
+            results.intervals(state.settings.run), state.stability, _run(state),
+        )  # fmt: skip
+        if state.base:
+            content["environment"]["base"] = state.base.title
         text = json.dumps(content, indent=1) + "\n"
-        for folder in (state.settings.run, state.settings.run.parent.parent):
+        for folder in (state.settings.run, _results_folder(state)):
             write_text(folder / "results.json", text, "--qg-results-dir")
         gates = {plan.suite: plan.gates for plan in state.plans}
         state.found = results.Recorded(
             state.results, content["suites"], gates, content["environment"], content["run"], state.stability
         )
+
+
+@contextlib.contextmanager
+def _problems_of(state: RunState) -> Iterator[None]:
+    """A ConfigError ends the block and becomes the state's `problem`; the last one counts."""
+    try:
+        yield
     except ConfigError as error:
         state.problem = str(error)
 
 
+def _results_folder(state: RunState) -> Path:
+    """The folder of `--qg-results-dir`; the run's own is `runs/<run>` below it."""
+    return state.settings.run.parent.parent
+
+
+def _command(state: RunState, invoked: pytest.Config.InvocationParams) -> str:
+    """The command line that the user has typed: pytest's, or that of `quantgate gate`."""
+    if state.base:
+        return shlex.join([*state.base.command, *dict.fromkeys(plan.file for plan in state.plans)])
+    return shlex.join(["pytest", *map(str, invoked.args)])
+
+
 def _run(state: RunState) -> dict[str, Any]:
-    """The entry `run` of a results.json; see `results.schema.json`."""
+    """The entry `run` of a results.json, as `results.schema.json` describes it."""
     return {
         "id": state.settings.run.name,
         "started": state.started.isoformat(timespec="seconds"),
@@ -67,25 +90,27 @@ def _run(state: RunState) -> dict[str, Any]:
 
 
 def finish(state: RunState) -> None:
-    """Accept, remember and report. What cannot be written becomes the state's `problem` and costs nothing else."""
-    tries: list[Callable[[], None]] = []
-    if state.update and state.results:
-        tries.append(lambda: _accept(state))
+    """Accept, remember and report; then forget old runs, and set the state's `outcome` for the terminal.
+
+    What cannot be written becomes the state's `problem` and keeps nothing else from being written. A run with a
+    problem is not remembered.
+    """
     if state.history and state.plans and not state.problem:
         _remember(state, state.history)
+    if state.update and state.results:
+        with _problems_of(state):
+            _accept(state)
     if run := finished(state):
-        tries += [lambda: media.summarize_step(run, os.environ), lambda: media.write_media(run, state.outputs)]
-    for attempt in tries:
-        try:
-            attempt()
-        except ConfigError as error:
-            state.problem = str(error)
+        with _problems_of(state):
+            media.summarize_step(run, os.environ)
+        with _problems_of(state):
+            media.write_media(run, state.outputs)
     _forget(state.settings.run.parent)
     state.outcome = _outcome(state)
 
 
 def finished(state: RunState) -> media.Finished | None:
-    """The run as its media take it; None where it has no results."""
+    """The run in the form that its media take; None where it has no results."""
     return media.Finished(state.found, state.failing, state.settings.run, state.history) if state.found else None
 
 
@@ -99,14 +124,18 @@ def _outcome(state: RunState) -> Outcome:
         failing=state.failing,
         stability=state.stability,
         again=state.again,
-        results_file=state.settings.run.parent.parent / "results.json",
+        results_file=_results_folder(state) / "results.json",
         accepted=state.accepted,
         problem=state.problem,
     )
 
 
 def _accept(state: RunState) -> None:
-    """Write the baselines of everything that was measured."""
+    """Write the baselines of everything that was measured, and say in the state's `accepted` what became of them.
+
+    Raises:
+        ConfigError: a baseline cannot be written, or the baseline of a gated latency is damaged.
+    """
     gates = {plan.suite: plan.gates for plan in state.plans}
     wrote: list[bool] = []
     occasions: dict[str, list[str]] = {}
@@ -123,14 +152,15 @@ def _accept(state: RunState) -> None:
 
 
 def _remember(state: RunState, history: Path) -> None:
+    """Append the run to the history. Where that fails, the state's `forgotten` says why, and the verdicts stand."""
     try:
         history_db.add_file(history, state.settings.run / "results.json")
-    except ConfigError as error:  # the verdicts stand without it
+    except ConfigError as error:
         state.forgotten = str(error)
 
 
 def _forget(runs: Path) -> None:
-    """Keep the folders of the last runs only."""
+    """Delete the folders of all finished runs but the last `KEPT_RUNS`."""
     ended = [folder for folder in runs.iterdir() if RUN.fullmatch(folder.name) and (folder / "results.json").exists()]
     for folder in sorted(ended)[:-KEPT_RUNS]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,15 +1,20 @@
-"""pytest hooks: a module-level `Suite` becomes tests, workers publish records, the controller merges them."""
+"""pytest hooks: a module-level `Suite` becomes tests, workers publish records, the controller merges them.
+
+What each hook is for and when pytest calls it: https://docs.pytest.org/en/stable/reference/reference.html#hooks
+"""
 
 from __future__ import annotations
 
 import os
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError
 from harness.core.suite import Suite
 from harness.machine import fingerprint, noise
@@ -21,24 +26,28 @@ from harness.report.terminal import summary
 from harness.store import results
 
 STATE = pytest.StashKey[RunState]()
+"""Where pytest's configuration keeps the state of the process."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options of quantgate."""
     options.add(parser)
 
 
 @pytest.hookimpl(trylast=True)  # after pytest's own, which registers the terminal reporter
 def pytest_configure(config: pytest.Config) -> None:
+    """Make the state of the process. An xdist worker takes part in the run of its controller; any other begins one."""
     config.addinivalue_line("markers", "accuracy: quantgate's scored tests")
     config.addinivalue_line("markers", "latency: quantgate's timed tests")
     inherited = getattr(config, "workerinput", {}).get("quantgate_run")
     run = inherited or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
     config.stash[STATE] = options.state(config, run)
-    if not inherited:  # before this run loads the machine itself; its workers report nothing
+    if not inherited:  # look before this run loads the machine itself; workers report nothing
         config.stash[STATE].stability = noise.warnings(cores=fingerprint.cores())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give the terminal back."""
     if state := config.stash.get(STATE, None):
         state.live.close()
 
@@ -72,7 +81,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Any:
-    """A mistake in a suite file is one line, not the traceback of an import."""
+    """Show a mistake in a suite file as one line, not as the traceback of an import."""
     report = yield
     call = getattr(report, "call", None)
     error = call.excinfo.value if call and call.excinfo else None
@@ -82,18 +91,18 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Timed tests last: by then the machine has no heavy work left. Long ones first, so that workers end together."""
+    """Put timed tests last, when no heavy work is left, and long ones first, so that all workers end together."""
     items.sort(key=lambda item: _order(item) if isinstance(item, CellTest) else (0, 0))
 
 
 def _order(test: CellTest) -> tuple[int, int]:
-    """Eager PyTorch takes longest to run, static int8 to build."""
+    """The key to sort by. Eager PyTorch takes longest to run, static int8 takes longest to build."""
     cost = 0 if test.cell.backend == "torch" else 1 if test.cell.family == "int8" else 2
     return (2, 0) if test.phase == "latency" else (1, cost)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Publish the plan, so that what never finishes is still known; every worker writes the same."""
+    """Publish the plan of every suite, so that a test that never finishes is still known."""
     state = session.config.stash[STATE]
     mine = [item for item in session.items if isinstance(item, CellTest | BaselineTest)]
     state.selected = [
@@ -103,23 +112,29 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     for name in dict.fromkeys(item.suite.name for item in mine):
         tests = [item for item in mine if item.suite.name == name]
-        phases: dict[Any, tuple[str, ...]] = {}
-        for test in tests:
-            if isinstance(test, CellTest):
-                phases[test.cell] = (*phases.get(test.cell, ()), test.phase)
-        complete = state.base or any(isinstance(test, BaselineTest) for test in tests)
-        stale = state.stale(tests[0].suite) if complete and not state.update else ()
-        file = os.path.relpath(tests[0].path, session.config.invocation_params.dir)
-        plan = replace(
-            results.plan_of(tests[0].suite, file, phases, stale, fingerprint.threads(tests[0].suite.threads)),
-            line=state.lines[name],
-        )
+        plan = _plan(state, tests, os.path.relpath(tests[0].path, session.config.invocation_params.dir))
         try:
-            (replace(plan, accepted=f"the base {state.base.title} has") if state.base else plan).publish(
-                state.settings.run
-            )
-        except ConfigError:  # every test will say so by itself
+            plan.publish(state.settings.run)
+        except ConfigError:  # the folder cannot be written: every test will say so by itself
             return
+
+
+def _plan(state: RunState, tests: Sequence[CellTest | BaselineTest], file: str) -> results.Plan:
+    """The plan of a suite whose selected tests are `tests`. All workers of a run make the same one.
+
+    Cells are missed where `test_baselines` is among the tests, which it is in a run of the whole suite. Against a base
+    they always are: the base has run the same selection.
+    """
+    suite = tests[0].suite
+    phases: dict[Cell, tuple[str, ...]] = {}
+    for test in tests:
+        if isinstance(test, CellTest):
+            phases[test.cell] = (*phases.get(test.cell, ()), test.phase)
+    complete = state.base or any(isinstance(test, BaselineTest) for test in tests)
+    stale = state.stale(suite) if complete and not state.update else ()
+    made = results.plan_of(suite, file, phases, stale, fingerprint.threads(suite.threads))
+    accepted = f"the base {state.base.title} has" if state.base else made.accepted
+    return replace(made, line=state.lines[suite.name], accepted=accepted)
 
 
 # The end of a run
@@ -127,9 +142,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # within the terminal reporter's, which prints our summary
 def pytest_sessionfinish(session: pytest.Session) -> Any:
-    """Merge what was published, also after an interruption.
+    """Merge what was published, also after an interruption, and fail a run whose results could not be written.
 
-    Twice: xdist waits up to ten seconds for its workers to end, and an impatient second signal may not let it.
+    Merged twice: xdist waits up to ten seconds for its workers to end, and a second Ctrl-C may end that wait.
     """
     state = session.config.stash[STATE]
     ours = _controls(session.config)
@@ -145,7 +160,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Any:
 
 
 def _controls(config: pytest.Config) -> bool:
-    """Whether this process is the one that reports, and there is something to report."""
+    """Whether this process is the one that reports, and the run has published something."""
     return not hasattr(config, "workerinput") and config.stash[STATE].settings.run.exists()
 
 

@@ -1,4 +1,4 @@
-"""The tests that a suite turns into, one phase of one cell each. The runner measures, `verdicts` judges."""
+"""The tests that a suite becomes: one per cell and phase, and one for its baselines. `cell_run` measures and judges."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.plugin.session import RunState
 
 
 class CellFailure(Exception):
-    """A test's verdict in words; shown without a traceback."""
+    """Why a test fails, in words: pytest shows them without a traceback."""
 
 
 class SuiteItem(pytest.Item):
@@ -31,11 +31,13 @@ class SuiteItem(pytest.Item):
     state: RunState
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What pytest shows of a failure: the message alone where a gate or the user's input is to blame."""
         if isinstance(excinfo.value, CellFailure | ConfigError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
+        """File, line and name that head the test in pytest's reports; no line, since nobody has written the test."""
         return self.path, None, self.name
 
 
@@ -47,12 +49,21 @@ class CellTest(SuiteItem):
 
     @classmethod
     def of(cls, parent: pytest.Collector, suite: Suite, cell: Cell, phase: Any, state: RunState) -> CellTest:
+        """The test of one phase of a cell, with the phase as its marker. `parent` is the module of the suite."""
         item: CellTest = cls.from_parent(parent, name=f"test_{phase}[{cell.id}]")
         item.suite, item.cell, item.phase, item.state = suite, cell, phase, state
         item.add_marker(phase)
         return item
 
     def runtest(self) -> None:
+        """Measure and judge the cell, publish the record, and end as the verdicts say.
+
+        The metrics that baselines keep become properties of the test in JUnit XML.
+
+        Raises:
+            CellFailure: the cell could not be measured, or fails a gate.
+            ConfigError: the record cannot be written.
+        """
         record = CellRun(self.state, self.suite, self.path.parent, self.cell, self.phase).record()
         record.publish(self.state.settings.run)
         stored = STORED[self.phase]
@@ -60,7 +71,7 @@ class CellTest(SuiteItem):
         self._conclude(record.measured, record.verdicts)
 
     def _conclude(self, measured: Measurement, verdicts: Sequence[Verdict]) -> None:
-        """Pass, skip or fail, as DESIGN.md says of the statuses."""
+        """Pass, skip or fail: an unavailable cell is skipped, and the statuses of `RunState.failing` fail."""
         if measured.failure:
             status, reason = measured.failure
             needed = self._needed() if status == "unavailable" else ""
@@ -72,15 +83,17 @@ class CellTest(SuiteItem):
             raise CellFailure("\n".join(f"{self.cell}: {line}" for line in lines))
 
     def _needed(self) -> str:
-        """Why the cell may not be unavailable; empty where it may."""
+        """Why the cell may not be unavailable, as the message goes on; empty where it may."""
         base = self.state.base
         if base and base.target(self.suite.name, self.cell):
             return f" but measured on the base {base.title}"
-        return " but required" if self.cell.backend in self.state.require_backends and can_be_had(self.cell) else ""
+        if self.cell.backend in self.state.require_backends and can_be_had(self.cell):
+            return " but required"
+        return ""
 
 
 def can_be_had(cell: Cell) -> bool:
-    """Whether an unavailable cell lacks something that could be installed; a precision that no kernel has does not."""
+    """Whether an unavailable cell could be had: a missing package can be installed, a missing kernel cannot."""
     try:
         runnable(cell)
     except Unsupported:
@@ -95,11 +108,17 @@ class BaselineTest(SuiteItem):
 
     @classmethod
     def of(cls, parent: pytest.Collector, suite: Suite, state: RunState) -> BaselineTest:
+        """The test of a suite's baselines. `parent` is the module of the suite."""
         item: BaselineTest = cls.from_parent(parent, name=f"test_baselines[{suite.name}]")
         item.suite, item.state = suite, state
         return item
 
     def runtest(self) -> None:
+        """Delete the baselines of cells that have left the suite where the run updates them.
+
+        Raises:
+            CellFailure: cells have left the suite, and the run does not update the baselines.
+        """
         stale = self.state.stale(self.suite)
         if stale and self.state.update:
             for file in self.state.stale_files(self.suite):
@@ -117,7 +136,10 @@ class BaselineTest(SuiteItem):
 
 
 def declared_line(file: Path, name: str) -> int:
-    """Where a module-level variable is assigned last, counted from 1; 1 where it comes from elsewhere."""
+    """The line of `file` that assigns the module-level variable `name` last, counted from 1.
+
+    1 where no line assigns it, since it comes from elsewhere.
+    """
     found = 1
     for statement in ast.parse(file.read_bytes()).body:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]

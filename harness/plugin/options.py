@@ -1,8 +1,9 @@
-"""The options of the plugin: their names, what they mean, and the state of a process that they make."""
+"""The options of the plugin: what they are called, what they mean, and the state of a process that they describe."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +20,46 @@ from harness.report.terminal.progress import Live
 from harness.store import history_db
 from harness.store.base_revision import Base
 
-FOLDERS = (
-    ("--qg-weights-dir", "append", "folder of checkpoints, repeatable (also QUANTGATE_WEIGHTS)"),
-    ("--qg-data-dir", "append", "folder of data sets, repeatable (also QUANTGATE_DATA)"),
-    ("--qg-dataset", "store", "score on this instead: a YOLO YAML, a COCO JSON, or a folder with one"),
-    ("--qg-calibration", "store", "calibrate int8 on the images of this data set or folder"),
-    ("--qg-cache-dir", "store", "artifact cache (also QUANTGATE_CACHE; default: the user's cache folder)"),
-    ("--qg-results-dir", "store", "where results.json goes (default: .quantgate beside pytest's configuration)"),
-    ("--qg-baseline-dir", "store", "committed baselines (default: baselines beside it)"),
+
+@dataclass(frozen=True)
+class PathOption:
+    """An option that names a file or folder."""
+
+    name: str
+    help: str
+    repeatable: bool = False
+
+
+PATHS = (
+    PathOption("--qg-weights-dir", "folder of checkpoints, repeatable (also QUANTGATE_WEIGHTS)", repeatable=True),
+    PathOption("--qg-data-dir", "folder of data sets, repeatable (also QUANTGATE_DATA)", repeatable=True),
+    PathOption("--qg-dataset", "score on this instead: a YOLO YAML, a COCO JSON, or a folder with one"),
+    PathOption("--qg-calibration", "calibrate int8 on the images of this data set or folder"),
+    PathOption("--qg-cache-dir", "artifact cache (also QUANTGATE_CACHE; default: the user's cache folder)"),
+    PathOption("--qg-results-dir", "where results.json goes (default: .quantgate beside pytest's configuration)"),
+    PathOption("--qg-baseline-dir", "committed baselines (default: baselines beside pytest's configuration)"),
 )
+"""What a run reads and writes. The command that repeats a cell of the run needs these options too."""
+
 BASE = "--qg-base"
-SWITCHES = (
-    ("--qg-baseline-update", "accept what this run measures as the baseline"),
-    ("--qg-fresh", "score again what an earlier run has scored of the same artifact, data and runtime"),
-    ("--qg-explain", "say of every cell that an accuracy gate fails where the accuracy went"),
-    ("--qg-require-baseline", "fail where there is no comparable baseline"),
-)
+SWITCHES = {
+    "--qg-baseline-update": "accept what this run measures as the baseline",
+    "--qg-fresh": "score again what an earlier run has scored of the same artifact, data and runtime",
+    "--qg-explain": "say of every cell that an accuracy gate fails where the accuracy went",
+    "--qg-require-baseline": "fail where there is no comparable baseline",
+}
+"""Options without a value, and their help."""
 
 
 def add(parser: pytest.Parser) -> None:
-    """All carry the prefix --qg-, since other plugins own the plain names."""
+    """Declare the options. All carry the prefix --qg-, since other plugins own the plain names."""
     group = parser.getgroup("quantgate", "quantgate: accuracy and latency gates of quantized detectors")
-    for name, action, text in FOLDERS:
-        group.addoption(name, action=action, metavar="PATH", help=text)
+    for path in PATHS:
+        group.addoption(path.name, action="append" if path.repeatable else "store", metavar="PATH", help=path.help)
     for medium in MEDIA:
         group.addoption(medium.option, metavar="FILE", help=medium.help)
     group.addoption(BASE, metavar="FILE", help="hold the run against the base that `quantgate gate` has measured")
-    for name, text in SWITCHES:
+    for name, text in SWITCHES.items():
         group.addoption(name, action="store_true", help=text)
     group.addoption(
         "--qg-require-backends", metavar="A,B", default="", help="fail where one of these backends is not installed"
@@ -73,10 +87,14 @@ def add(parser: pytest.Parser) -> None:
 
 
 def state(config: pytest.Config, run: str) -> RunState:
-    """The state of this pytest process.
+    """The state of this pytest process, as its options describe it.
+
+    Args:
+        config: pytest's configuration, with its terminal reporter where there is one.
+        run: the name of the run's folder, the same in every process of the run.
 
     Raises:
-        pytest.UsageError: options that make no sense, alone or together.
+        pytest.UsageError: options make no sense, alone or together.
     """
     settings = Settings(
         run=_place(config, "--qg-results-dir", ".quantgate") / "runs" / run,
@@ -116,8 +134,10 @@ def _view(config: pytest.Config) -> View:
 
 
 def _check(config: pytest.Config, settings: Settings) -> None:
+    """Raise pytest.UsageError for values that the parser lets pass and that make no sense."""
     for name in _required(config):
-        if name not in (known := _backends()):
+        known = _backends()
+        if name not in known:
             raise pytest.UsageError(f"--qg-require-backends: unknown backend {name!r}; {nearest(name, known)}")
     if settings.timeout_s <= 0:
         raise pytest.UsageError(f"--qg-timeout: {settings.timeout_s:g} is not a number of seconds above 0")
@@ -130,6 +150,7 @@ def _check(config: pytest.Config, settings: Settings) -> None:
 
 
 def _base(config: pytest.Config) -> Base | None:
+    """The base that `quantgate gate` has measured; None in any other run."""
     file = _named(config, BASE)
     if file and config.getoption("--qg-baseline-update"):
         raise pytest.UsageError(f"{BASE} holds the run against a commit; --qg-baseline-update accepts a run of its own")
@@ -142,48 +163,56 @@ def _base(config: pytest.Config) -> Base | None:
 def _backends() -> tuple[str, ...]:
     try:
         return backend_names()
-    except ConfigError as error:  # another package's
+    except ConfigError as error:  # the entry point of another package is broken
         raise pytest.UsageError(str(error)) from None
 
 
 def _required(config: pytest.Config) -> tuple[str, ...]:
-    return tuple(filter(None, map(str.strip, config.getoption("--qg-require-backends").split(","))))
+    """The names of the backends that may not be unavailable."""
+    names = (name.strip() for name in config.getoption("--qg-require-backends").split(","))
+    return tuple(name for name in names if name)
 
 
 def _repeated(config: pytest.Config) -> tuple[str, ...]:
-    """The options that the command which repeats a cell of this run needs too, as absolute paths."""
+    """The options of this run that the command which repeats one of its cells needs too, with absolute paths."""
     words = []
-    for name, *_ in FOLDERS:
-        value = config.getoption(name)
-        values = value if isinstance(value, list) else [value] * bool(value)
-        words += [f"{name}={_absolute(config, one)}" for one in values]
-    words += ["--qg-require-baseline"] * config.getoption("--qg-require-baseline")
-    words += ["--qg-inconclusive=fail"] * (config.getoption("--qg-inconclusive") == "fail")
-    words += [f"--qg-require-backends={','.join(_required(config))}"] * bool(_required(config))
+    for path in PATHS:
+        value = config.getoption(path.name)
+        values: list[str] = value if isinstance(value, list) else [value]
+        words += [f"{path.name}={_absolute(config, one)}" for one in values if one]
+    if config.getoption("--qg-require-baseline"):
+        words.append("--qg-require-baseline")
+    if config.getoption("--qg-inconclusive") == "fail":
+        words.append("--qg-inconclusive=fail")
+    if required := _required(config):
+        words.append(f"--qg-require-backends={','.join(required)}")
     return tuple(words)
 
 
 def _absolute(config: pytest.Config, named: str | Path) -> Path:
-    """What the user named, seen from where the user is."""
+    """A path that the user named, seen from the folder in which pytest was started."""
     return Path(os.path.abspath(config.invocation_params.dir / Path(named).expanduser()))
 
 
 def _named(config: pytest.Config, name: str) -> Path | None:
+    """The value of an option that names one path, made absolute; None where the option is not given."""
     value = config.getoption(name)
     return _absolute(config, value) if value else None
 
 
 def _place(config: pytest.Config, name: str, default: str) -> Path:
-    """A folder that belongs to the project where the user names no other.
+    """The folder that an option names, or the `default` folder of the project.
 
-    Not in `config.rootpath`: without a configuration file pytest derives that from all arguments that are paths, the
-    values of our own options among them.
+    The project is where pytest's configuration lies, or else where pytest was started. It is not `config.rootpath`:
+    without a configuration file pytest derives that from all arguments that are paths, the values of our own options
+    among them.
     """
     project = config.inipath.parent if config.inipath else config.invocation_params.dir
     return _named(config, name) or project / default
 
 
 def _history(config: pytest.Config) -> Path | None:
+    """The history file: `--qg-history`, or the file in the results folder; None for `off`."""
     if config.getoption("--qg-history") == "off":
         return None
     return _named(config, "--qg-history") or _place(config, "--qg-results-dir", ".quantgate") / history_db.NAME
@@ -194,5 +223,6 @@ def _cache(config: pytest.Config) -> Path:
 
 
 def _folders(config: pytest.Config, name: str, variable: str) -> tuple[Path, ...]:
+    """The folders that an option names, then the folders that an environment variable lists."""
     named: list[Any] = [*(config.getoption(name) or ()), *os.environ.get(variable, "").split(os.pathsep)]
     return tuple(_absolute(config, folder) for folder in named if folder)

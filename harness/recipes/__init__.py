@@ -1,6 +1,7 @@
-"""How a precision is made for a backend: one file per toolchain.
+"""How a precision is made for a backend: one module per toolchain.
 
-`base.py` says what a recipe is, `registry.py` finds the recipe of a cell. The author of a backend imports from here.
+`base.py` says what a recipe is, `registry.py` finds the recipe of a cell. A backend of another package imports `Recipe`
+and `BuildInputs` from here (docs/backends.md).
 """
 
 from harness.recipes.base import BuildInputs, Recipe

@@ -1,4 +1,4 @@
-"""Ultralytics checkpoint → ONNX graph, or → fused PyTorch module. The only user of ultralytics' loader."""
+"""Ultralytics checkpoint → ONNX graph, or → fused PyTorch module. The only module that calls Ultralytics' loader."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
 from harness.tasks.registry import TASKS
 
 SOURCES = {"onnx": Recipe("export:to_onnx", "model.onnx", "f32", "f32", "checkpoint", tools=EXPORT)}
-"""The exported graph that ONNX Runtime and OpenVINO artifacts are made from."""
+"""The exported graph, which the artifacts of ONNX Runtime, OpenVINO and TensorRT are made from."""
 
 MODULE = ("ultralytics", "torch")
+"""Distributions whose version shapes the fused PyTorch module."""
 
 RECIPES: Table = {
     ("torch", "fp32"): Recipe(
@@ -34,15 +35,15 @@ REASONS = {("torch", "fp16", "cpu"): FP16}
 
 
 def to_onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Export with Ultralytics' own exporter, static shape, simplified, without NMS in the graph."""
+    """Export with Ultralytics' own exporter: static shape, simplified, without NMS in the graph."""
     model, meta = load_checkpoint(inputs)
     write_onnx(model, inputs, folder)
     return meta
 
 
 def write_onnx(model: Any, inputs: BuildInputs, folder: Path) -> None:
-    """Export a loaded model, fake quantization included, to `model.onnx`."""
-    # The exporter writes beside the checkpoint it was loaded from, and that place is not ours to write to.
+    """Export an Ultralytics model, with its fake quantization where it has any, to `model.onnx` in `folder`."""
+    # The exporter writes beside the checkpoint that the model was loaded from. That folder belongs to the user.
     model.ckpt_path = str(folder / "model.pt")
     model.model.pt_path = model.ckpt_path
     written = Path(
@@ -56,7 +57,7 @@ def write_onnx(model: Any, inputs: BuildInputs, folder: Path) -> None:
 
 
 def to_module(inputs: BuildInputs, folder: Path, dtype: str) -> dict[str, Any]:
-    """The eager module with its weights stored as `dtype`."""
+    """Save the fused module with its weights as `dtype`, the name of a torch type. PyTorch runs it eagerly."""
     import torch
 
     module, meta = fused(inputs)
@@ -65,7 +66,11 @@ def to_module(inputs: BuildInputs, folder: Path, dtype: str) -> dict[str, Any]:
 
 
 def fused(inputs: BuildInputs) -> tuple[Any, dict[str, Any]]:
-    """BatchNorm folded into the convolutions, the head chosen as the exporter does; float32, for inference."""
+    """Load the module in float32, for inference: BatchNorm folded into the convolutions, the head chosen as on export.
+
+    Returns:
+        The module, and the metadata that `load_checkpoint` gives.
+    """
     model, meta = load_checkpoint(inputs)
     module = model.model.float().eval()
     if hasattr(module, "end2end"):
@@ -73,20 +78,27 @@ def fused(inputs: BuildInputs) -> tuple[Any, dict[str, Any]]:
     module = module.fuse(verbose=False)
     module.model[-1].export = True  # plain tensor output, as in the exported graph
     module.model[-1].format = "torchscript"
-    module.pt_path, module.args = "", {}  # where the weights lay is no part of the artifact, nor of its size
+    module.pt_path, module.args = "", {}  # the place of the weights must change neither the artifact nor its size
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     return module, meta
 
 
 def load_checkpoint(inputs: BuildInputs) -> tuple[Any, dict[str, Any]]:
-    """The checkpoint, and what every artifact made from it says about itself."""
+    """Load `inputs.weights` with Ultralytics.
+
+    Returns:
+        The Ultralytics model, and the metadata of every artifact that is made from it: class names, task, key points.
+
+    Raises:
+        ConfigError: the file is no checkpoint, quantgate does not score its task, or it lacks the end-to-end head.
+    """
     from ultralytics import YOLO
 
     weights = inputs.weights
     try:
         model = YOLO(str(weights), verbose=False)
-    except Exception as error:  # a damaged file fails in as many ways as there are pickles; all mean the same
+    except Exception as error:  # a damaged pickle can raise anything, and it always means that the file is damaged
         said = f"{type(error).__name__}: {first_line(error)}"
         raise ConfigError(f"weights {weights} cannot be loaded as an Ultralytics checkpoint: {said}") from None
     if model.task not in TASKS:

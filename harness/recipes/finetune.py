@@ -1,8 +1,8 @@
-"""A short fine-tuning of an Ultralytics detector: its own loss and augmentation, a training loop that can be read.
+"""A short fine-tuning of an Ultralytics detector: Ultralytics' loss and augmentation in a loop that can be read.
 
-What is trained is what is deployed: BatchNorm is folded before (`modelopt.fused`), so there are no statistics to
-freeze, and instead of averaging the weights the learning rate anneals to nothing. Augmentation is the checkpoint's own,
-without mixing images, as in the last epochs of any Ultralytics training.
+The network is trained as it is deployed: BatchNorm is folded before (`modelopt.fused_module`), so there are no
+statistics to freeze. The learning rate anneals to zero, which makes averaging the weights needless. Augmentation is set
+as the checkpoint says but mixes no images, as in the last epochs of any Ultralytics training.
 """
 
 from __future__ import annotations
@@ -22,16 +22,26 @@ from harness.machine.fingerprint import cores
 from harness.recipes.base import Advance
 
 MIXING = dict.fromkeys(("mosaic", "mixup", "cutmix", "copy_paste"), 0.0)
-CLIP = 10.0  # largest norm of a gradient, as in Ultralytics' trainer
-DIVERGED = 20.0  # times the lowest loss so far: fake quantization bounds what would become NaN in float
+"""Settings of Ultralytics' augmentation that mix several images, all switched off."""
+
+CLIP = 10.0  # largest norm of the gradient of all weights, as in Ultralytics' trainer
 WARMUP = 0.1  # share of the steps in which the learning rate rises
+
+DIVERGED = 20.0
+"""A training has diverged when its loss exceeds the lowest loss so far, or 1 if that is larger, by this factor.
+
+NaN alone would not tell: fake quantization bounds what would become NaN in float.
+"""
 
 
 def finetune(model: Any, data: Dataset, qat: Qat, imgsz: int, what: str, advance: Advance) -> None:
-    """Train `model.model` in place; the same seed, machine and number of threads give the same weights.
+    """Train the module of an Ultralytics `model` in place, on images of `imgsz` × `imgsz` pixels.
+
+    Equal seeds give equal weights on the same machine with the same number of threads. `what` names the run in the log
+    and in errors.
 
     Raises:
-        ConfigError: the loss is no number any more, or far from where it began; `what` names the run.
+        ConfigError: the training has diverged, or the data has a class that the model does not know.
     """
     import torch
     from ultralytics.cfg import get_cfg
@@ -40,7 +50,15 @@ def finetune(model: Any, data: Dataset, qat: Qat, imgsz: int, what: str, advance
     _seed(qat.seed)
     module = model.model.train()
     declared, module.args = module.args, get_cfg(overrides={**module.args, **MIXING, "epochs": qat.epochs})
-    batches = _batches(data, model.names, module, qat, imgsz)
+    _train(module, _batches(data, model.names, module, qat, imgsz), qat, what, advance)
+    module.criterion, module.args = None, declared
+    module.eval().requires_grad_(False)
+
+
+def _train(module: Any, batches: Any, qat: Qat, what: str, advance: Advance) -> None:
+    """Run all epochs over `batches` with AdamW, and print a line after each. Raises as `finetune` does."""
+    import torch
+
     parameters = list(module.requires_grad_(True).parameters())
     optimizer = torch.optim.AdamW(parameters, qat.lr, weight_decay=0.0)
     steps = qat.epochs * len(batches)
@@ -63,37 +81,39 @@ def finetune(model: Any, data: Dataset, qat: Qat, imgsz: int, what: str, advance
             total += value
             advance(epoch * len(batches) + step + 1, steps)
         if hasattr(module.criterion, "update"):
-            module.criterion.update()  # the balance of YOLO26's two branches
+            module.criterion.update()  # shifts the balance between YOLO26's two branches, once per epoch
         mean, took = total / len(batches), time.monotonic() - start
         print(f"{what}: epoch {epoch + 1}/{qat.epochs}, loss {mean:.4f}, {took:.0f} s", flush=True)
-    module.criterion, module.args = None, declared
-    module.eval().requires_grad_(False)
 
 
 def _share_of_peak(step: int, steps: int) -> float:
-    """Learning rate of a step: a short linear rise, and a cosine to nothing."""
+    """Learning rate of a step as a share of its peak: a short linear rise, then a cosine down to zero."""
     return min(1.0, (step + 1) / (WARMUP * steps)) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
 def _seed(seed: int) -> None:
+    """Seed every generator that the training draws from, and ask PyTorch for deterministic kernels."""
     import torch
 
-    random.seed(seed)  # Ultralytics' augmentation draws from the first two
+    random.seed(seed)  # Ultralytics' augmentation draws from `random` and from NumPy
     np.random.seed(seed)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a fifth of the time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # filling takes a fifth of the training time
 
 
 def _batches(data: Dataset, names: Any, module: Any, qat: Qat, imgsz: int) -> Any:
-    """A loader of shuffled, augmented batches as Ultralytics' loss reads them."""
+    """A torch DataLoader of shuffled, augmented batches, in the form that Ultralytics' loss reads."""
     import torch
     from ultralytics.data import YOLODataset
 
     labels = list(_labels(data, names, qat.images))
 
     class Split(YOLODataset):  # type: ignore[misc]
-        """Images and boxes that are read already: no labels.cache beside the user's data, COCO JSON as well as YOLO."""
+        """Ultralytics' data set without its own reading of labels, so that no labels.cache appears beside user data.
+
+        It also makes COCO JSON usable, which Ultralytics does not read.
+        """
 
         def get_img_files(self, img_path: str) -> list[str]:
             return [label["im_file"] for label in labels]
@@ -109,10 +129,17 @@ def _batches(data: Dataset, names: Any, module: Any, qat: Qat, imgsz: int) -> An
 
 
 def _labels(data: Dataset, names: Any, images: int) -> Iterator[dict[str, Any]]:
-    """Ultralytics' labels of the first `images` images (0: all); classes are matched by name."""
+    """Yield a label in Ultralytics' form for each of the first `images` images (0: for all).
+
+    Boxes are centre x, centre y, width, height as fractions of the image; crowd regions are left out. `names` maps the
+    model's class numbers to names. Classes are matched by name, regardless of case and of spaces at the ends.
+
+    Raises:
+        ConfigError: a box has a class that the model does not know.
+    """
     indices = {str(name).strip().lower(): index for index, name in names.items()}
     classes = {number: indices.get(name.strip().lower()) for number, name in data.categories.items()}
-    boxes: dict[int, list[list[float]]] = {}
+    boxes: dict[int, list[list[float]]] = {}  # image id → rows of class, x, y, width, height in pixels
     for row in data.annotations:
         label = classes[row["category_id"]]
         if label is None:

@@ -1,15 +1,16 @@
-"""PyTorch module → LiteRT: float by litert-torch, quantized by ai-edge-quantizer.
+"""PyTorch module → LiteRT: converted in float by litert-torch, quantized by ai-edge-quantizer.
 
-What the int8 recipe keeps in float, and the ranges it takes, were chosen on training images that were not used for
-calibration (RECIPES.md):
+The int8 recipe was chosen on training images that were not used for calibration (RECIPES.md):
 
-- the decoding, because one scale over box pixels (0–640) and class scores (0–1) rounds every score away, and the last
-  convolution of every branch, so that logits and box distances are not rounded either: 2–3 % of the arithmetic;
-- the products of attention, which XNNPACK does not take in int8 (LiteRT's own kernel for them took a quarter of
-  yolo11n's time and two fifths of yolo26n's), and their softmax, whose int8 has steps of 1/256 for 400 probabilities
-  of about 1/400;
-- ranges are the mean over calls of what each call reached, and what enters a SiLU begins at −8 (SiLU(−8) = −0.003,
-  where activations before it reach −190): up to twice the resolution for nothing.
+- The decoding stays in float, because one scale over box pixels (0–640) and class scores (0–1) would round every score
+  to zero. The last convolution of every branch stays in float too, so that class logits and box distances are not
+  rounded either. Together they are 2–3 % of the arithmetic.
+- The matrix products of attention stay in float. XNNPACK does not take them in int8, and LiteRT's own kernel for them
+  took a quarter of yolo11n's time and two fifths of yolo26n's. So does their softmax, because int8 has steps of 1/256
+  for 400 probabilities of about 1/400.
+- The range of a tensor is the mean, over the calls, of the extremes that each call reached. The range of what enters a
+  SiLU begins at −8: SiLU(−8) = −0.003, while the input of a SiLU reaches −190. That doubles the resolution of such
+  tensors at best, and costs nothing.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ from harness.recipes import export, ready
 from harness.recipes.base import BuildInputs, Recipe, Table
 
 CONVERT = ("ultralytics", "torch", "litert-torch")
+"""Distributions whose version shapes the converted float model."""
+
 QUANTIZE = (*CONVERT, "ai-edge-quantizer")
+"""Distributions whose version shapes a quantized model."""
+
 ENTRY = "model.tflite"
 
 SOURCES = {"tflite": Recipe("litert:convert", ENTRY, "f32", "f32", "checkpoint", tools=CONVERT)}
-"""The float model that every precision is made from."""
+"""The converted float model, which every other precision of this backend is made from."""
 
 RECIPES: Table = {
     ("litert", "fp32"): Recipe("litert:copy", ENTRY, "f32", "f32", "tflite", tools=CONVERT),
@@ -57,32 +62,37 @@ REASONS = {
 DECODING = r"^serving_default_output|\.head\.\w+(;|/ultralytics\.nn\.modules\.block\.DFL)"
 LAST = r"\.head\.\w+/(torch\.nn\.modules\.container\.Sequential_\d+/)?torch\.nn\.modules\.conv\.Conv2d_"
 ATTENTION = r"_attn;"
-"""Scopes: operators are named after the modules that they come from, those of a module itself end in `;`.
-The operator that makes an output has the output's name: of raw YOLO the one that joins boxes and scores."""
+"""Regular expressions for scopes, the names of operators: decoding, last convolutions of the branches, attention.
+
+An operator is named after the modules that it comes from. A `;` follows a module whose own code makes the operator, a
+`/` follows a module that contains the next one. The operator that makes an output of the model has the output's name;
+in a raw YOLO it joins boxes and scores.
+"""
 
 SILU_FLOOR = np.float32(-8)
+"""Lower end of the range of every tensor that enters a SiLU."""
 
 
 def convert(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Trace and lower the fused module; static shape, input and output as in PyTorch."""
+    """Trace and lower the fused module, with static shape and with inputs and outputs as in PyTorch."""
     import litert_torch
     import torch
 
     module, meta = export.fused(inputs)
     image = torch.zeros(inputs.batch, 3, inputs.imgsz, inputs.imgsz)
-    module(image)  # the head keeps the anchors of the size it has seen, and they become constants
+    module(image)  # the head computes its anchors for this size and keeps them, so that they become constants
     litert_torch.convert(module, (image,)).export(str(folder / ENTRY))
     return meta
 
 
 def copy(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """fp32 is the converted model itself."""
+    """Copy the converted model: it is what fp32 runs."""
     shutil.copyfile(inputs.source, folder / ENTRY)
     return {}
 
 
 def float16(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Weights in float16; a CPU widens them when it loads the model."""
+    """Store weights in float16. A CPU converts them to float32 when it loads the model."""
     from ai_edge_quantizer import qtyping, quantizer
 
     making = quantizer.Quantizer(str(inputs.source))
@@ -94,7 +104,7 @@ def float16(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def dynamic_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Weights in int8 per channel, activation ranges computed at every inference (dynamic range)."""
+    """Store weights in int8 per channel; the runtime computes activation ranges at every call (dynamic range)."""
     from ai_edge_quantizer import quantizer, recipe
 
     making = quantizer.Quantizer(str(inputs.source), recipe.dynamic_wi8_afp32())
@@ -103,9 +113,9 @@ def dynamic_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def static(inputs: BuildInputs, folder: Path, activations: int) -> dict[str, Any]:
-    """Weights in int8 per channel, activations in 8 or 16 bits; input and output stay float32.
+    """Quantize weights to int8 per channel and activations to 8 or 16 bits; input and output stay float32.
 
-    16 bits have resolution for the widest range that was seen and for everything but the decoding.
+    16 bits have enough resolution for the widest range that was seen, and for every operator but the decoding.
     """
     from ai_edge_quantizer import qtyping, quantizer
 
@@ -124,7 +134,11 @@ def static(inputs: BuildInputs, folder: Path, activations: int) -> dict[str, Any
 
 
 def adopt(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """A `.tflite` from elsewhere, of any precision that the backend opens."""
+    """Take a `.tflite` file from elsewhere, of any precision that the backend opens.
+
+    Raises:
+        ConfigError: the file is no `.tflite`, or its input has another shape than the cell's.
+    """
     read = backend.inspect(inputs.weights)
     shape = read["input"]
     ready.expect_input(inputs, (shape[0], shape[3], *shape[1:3]) if backend.channels_last(shape) else shape)
@@ -132,7 +146,10 @@ def adopt(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def _ranges(inputs: BuildInputs, widest: bool) -> dict[str, Any]:
-    """Tensor → `min` and `max`: the widest of all calls, or the mean of what every call reached."""
+    """Ranges by tensor as ai-edge-quantizer takes them: `min` and `max`, over the calibration images.
+
+    `widest`: the extremes of all calls; otherwise the mean of the extremes of each call, cut by `_through_silu`.
+    """
     from ai_edge_quantizer import calibrator, recipe_manager
     from ai_edge_quantizer.utils.qsv_utils import min_max_update
 
@@ -147,23 +164,23 @@ def _ranges(inputs: BuildInputs, widest: bool) -> dict[str, Any]:
     for batch in inputs.batches():
         observer.calibrate({signature: [{inputs_of["inputs"][0]: batch}]}, recipe_manager.RecipeManager())
         calls += 1
-    ranges = observer.get_model_qsvs()
+    ranges: dict[str, Any] = observer.get_model_qsvs()
     for name, ends in ranges.items():
         if not all(np.isfinite(end).all() for end in ends.values()):
             raise ConfigError(f"an activation is infinite or not a number ({name}); is the checkpoint sound?")
-    return ranges if widest else _through_silu(inputs, {k: _divided(v, calls) for k, v in ranges.items()})
+    if widest:
+        return ranges
+    means = {name: {end: total[end] / calls for end in ("min", "max")} for name, total in ranges.items()}
+    return _through_silu(inputs, means)
 
 
 def _sum(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Add the extremes of one call of a tensor to the sums of the calls before it."""
     return {end: before[end] + now[end] for end in ("min", "max")}
 
 
-def _divided(total: dict[str, Any], calls: int) -> dict[str, Any]:
-    return {end: total[end] / calls for end in ("min", "max")}
-
-
 def _through_silu(inputs: BuildInputs, ranges: dict[str, Any]) -> dict[str, Any]:
-    """Ranges of what enters a sigmoid begin at `SILU_FLOOR`: neither SiLU nor a score tells what is below."""
+    """Raise the lower end of what enters a sigmoid to `SILU_FLOOR`, in place: below it, SiLU and scores are flat."""
     from ai_edge_litert.interpreter import Interpreter
 
     for name, (entering, *_), _ in backend.operators(Interpreter(str(inputs.source))):

@@ -1,7 +1,9 @@
 """Checkpoint → Q/DQ graph, by NVIDIA ModelOpt on the PyTorch module: what TensorRT compiles, and where QAT starts.
 
-Symmetric int8 with zero point 0, as TensorRT wants it: weights per output channel, activations per tensor, quantized
-where a convolution reads them, so that a runtime may fuse what lies between two of them. Weights are stored as int8.
+A Q/DQ graph is an ONNX graph with pairs of QuantizeLinear and DequantizeLinear. Here int8 is symmetric with zero point
+0, as TensorRT wants it: weights per output channel, activations per tensor. Activations are quantized where a
+convolution reads them, so that a runtime may fuse what lies between two convolutions. Weights are stored as int8.
+
 Plain `nvidia-modelopt` suffices; its `[onnx]` extra would replace onnxruntime.
 """
 
@@ -19,14 +21,17 @@ SOURCES = {
     "modelopt": Recipe("modelopt:ptq_onnx", "model.onnx", "i8", "i8", "checkpoint", calibrated=True, tools=TOOLS),
 }
 
-AT_ONCE = 8  # calibration images a call
+AT_ONCE = 8  # calibration images per call
 
 PERCENTILE = 99.999
-"""Percent of an activation's magnitudes that its range covers. By measurement, as is the class branch in float."""
+"""Percentage of an activation's magnitudes that its range covers.
+
+Chosen by measurement, as was the class branch in float (RECIPES.md).
+"""
 
 
 def ptq_onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Post-training quantization: ranges from the calibration images, weights as they are."""
+    """Quantize after training: ranges come from the calibration images, and the weights are not fine-tuned."""
     model, meta = export.load_checkpoint(inputs)
     model.model = fake_quantized(fused_module(model.model, inputs.end_to_end), inputs)
     write_graph(model, inputs, folder)
@@ -34,16 +39,17 @@ def ptq_onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def fused_module(module: Any, end_to_end: bool) -> Any:
-    """BatchNorm folded into the convolutions; without the head's other branch, except that one-to-one needs both.
+    """Fold BatchNorm into the convolutions of `module`, and choose the head; in float32, for inference.
 
-    The backbone learns from the one-to-many branch only, so an end-to-end model that is to be trained keeps it.
+    YOLO26's head has two branches. Raw output needs only one-to-many, and the other is removed. An end-to-end model
+    keeps both, because in a training the backbone learns from the one-to-many branch alone.
     """
     module = module.float().eval()
     head = module.model[-1]
     if hasattr(module, "end2end"):
         module.end2end = end_to_end
     if end_to_end:
-        head.fuse = lambda: None  # removes the branch
+        head.fuse = lambda: None  # the head's own fuse() would remove the one-to-many branch
         module.fuse(verbose=False)
         del head.fuse
         return module
@@ -51,9 +57,10 @@ def fused_module(module: Any, end_to_end: bool) -> Any:
 
 
 def fake_quantized(module: Any, inputs: BuildInputs) -> Any:
-    """`module` with fake quantization before its convolutions, ranges from the calibration images; in place.
+    """Put fake quantization before the convolutions of `module`, in place, with ranges from the calibration images.
 
-    The head's class branch stays in float, 4–7 % of the work: its largest activations are far beyond the others.
+    The class branch of the head, 4–7 % of the arithmetic, stays in float: its largest activations are far larger than
+    all others.
     """
     import modelopt.torch.quantization as mtq
     import torch
@@ -64,9 +71,9 @@ def fake_quantized(module: Any, inputs: BuildInputs) -> Any:
             {"quantizer_name": "*weight_quantizer", "cfg": {"num_bits": 8, "axis": 0}},
             {"quantizer_name": "*input_quantizer", "cfg": {"num_bits": 8, "axis": None, "calibrator": "histogram"}},
             {"quantizer_name": f"model.{len(module.model) - 1}.*cv3*", "enable": False},
-            {"quantizer_name": "*.dfl.*", "enable": False},  # the expectation of YOLO11's box distances: decoding
+            {"quantizer_name": "*.dfl.*", "enable": False},  # YOLO11's expectation over box distances: decoding
         ],
-        "algorithm": None,  # its own choice is the maximum, or one method for weights and activations
+        "algorithm": None,  # ModelOpt would take the maximum, or one method for both weights and activations
     }
     module = mtq.quantize(module, config)
     quantizers = dict(_quantizers(module))
@@ -85,14 +92,14 @@ def fake_quantized(module: Any, inputs: BuildInputs) -> Any:
 
 
 def _quantizers(module: Any) -> Any:
-    """(name, quantizer) of those that quantize."""
+    """The name and the module of every quantizer that is enabled."""
     from modelopt.torch.quantization.nn import TensorQuantizer
 
     return ((name, q) for name, q in module.named_modules() if isinstance(q, TensorQuantizer) and q.is_enabled)
 
 
 def write_graph(model: Any, inputs: BuildInputs, folder: Path) -> None:
-    """Export a fake-quantized model as the fp32 one is exported, and store its weights as int8."""
+    """Export a fake-quantized Ultralytics model to `model.onnx` as fp32 is exported, then store its weights as int8."""
     import onnx
 
     export.write_onnx(model, inputs, folder)

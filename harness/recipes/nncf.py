@@ -1,7 +1,7 @@
 """ONNX graph → OpenVINO IR, in float or quantized by NNCF.
 
-The default int8 recipe quantizes the convolutions of the detection head too and leaves only its decoding in float: on
-train calibration that costs less than a float head saves (RECIPES.md).
+The int8 recipe quantizes the convolutions of the detection head too, and leaves only the decoding in float. What that
+costs in mAP is in RECIPES.md.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ RECIPES: Table = {
     ("openvino", "int8"): Recipe("nncf:static_int8", "model.xml", "i8", "i8", calibrated=True, tools=NNCF),
 }
 
-REASONS = {
-    (
-        "openvino",
-        "int8-dynamic",
-    ): "OpenVINO quantizes activations dynamically in matrix products only, not in convolutions"
-}
+DYNAMIC = "OpenVINO quantizes activations dynamically in matrix products only, not in convolutions"
+
+REASONS = {("openvino", "int8-dynamic"): DYNAMIC}
 
 
 def convert(inputs: BuildInputs, folder: Path, half: bool) -> dict[str, Any]:
-    """IR with float32 or float16 weights; what executes is decided by the backend's precision hint."""
+    """Convert to an IR with float32 weights, or float16 ones where `half`.
+
+    The backend's precision hint decides what executes, not the file.
+    """
     import openvino
 
     model = to_openvino(inputs.source)
@@ -46,7 +46,7 @@ def convert(inputs: BuildInputs, folder: Path, half: bool) -> dict[str, Any]:
 
 
 def static_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Full integer by NNCF's min-max with bias correction; the head's decoding in float."""
+    """Quantize all but the decoding, with NNCF's min-max ranges and bias correction."""
     import nncf
     import openvino
 
@@ -57,7 +57,7 @@ def static_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     layout = input_layout([tuple(output.shape) for output in model.outputs], inputs.imgsz)
 
     def batch(start: int) -> Any:
-        inputs.advance(start, len(pixels))  # twice: for ranges, and to correct biases
+        inputs.advance(start, len(pixels))  # NNCF reads all images twice: for ranges, and to correct biases
         return prepare(normalize(pixels[start : start + inputs.batch]), layout)
 
     quantized = nncf.quantize(
@@ -72,9 +72,10 @@ def static_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def _decoding(model: Any) -> list[str]:
-    """The head's nodes that are not in its branches of convolutions; without Ultralytics' names, all behind the last.
+    """Names of the nodes that decode boxes and scores: in the head, but not in its branches of convolutions.
 
-    One scale over box pixels (0–640) and class scores (0–1) would round every score away.
+    In a graph without Ultralytics' names, they are the nodes that no convolution follows. They stay in float, because
+    one scale over box pixels (0–640) and class scores (0–1) would round every score to zero.
     """
     ops = [op for op in model.get_ordered_ops() if op.get_type_name() not in ("Constant", "Parameter", "Result")]
     names = [op.get_friendly_name() for op in ops]

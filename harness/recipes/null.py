@@ -1,4 +1,4 @@
-"""The null backend's weights are its artifact."""
+"""The recipes of the null backend: its weights, a script of detections in JSON, are copied as they are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ RECIPES: Table = {
 
 
 def copy(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Check the script and copy it."""
+    """Copy the script; its class names become the artifact's metadata.
+
+    Raises:
+        ConfigError: the weights are no JSON object with `names`.
+    """
     try:
         script = json.loads(inputs.weights.read_text())
         names = [str(name) for name in script["names"]]

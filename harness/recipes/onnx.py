@@ -1,15 +1,16 @@
 """ONNX graph → what ONNX Runtime runs: float16 storage, static int8, dynamic int8.
 
-Static int8, whose measurements are in RECIPES.md beside this file: unsigned activations and signed weights per channel
-(U8S8, for CPUs with VNNI or at least without saturation trouble), QDQ format, and not only convolutions but the
-element-wise operators between them, so that tensors stay in int8 from one convolution to the next. Two parts stay in
-float: the stem, whose three and sixteen channels are slower and coarser in int8, and the detection head.
+Static int8 has unsigned activations and signed weights per channel (U8S8) in QDQ format. U8S8 suits CPUs with VNNI;
+with AVX2 alone its sums can saturate. Not only convolutions are quantized but also the element-wise operators between
+them, so that tensors stay in int8 from one convolution to the next. Two parts stay in float: the stem, whose three and
+sixteen channels are slower and coarser in int8, and the detection head. RECIPES.md, beside this file, has the
+measurements.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,37 +26,42 @@ from harness.tasks.preprocess import normalize
 
 TOOLS = (*EXPORT, "onnxruntime")
 
+
+def _static(method: str) -> Recipe:
+    """The recipe of static int8 with activation ranges by `method`."""
+    params = {"method": method}
+    return Recipe("onnx:static_int8", "model.onnx", "i8", "i8", params=params, calibrated=True, tools=TOOLS)
+
+
 RECIPES: Table = {
     ("onnxruntime", "fp32"): Recipe("onnx:copy", "model.onnx", "f32", "f32", tools=EXPORT),
     ("onnxruntime", "fp16"): Recipe("onnx:float16", "model.onnx", "f16", "f32", tools=TOOLS),
-    ("onnxruntime", "int8"): Recipe(
-        "onnx:static_int8", "model.onnx", "i8", "i8", params={"method": "mse"}, calibrated=True, tools=TOOLS
-    ),
-    **{
-        ("onnxruntime", f"int8:{method}"): Recipe(
-            "onnx:static_int8", "model.onnx", "i8", "i8", params={"method": method}, calibrated=True, tools=TOOLS
-        )
-        for method in ("minmax", "entropy", "percentile")
-    },
+    ("onnxruntime", "int8"): _static("mse"),
+    ("onnxruntime", "int8:minmax"): _static("minmax"),
+    ("onnxruntime", "int8:entropy"): _static("entropy"),
+    ("onnxruntime", "int8:percentile"): _static("percentile"),
     ("onnxruntime", "int8-dynamic"): Recipe("onnx:dynamic_int8", "model.onnx", "i8", "i8", tools=TOOLS),
 }
 
 REASONS = {("onnxruntime", "bf16"): "ONNX Runtime's CPU provider has no bfloat16 convolution kernels"}
 
 QUANTIZED = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Reshape", "Split")
-STEM = (0, 1)  # modules up to a quarter of the input's resolution
+"""Operators that static int8 quantizes."""
+
+STEM = (0, 1)  # numbers of the first modules, down to a quarter of the input's resolution
+
 BRANCHES = ("cv2", "cv3", "cv4", "proto")
-"""Parts of Ultralytics' heads that are convolutions: boxes, classes, mask coefficients or key points, prototypes."""
+"""Branches of convolutions in Ultralytics' heads: boxes, classes, mask coefficients or key points, mask prototypes."""
 
 
 def copy(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """fp32 is the exported graph itself; the runtime optimizes it on load."""
+    """Copy the source graph as it is; the runtime optimizes it on load."""
     shutil.copyfile(inputs.source, folder / "model.onnx")
     return {}
 
 
 def float16(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Weights and activations in float16, inputs and outputs in float32; a CPU executes it by casting."""
+    """Convert weights and activations to float16; inputs and outputs stay float32. A CPU executes it by casting."""
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -65,7 +71,7 @@ def float16(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def dynamic_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Weights in int8, activation ranges computed at every inference (dynamic range)."""
+    """Store weights in uint8; the runtime computes activation ranges at every call (dynamic range)."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     # ConvInteger has CPU kernels for unsigned weights only.
@@ -81,9 +87,12 @@ def dynamic_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 def static_int8(
     inputs: BuildInputs, folder: Path, overrides: Mapping[str, Any] | None = None, method: str = "mse"
 ) -> dict[str, Any]:
-    """U8S8 per channel with activation ranges by `method`; the trunk in int8, stem and head in float.
+    """Quantize the trunk to U8S8 per channel, with activation ranges by `method`, a name in `ranges.METHODS`.
 
-    `overrides`: quantization parameters that are known, as ONNX Runtime's `TensorQuantOverrides`.
+    `overrides` gives quantization parameters that are known before, as ONNX Runtime's `TensorQuantOverrides`.
+
+    Raises:
+        ConfigError: the graph has no trunk, or an activation is not finite.
     """
     import onnx
 
@@ -91,14 +100,18 @@ def static_int8(
     nodes = trunk(model)
     if not nodes:
         raise ConfigError(f"{inputs.weights} has no convolutions between stem and head: nothing to quantize")
-    histograms = ranges.collect(model, activations(model, nodes), *_batches(inputs, model))
+    batches, number = _batches(inputs, model)
+    histograms = ranges.collect(model, activations(model, nodes), batches, lambda done: inputs.advance(done, number))
     reach = activation_ranges(model, histograms, method)
     onnx.save(quantized(model, nodes, reach, overrides), folder / "model.onnx")
     return {}
 
 
 def prepared(source: Path, folder: Path) -> Any:
-    """The graph with constants folded and the shape of every tensor known, as ONNX Runtime's quantizer wants it."""
+    """The model with constants folded and the shape of every tensor known, as ONNX Runtime's quantizer wants it.
+
+    `folder` holds a temporary file. Nodes without a name get one, because the quantizer chooses nodes by name.
+    """
     from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -107,29 +120,30 @@ def prepared(source: Path, folder: Path) -> Any:
     model = load_model_with_shape_infer(path)
     path.unlink()
     for number, node in enumerate(model.graph.node):
-        node.name = node.name or f"node_{number}"  # the quantizer chooses nodes by name
+        node.name = node.name or f"node_{number}"
     return model
 
 
 def trunk(model: Any) -> list[str]:
-    """Names of the nodes that int8 pays for: of the quantized kinds, behind the stem and before the head."""
+    """Names of the nodes that int8 is worth it for: the operators in `QUANTIZED` between stem and head."""
     left_out = head_nodes(model.graph) | {node.name for node in model.graph.node if module_of(node.name) in STEM}
     return [node.name for node in model.graph.node if node.op_type in QUANTIZED and node.name not in left_out]
 
 
 def head_nodes(graph: Any) -> set[str]:
-    """Nodes of the last module; in a graph without Ultralytics' numbers, the last convolutions and all behind them.
+    """Names of the nodes of the head: the last of Ultralytics' numbered modules.
 
-    A segmentation model's prototypes belong to the trunk but for their last convolution: they are a quarter of the
-    work, and like it features, not yet numbers that something is read from.
+    In a graph without such numbers, the head is the last convolutions and all nodes behind them. The branch that
+    computes a segmentation model's mask prototypes counts as trunk, except for its last convolution: it is a quarter of
+    the arithmetic, and its tensors are features as in the trunk, not yet numbers that are decoded.
     """
     numbers = {node.name: module_of(node.name) for node in graph.node}
     last = max((number for number in numbers.values() if number is not None), default=None)
     if last is not None:
         return {name for name, number in numbers.items() if number == last and not _prototypes(name)}
     found: set[str] = set()
-    leads_to_convolution: set[str] = set()  # tensors
-    for node in reversed(graph.node):  # ONNX sorts its nodes
+    leads_to_convolution: set[str] = set()  # names of tensors
+    for node in reversed(graph.node):  # the nodes of a valid graph are in topological order
         if leads_to_convolution.isdisjoint(node.output):
             found.add(node.name)
         if node.op_type == "Conv" or node.name not in found:
@@ -138,22 +152,23 @@ def head_nodes(graph: Any) -> set[str]:
 
 
 def in_branch(name: str) -> bool:
-    """Whether a node of the last module belongs to its branches of convolutions, not to the decoding behind them."""
+    """Whether a node of the head belongs to its branches of convolutions, and not to the decoding behind them."""
     return any(branch in name for branch in BRANCHES)
 
 
 def _prototypes(name: str) -> bool:
+    """Whether a node of the head computes mask prototypes, in another than their last convolution."""
     return "/proto/" in name and "/proto/cv3/" not in name
 
 
 def module_of(name: str) -> int | None:
-    """Number of the Ultralytics module that a node belongs to: `/model.23/cv2.0/…` → 23."""
+    """Number of the Ultralytics module that a node belongs to, by the node's name: `/model.23/cv2.0/…` → 23."""
     number = name.removeprefix("/model.").partition("/")[0] if name.startswith("/model.") else ""
     return int(number) if number.isdigit() else None
 
 
 def activations(model: Any, nodes: Sequence[str]) -> list[str]:
-    """Float tensors that `nodes` read or write, the outputs of Sigmoid excepted: their range is known."""
+    """Names of the float tensors that `nodes` read or write, without outputs of Sigmoid, whose range is known."""
     import onnx
 
     graph, wanted = model.graph, set(nodes)
@@ -168,18 +183,18 @@ def activations(model: Any, nodes: Sequence[str]) -> list[str]:
 
 
 def activation_ranges(model: Any, histograms: Mapping[str, ranges.Histogram], method: str) -> dict[str, ranges.Range]:
-    """The range of every tensor; least squares looks at the input of a SiLU through the SiLU."""
+    """The range of every tensor in `histograms` by `method`, and of the outputs of Sigmoid.
+
+    The method `mse` takes the error of a tensor that enters a SiLU behind the SiLU.
+    """
     sigmoids = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Sigmoid"}
-    gated = {
-        sigmoids[name]
-        for node in model.graph.node
-        if node.op_type == "Mul"
-        for name in node.input
-        if name in sigmoids and sigmoids[name] in node.input
-    }
+    enters_silu: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type == "Mul":  # SiLU(x) is exported as Mul(x, Sigmoid(x))
+            enters_silu |= {sigmoids[name] for name in node.input if name in sigmoids and sigmoids[name] in node.input}
     found: dict[str, ranges.Range] = dict.fromkeys(sigmoids, (0.0, 1.0))
     for name, histogram in histograms.items():
-        curved = method == "mse" and name in gated
+        curved = method == "mse" and name in enters_silu
         found[name] = ranges.mse(histogram, _silu) if curved else ranges.METHODS[method](histogram)
     return found
 
@@ -187,7 +202,10 @@ def activation_ranges(model: Any, histograms: Mapping[str, ranges.Histogram], me
 def quantized(
     model: Any, nodes: Sequence[str], reach: Mapping[str, ranges.Range], overrides: Mapping[str, Any] | None = None
 ) -> Any:
-    """A copy of `model` with `nodes` between quantize and dequantize operators."""
+    """A copy of `model` with `nodes` between QuantizeLinear and DequantizeLinear, by the ranges `reach` of its tensors.
+
+    `overrides` is as in `static_int8`.
+    """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorData, TensorsData
@@ -216,16 +234,17 @@ def quantized(
 
 
 def _silu(values: ranges.Floats) -> ranges.Floats:
+    """x · sigmoid(x)."""
     curved: ranges.Floats = values / (1 + np.exp(-values))
     return curved
 
 
-def _batches(inputs: BuildInputs, model: Any) -> tuple[Iterator[NDArray[np.float32]], Callable[[int], None]]:
-    """Calibration images in whole batches as the network takes them, and whom to tell how many are done."""
+def _batches(inputs: BuildInputs, model: Any) -> tuple[Iterator[NDArray[np.float32]], int]:
+    """The calibration images in whole batches as the network takes them, and the number of batches."""
     assert inputs.calibration is not None
     pixels = np.load(inputs.calibration, mmap_mode="r")
     shapes = [tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in model.graph.output]
     layout = input_layout(shapes, inputs.imgsz)
     starts = range(0, len(pixels) - inputs.batch + 1, inputs.batch)
     batches = (prepare(normalize(pixels[start : start + inputs.batch]), layout) for start in starts)
-    return batches, lambda done: inputs.advance(done, len(starts))
+    return batches, len(starts)

@@ -2,12 +2,12 @@
 
 int8 follows what PyTorch's documentation recommends for convolution networks on x86 CPUs: PT2E static quantization with
 torchao's X86InductorQuantizer, lowered by Inductor ("PyTorch 2 Export Quantization with X86 Backend through Inductor":
-"static quantization works best for CNN models"; eager and FX quantization are deprecated in its favour). Unsigned
-activations and signed per-channel weights, which oneDNN's int8 convolutions take, histogram calibration, and the
-decoding of boxes in float.
+"static quantization works best for CNN models"; eager and FX quantization are deprecated in its favour). Activations
+are unsigned and weights signed per channel, as oneDNN's int8 convolutions take them. Ranges come from histograms. The
+decoding of boxes stays in float.
 
-The artifact is an AOTInductor package, a shared library that holds its weights: `torch.compile` of the same graph would
-compile for half a minute in every process that opens it. It runs on the kind of CPU that it was compiled on.
+The artifact is an AOTInductor package, a shared library that holds its weights. It runs on the kind of CPU that it was
+compiled on. With `torch.compile` instead, every process that opens the graph would compile for half a minute.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ OPTIONS = {
 
 
 def static_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Everything that the quantizer knows in int8, but for the decoding."""
+    """Compile with every operator that the quantizer knows in int8, except for the decoding.
+
+    Raises:
+        Unavailable: there is no C++ compiler.
+    """
     import torch
 
     _require_compiler()
@@ -59,7 +63,11 @@ def static_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def in_float(inputs: BuildInputs, folder: Path, dtype: str) -> dict[str, Any]:
-    """What int8 is compared with where both are compiled."""
+    """Compile in float with weights and activations as `dtype`, the name of a torch type: what int8 is compared with.
+
+    Raises:
+        Unavailable: there is no C++ compiler.
+    """
     import torch
 
     _require_compiler()
@@ -69,6 +77,7 @@ def in_float(inputs: BuildInputs, folder: Path, dtype: str) -> dict[str, Any]:
 
 
 def _require_compiler() -> None:
+    """Raise Unavailable where there is no C++ compiler."""
     from torch._inductor import cpp_builder, exc
 
     try:
@@ -78,7 +87,7 @@ def _require_compiler() -> None:
 
 
 def _module(inputs: BuildInputs, dtype: str) -> tuple[Any, dict[str, Any]]:
-    """float32 in and out, `dtype` between, boxes decoded in float32."""
+    """The fused module and its metadata: float32 in and out, `dtype` between, boxes decoded in float32."""
     import torch
 
     from harness.backends.torch import decode_in_float
@@ -103,17 +112,20 @@ def _module(inputs: BuildInputs, dtype: str) -> tuple[Any, dict[str, Any]]:
 
 
 def _capture(module: Any, inputs: BuildInputs) -> Any:
-    """An exported program for batches of one shape."""
+    """The module as a torch.export program for batches of one shape."""
     import torch
 
     images = torch.zeros(inputs.batch, 3, inputs.imgsz, inputs.imgsz)
     module(images)  # a YOLO head computes its anchors on the first call, in a way that no export can follow
-    # Strict: only then does a node know the call of the source that it comes from, by which quantizers find patterns.
+    # Only a strict export keeps which call in the source a node comes from, and quantizers find patterns by that.
     return torch.export.export(module, (images,), strict=True)
 
 
 def _quantize(program: Any, inputs: BuildInputs, in_float: str) -> Any:
-    """Insert observers, show them the calibration images, put quantize and dequantize operators in their places."""
+    """Insert observers, show them the calibration images, then replace them by quantize and dequantize operators.
+
+    `in_float` is the name of the module that is not quantized.
+    """
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
@@ -124,13 +136,14 @@ def _quantize(program: Any, inputs: BuildInputs, in_float: str) -> Any:
 
 
 def _quantizer(in_float: str) -> Any:
+    """The x86 quantizer, for all modules but `in_float`."""
     from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
 
     class Quantizer(x86.X86InductorQuantizer):  # type: ignore[misc]
-        """Without fusing an addition into the convolution before it.
+        """The quantizer without the fusion of an addition into the convolution before it.
 
-        Inductor would add in place, and refuses where the other summand is a view (attention's residual in YOLO11 and
-        YOLO26): "QConv Binary Inplace Fusion requires accum is not an alias or mutation".
+        Inductor would add in place, and it fails where the other summand is a view, as the residual of the attention
+        in YOLO11 and YOLO26 is: "QConv Binary Inplace Fusion requires accum is not an alias or mutation".
         """
 
         def _annotate_conv2d_binary(self, *arguments: Any) -> None:
@@ -146,10 +159,13 @@ def _quantizer(in_float: str) -> Any:
 
 
 def _compile(program: Any, folder: Path) -> dict[str, Any]:
-    """Compile ahead of time; the work of the compiled graph goes into the metadata, where the session reads it.
+    """Compile ahead of time into `folder`.
 
-    Recorded after the weights are packed, when every convolution is the operator that will execute: oneDNN's quantized
-    one, or a float one where the quantized pattern did not match. Later passes fuse element-wise operators into them.
+    Returns:
+        `work`: the multiply-accumulates of the compiled graph by numeric type, which the session reads. They are
+        counted after the weights are packed, when every convolution is the operator that will execute: oneDNN's
+        quantized one, or a float one where the quantized pattern did not match. Later passes fuse element-wise
+        operators into the convolutions.
     """
     from torch._inductor import aoti_compile_and_package
     from torch._inductor.custom_graph_pass import CustomGraphPass
@@ -164,7 +180,7 @@ def _compile(program: Any, folder: Path) -> dict[str, Any]:
             work.update(torch_work.of_graph(graph))
 
         def uuid(self) -> None:
-            """None: a graph from the compiler's cache would not pass here."""
+            """Return None, so that no graph comes from the compiler's cache, which would skip this pass."""
 
     with fresh_cache():
         aoti_compile_and_package(

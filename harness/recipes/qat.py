@@ -1,8 +1,8 @@
 """Quantization-aware training: fp32 checkpoint → fine-tuned with fake quantization → one Q/DQ graph for every runtime.
 
 The fine-tuned weights lie beside the graph as `model-qat.pt`, in Ultralytics' format for such checkpoints: `YOLO(path)`
-loads it with its quantizers, and one that `yolo train quantize=8` wrote is accepted as well. The graph is always
-exported from that file, so a ready checkpoint and the run that wrote it give the same one.
+loads the file with its quantizers. A checkpoint that `yolo train quantize=8` wrote is accepted as well. The graph is
+always exported from the file, so a run and the checkpoint that it wrote give equal graphs.
 """
 
 from __future__ import annotations
@@ -45,7 +45,12 @@ RECIPES: Table = {
 
 
 def train(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Fine-tune, or take the checkpoint that was fine-tuned before, and export it."""
+    """Fine-tune as `inputs.qat` says, or take the ready checkpoint that it names, and export the result.
+
+    Raises:
+        ConfigError: the training fails as `make_checkpoint` says, or the ready checkpoint is not one, or has no head of
+            the kind that the cell asks for.
+    """
     assert inputs.qat is not None
     checkpoint = Path(inputs.qat.checkpoint or folder / CHECKPOINT)
     if inputs.qat.checkpoint:
@@ -59,7 +64,13 @@ def train(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def make_checkpoint(inputs: BuildInputs, path: Path, quantized: bool = True) -> None:
-    """Fine-tune `inputs.weights` as `inputs.qat` says; in float where `quantized` is False, as a control."""
+    """Fine-tune `inputs.weights` on `inputs.training` as `inputs.qat` says, and write the checkpoint to `path`.
+
+    Without `quantized`, the training is in float: a control that tells what fine-tuning alone changes.
+
+    Raises:
+        ConfigError: the model is no detector, the training diverges, or its data has a class unknown to the model.
+    """
     assert inputs.qat is not None and inputs.training is not None
     model, _ = export.load_checkpoint(inputs)
     if model.task != "detect":
@@ -75,10 +86,10 @@ def make_checkpoint(inputs: BuildInputs, path: Path, quantized: bool = True) -> 
 
 
 def save_checkpoint(module: Any, path: Path) -> None:
-    """Write an Ultralytics checkpoint in half precision, with weights that are exact in int8.
+    """Write an Ultralytics checkpoint in half precision that loses nothing of the int8 weights.
 
-    A quantized weight is stored as the value it is deployed as: in half precision that is within 0.03 steps of its
-    int8 step, so nothing is lost, while the float behind it would sometimes round to the step beside it.
+    A quantized weight is stored as the value that it is deployed with, a multiple of its int8 step. Half precision
+    keeps such a value within 0.03 steps. The trained float weight would sometimes round to a neighbouring multiple.
     """
     import torch
     from ultralytics import __version__
@@ -97,11 +108,11 @@ def save_checkpoint(module: Any, path: Path) -> None:
 
 
 LOCAL = ("data", "project", "save_dir", "name", "model", "device", "resume")
-"""Settings of a training that name places on the machine it ran on."""
+"""Settings of an Ultralytics training that name files, folders or devices of the machine it ran on."""
 
 
 def _expect_trained(model: Any, checkpoint: Path, end_to_end: bool) -> None:
-    """A ready checkpoint is what it is said to be."""
+    """Raise ConfigError unless `model`, loaded from `checkpoint`, has quantizers and the head that is asked for."""
     from ultralytics.utils.torch_utils import is_qat
 
     if not is_qat(model.model):
@@ -113,11 +124,11 @@ def _expect_trained(model: Any, checkpoint: Path, end_to_end: bool) -> None:
 
 
 def graph(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """What ONNX Runtime runs fast: its own recipe on the trained weights, which keep the steps they were trained on.
+    """Apply ONNX Runtime's own int8 recipe to the trained weights, which keep the quantization steps of the training.
 
-    Its int8 kernels want a pair of Q/DQ behind every operator, while training quantized what convolutions read. So all
-    activations get the recipe's ranges: unsigned and asymmetric, they round less than the symmetric ones of training
-    (RECIPES.md).
+    ONNX Runtime's int8 kernels want a pair of quantize and dequantize behind every operator, while the training
+    quantized only what convolutions read. So all activations get ranges by the recipe. These are unsigned and
+    asymmetric, and round less than the symmetric ranges of the training (RECIPES.md).
     """
     import onnx
 
@@ -130,7 +141,7 @@ def graph(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def _overrides(weights: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Trained steps of the weights as ONNX Runtime's `TensorQuantOverrides`."""
+    """The trained steps of each weight, one per output channel, as ONNX Runtime's `TensorQuantOverrides`."""
     from onnxruntime.quantization import QuantType
 
     signed = {"quant_type": QuantType.QInt8, "zero_point": np.array(0, np.int8), "axis": 0}
@@ -138,6 +149,6 @@ def _overrides(weights: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def ir(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """OpenVINO IR of the graph: int8 weights, and pairs that its passes turn into int8 kernels."""
+    """Convert the graph to an OpenVINO IR of int8 weights, whose Q/DQ pairs OpenVINO turns into int8 kernels."""
     qdq.to_ir(inputs.source, folder / "model.xml")
     return {}

@@ -1,7 +1,8 @@
-"""Graphs with QuantizeLinear/DequantizeLinear pairs, said differently without changing a value.
+"""Rewrites Q/DQ graphs, that is ONNX graphs with pairs of QuantizeLinear and DequantizeLinear.
 
-Every function changes an `onnx.GraphProto` in place. Weights are quantized along one axis, activations per tensor;
-`store_weights` and `dequantized` want both symmetric with zero point 0, as ModelOpt writes them.
+All functions but `dequantized` keep every value that a graph computes. All but `to_ir` change an `onnx.GraphProto` in
+place. Weights are quantized along one axis, activations per tensor. `store_weights` and `dequantized` want weights and
+activations symmetric with zero point 0, as ModelOpt writes them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from harness.recipes.splits import to_openvino
 
 
 def store_weights(graph: Any) -> None:
-    """`float weight → QuantizeLinear` becomes the int8 weight; its DequantizeLinear stays."""
+    """Replace each float weight and its QuantizeLinear by the int8 weight. The DequantizeLinear behind it stays."""
     from onnx import numpy_helper
 
     constants = _constants(graph)
@@ -33,7 +34,7 @@ def store_weights(graph: Any) -> None:
 
 
 def fold_constants(graph: Any) -> None:
-    """Constant nodes become initializers, where everything here looks for scales, zero points and weights."""
+    """Turn Constant nodes into initializers, where this module looks for scales, zero points and weights."""
     for node in [node for node in graph.node if node.op_type == "Constant"]:
         value = next((attribute for attribute in node.attribute if attribute.name == "value"), None)
         if value is not None:
@@ -43,10 +44,10 @@ def fold_constants(graph: Any) -> None:
 
 
 def unsigned(graph: Any) -> None:
-    """Activations in uint8 around z + 128 instead of int8 around z: the same values. Weights and their pairs stay.
+    """Quantize activations to uint8 with zero point z + 128 instead of int8 with zero point z; weights stay int8.
 
-    OpenVINO 2026.4.1 was seen to compute graphs with signed activations wrong on one machine and right on another
-    (RECIPES.md); of these it computed what ONNX Runtime did on both.
+    OpenVINO 2026.4.1 computed graphs with signed activations wrong on one machine and right on another (RECIPES.md). On
+    both machines it computed the graphs with unsigned activations as ONNX Runtime did.
     """
     from onnx import numpy_helper
 
@@ -63,42 +64,44 @@ def unsigned(graph: Any) -> None:
 
 
 def _activation_quantizers(graph: Any, constants: Mapping[str, Any]) -> list[Any]:
-    """QuantizeLinear nodes that make int8 of an activation, for DequantizeLinear nodes alone to read."""
+    """The QuantizeLinear nodes that quantize an activation to int8, and that only DequantizeLinear nodes read."""
     from onnx import TensorProto
 
-    return [
-        node
-        for node in graph.node
-        if node.op_type == "QuantizeLinear" and node.input[0] not in constants and len(node.input) > 2
-        if node.input[2] in constants and constants[node.input[2]].data_type == TensorProto.INT8
-        if all(
-            reader.op_type == "DequantizeLinear" and len(reader.input) > 2 for reader in _readers(graph, node.output[0])
-        )
-    ]
+    found = []
+    for node in graph.node:
+        if node.op_type != "QuantizeLinear" or node.input[0] in constants or len(node.input) < 3:
+            continue
+        zero = constants.get(node.input[2])
+        readers = _readers(graph, node.output[0])
+        in_pairs = all(reader.op_type == "DequantizeLinear" and len(reader.input) > 2 for reader in readers)
+        if zero is not None and zero.data_type == TensorProto.INT8 and in_pairs:
+            found.append(node)
+    return found
 
 
 def _readers(graph: Any, tensor: str) -> list[Any]:
+    """The nodes that read `tensor`."""
     return [node for node in graph.node if tensor in node.input]
 
 
 def to_ir(source: Path, target: Path) -> None:
-    """ONNX graph, with pairs or without → OpenVINO IR of the same values."""
+    """Convert an ONNX file, with Q/DQ pairs or without, to an OpenVINO IR that computes equal values."""
     import onnx
     import openvino
 
     model = onnx.load(str(source))
     unsigned(model.graph)
-    with tempfile.TemporaryDirectory() as folder:  # not from memory, where there is a limit of 2 GB
+    with tempfile.TemporaryDirectory() as folder:  # through a file, since a model in memory is limited to 2 GB
         path = Path(folder, "unsigned.onnx")
         onnx.save(model, path)
         openvino.save_model(to_openvino(path), target, compress_to_fp16=False)
 
 
 def dequantized(graph: Any) -> dict[str, NDArray[np.float32]]:
-    """Take the pairs out: float weights on their int8 steps, activations as they come.
+    """Take all Q/DQ pairs out: weights become floats on their int8 steps, and activations are no longer rounded.
 
     Returns:
-        The steps of each weight, one per output channel, by the tensor's name in the float graph.
+        Name of each weight in the float graph → its quantization steps, one per output channel.
     """
     from onnx import numpy_helper
 
@@ -124,17 +127,18 @@ def dequantized(graph: Any) -> dict[str, NDArray[np.float32]]:
 
 
 def _along(node: Any, scale: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-    """`scale`, shaped to be multiplied with a weight of so many dimensions."""
+    """Reshape `scale` so that it multiplies a weight with this number of dimensions along the axis of `node`."""
     axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
     return scale.reshape([-1 if d == axis and scale.ndim else 1 for d in range(dimensions)])
 
 
 def _constants(graph: Any) -> dict[str, Any]:
+    """The initializers of a graph by name."""
     return {tensor.name: tensor for tensor in graph.initializer}
 
 
 def _drop_unused(graph: Any) -> None:
-    """Initializers that nothing reads any more, and the recorded types, which may have changed."""
+    """Remove initializers that no node reads, and the recorded types of tensors, which may have changed."""
     used = {name for node in graph.node for name in node.input}
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
         graph.initializer.remove(tensor)

@@ -1,7 +1,7 @@
-"""Activation ranges for static quantization: from where to where the 255 steps of a tensor reach.
+"""Activation ranges for static quantization: the lowest and the highest value that the 255 steps of a tensor reach.
 
-ONNX Runtime's own calibrators keep every activation of every image, or reduce all of them inside the graph. This
-collector looks at one batch at a time and keeps a histogram per tensor, from which every method takes its range, so
+ONNX Runtime's own calibrators keep every activation of every image, or reduce all of them inside the graph. `collect`
+looks at one batch at a time and keeps a histogram per tensor. Every method takes its range from these histograms, so
 that methods differ in nothing else.
 """
 
@@ -17,26 +17,29 @@ from numpy.typing import NDArray
 from harness.core.errors import ConfigError
 
 Floats = NDArray[np.floating[Any]]
+
 Curve = Callable[[Floats], Floats]
+"""A function that is applied to every element."""
 
 Range = tuple[float, float]
-"""Lowest and highest value that the integers can express; zero lies between them, or padding would not be zero."""
+"""Lowest and highest value that the integers express. Zero lies between them, or padding would not be zero."""
 
 HALF = 2048  # bins on either side of zero
-SAMPLED = 16_384  # values of a tensor and batch that are counted; the extremes are taken from all of them
-STEPS = 255  # of an unsigned byte
+SAMPLED = 16_384  # about how many values are counted per tensor and batch; extremes are taken from all values
+STEPS = 255  # steps of an unsigned byte
 KEPT = 0.99999  # share of the values inside a percentile range, ONNX Runtime's default
-LEVELS = 256  # to which entropy calibration rounds both sides of zero together; TensorRT: one side to 128
-FINEST = 2.0**-40  # width of the bins before anything was seen
+LEVELS = 256  # levels of entropy calibration for both sides of zero together; TensorRT has 128 for one side
+FINEST = 2.0**-40  # width of the bins before any value is added
 SHRINK = np.concatenate([np.linspace(1, 0.5, 26), np.geomspace(0.5, 0.05, 20)[1:]])
 """Fractions of an extreme that are tried as the end of a range."""
 
 
 class Histogram:
-    """How often a tensor had which value: `counts[HALF + k]` of them in [k, k + 1) · width; and its exact extremes.
+    """The values that a tensor had, counted in bins, and its exact extremes.
 
-    Bins begin at zero and the width is a power of two that doubles when a value lies outside: two bins become one, no
-    count is split, and one pass over the images is enough.
+    `counts[HALF + k]` values lie in [k, k + 1) · width. Bins begin at zero, and the width is a power of two that
+    doubles when a value lies outside. Two bins then become one and no count is split, so one pass over the images is
+    enough. `low` and `high` are the extremes of all values and of zero.
     """
 
     def __init__(self) -> None:
@@ -44,6 +47,11 @@ class Histogram:
         self.counts = np.zeros(2 * HALF, np.int64)
 
     def add(self, values: Floats) -> None:
+        """Count the values of one batch, of any shape; of large tensors only a sample is counted.
+
+        Raises:
+            ConfigError: a value is infinite or not a number.
+        """
         low, high = float(values.min()), float(values.max())
         if not math.isfinite(high - low):
             raise ConfigError("an activation is infinite or not a number")
@@ -55,14 +63,14 @@ class Histogram:
         self.counts += np.bincount(bins, minlength=2 * HALF)
 
     def _reach(self, extreme: float) -> None:
-        """Widen the bins until `extreme` has one."""
+        """Widen the bins until `extreme`, a magnitude, lies in one."""
         while extreme >= HALF * self.width:
             halved = self.counts.reshape(-1, 2).sum(axis=1)
             self.counts = np.concatenate([np.zeros(HALF // 2, np.int64), halved, np.zeros(HALF // 2, np.int64)])
             self.width *= 2
 
     def points(self) -> tuple[Floats, Floats]:
-        """Centres of the bins that hold something, and their counts."""
+        """Centres of the bins that are not empty, and their counts."""
         held = np.flatnonzero(self.counts)
         return (held - HALF + 0.5) * self.width, self.counts[held].astype(np.float64)
 
@@ -70,7 +78,13 @@ class Histogram:
 def collect(
     model: Any, tensors: Sequence[str], batches: Iterable[NDArray[np.float32]], advance: Callable[[int], None]
 ) -> dict[str, Histogram]:
-    """Histograms of `tensors` of an ONNX model with one input, over batches [N, 3, S, S]; `advance` counts batches."""
+    """Run an ONNX model with one input on batches [N, 3, S, S], and count the values of `tensors`.
+
+    `advance` is called with the number of batches done.
+
+    Raises:
+        ConfigError: an activation is infinite or not a number; the message names the tensor.
+    """
     import onnx
     import onnxruntime
 
@@ -83,7 +97,7 @@ def collect(
     open_model.graph.output.extend(known[name] for name in inner if name not in shown)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # beside other builds, waiting is free
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to other builds
     session = onnxruntime.InferenceSession(open_model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     histograms = {name: Histogram() for name in tensors}
     for done, batch in enumerate(batches, 1):
@@ -101,12 +115,12 @@ def collect(
 
 
 def minmax(histogram: Histogram) -> Range:
-    """All that was seen."""
+    """The extremes that were seen."""
     return histogram.low, histogram.high
 
 
 def percentile(histogram: Histogram, kept: float = KEPT) -> Range:
-    """The middle `kept` of the values, half of the rest cut off on either side."""
+    """The range that holds the share `kept` of the values, and leaves out half of the rest on either side."""
     points, counts = histogram.points()
     below = np.cumsum(counts) / counts.sum()
     cut = (1 - kept) / 2
@@ -115,9 +129,10 @@ def percentile(histogram: Histogram, kept: float = KEPT) -> Range:
 
 
 def entropy(histogram: Histogram, levels: int = LEVELS) -> Range:
-    """Cut at the magnitude where clipping and rounding to `levels` steps lose the least information together.
+    """Cut at the magnitude where clipping and rounding to `levels` levels together lose the least information.
 
-    Kullback–Leibler divergence between the clipped histogram and its rounding, as in TensorRT's calibrator.
+    The loss is the Kullback–Leibler divergence between the clipped histogram and its rounding, as in TensorRT's
+    entropy calibrator.
     """
     best, limit = math.inf, HALF
     for half in range(levels // 2, HALF + 1, levels // 2):
@@ -144,13 +159,13 @@ def _divergence(truth: Floats, model: Floats) -> float:
 
 
 def mse(histogram: Histogram, through: Curve | None = None) -> Range:
-    """The range whose rounding and clipping make the smallest squared error, seen after `through`.
+    """The range whose rounding and clipping make the smallest squared error, measured behind `through`.
 
-    `through` is what the network does with the value next: SiLU flattens everything far below zero, so a range need
-    not reach there. Either end is moved in turn while the other stays.
+    `through` is the function that the network applies to the value next; None for no function. SiLU, for instance,
+    flattens values far below zero, so that a range need not reach them. The ends are moved in turn, one at a time.
     """
     points, counts = histogram.points()
-    curve: Curve = through or (lambda values: values)
+    curve = through or _identity
     wanted = curve(points)
 
     def best(candidates: Sequence[Range]) -> Range:
@@ -164,8 +179,12 @@ def mse(histogram: Histogram, through: Curve | None = None) -> Range:
     return low, high
 
 
+def _identity(values: Floats) -> Floats:
+    return values
+
+
 def _rounded(values: Floats, low: float, high: float) -> Floats:
-    """What is left of `values` after quantization to unsigned bytes over [low, high]."""
+    """`values` after quantization to unsigned bytes over [low, high] and dequantization."""
     scale = (high - low) / STEPS or 1.0
     zero = round(-low / scale)
     rounded: Floats = (np.clip(np.round(values / scale) + zero, 0, STEPS) - zero) * scale
@@ -178,3 +197,4 @@ METHODS: Mapping[str, Callable[[Histogram], Range]] = {
     "entropy": entropy,
     "mse": mse,
 }
+"""The methods by name, as recipes give them in `params`."""

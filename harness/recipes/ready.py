@@ -1,7 +1,7 @@
-"""A file from elsewhere as the model of a cell, run as it is; its precision is read from it, not from its name.
+"""A file from elsewhere as the model of a cell, run as it is. Its precision is read from its content, not its name.
 
 A float `.onnx` can also stand where a checkpoint does: `float_graph` takes the place of the exported graph, and the
-recipes of ONNX Runtime and OpenVINO quantize it.
+recipes that start from the exported graph quantize it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,16 @@ from harness.recipes import qdq
 from harness.recipes.base import BESIDE, BuildInputs, Recipe, Table
 
 SUFFIXES = (".onnx", ".xml", ".tflite", ".engine")
+"""Suffixes of the files that can be run as they are."""
+
 EXECUTES = {"fp32": "f32", "fp16": "f32", "int8": "i8", "int8-dynamic": "i8", "w8": "f32", "w8a16": "i16"}
-"""Precision read from a file → type its convolutions should run in on a CPU. `w8`: int8 weights, float arithmetic."""
+"""Precision of a file → numeric type that its convolutions should run in on a CPU.
+
+`w8` is int8 weights with float arithmetic.
+"""
 
 AS_READ = "as read"
+"""What a recipe stores and executes where only the file that it takes tells."""
 
 RECIPES: Table = {
     ("onnxruntime", "ready"): Recipe("ready:onnx", "model.onnx", AS_READ, AS_READ, "checkpoint", tools=("onnx",)),
@@ -33,7 +39,11 @@ SOURCES = {"onnx file": Recipe("ready:float_graph", "model.onnx", "f32", "f32", 
 
 
 def float_graph(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """An ONNX graph that recipes quantize, and that must not be quantized already."""
+    """Take a float `.onnx` in place of the exported graph.
+
+    Raises:
+        ConfigError: the graph is not in float32, or `onnx` cannot take it.
+    """
     meta = onnx(inputs, folder)
     if meta["precision"] != "fp32":
         raise ConfigError(
@@ -44,7 +54,13 @@ def float_graph(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def ir(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """An OpenVINO IR of any precision (.xml with its .bin, or the folder that holds them), or an ONNX graph."""
+    """Take an OpenVINO IR of any precision, an .xml with its .bin, or an ONNX graph, which is converted.
+
+    Free dimensions of the input become the cell's.
+
+    Raises:
+        ConfigError: the file has another suffix, cannot be read, or takes another input than the cell gives.
+    """
     import openvino
 
     if inputs.weights.suffix == ".onnx":
@@ -71,14 +87,27 @@ def ir(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def adopt(inputs: BuildInputs, folder: Path, suffix: str, precision: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy a file that another toolchain's module has read, with what it says of itself, as of `described`."""
+    """Take a file that the module of another toolchain has read.
+
+    `precision` is what was read, and `said` is the file's own metadata as `described` returns it.
+
+    Raises:
+        ConfigError: the file has another suffix than `suffix`.
+    """
     _expect(inputs, suffix)
     shutil.copyfile(inputs.weights, folder / f"model{suffix}")
     return _read(precision, said)
 
 
 def onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """An ONNX graph of any precision as one file: external data folded in, free dimensions as the cell feeds them."""
+    """Take an ONNX graph of any precision, and write it as one file with its external data.
+
+    Free dimensions of the input become the cell's.
+
+    Raises:
+        ConfigError: the file has another suffix, cannot be read, keeps weights in a file with a name that quantgate
+            does not know, or takes another input than the cell gives.
+    """
     import onnx
 
     _expect(inputs, ".onnx")
@@ -86,10 +115,10 @@ def onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
         model = onnx.load(str(inputs.weights), load_external_data=False)
         _expect_weights_beside(inputs.weights, model.graph)
         onnx.load_external_data_for_model(model, str(inputs.weights.parent))
-        taken = model.graph.input[0].type.tensor_type.shape.dim  # an IndexError where nothing was parsed
+        taken = model.graph.input[0].type.tensor_type.shape.dim  # an IndexError where nothing could be parsed
     except ConfigError:
         raise
-    except Exception as error:  # protobuf's, onnx's and the file system's; all mean the same
+    except Exception as error:  # from protobuf, onnx or the file system; all mean that the file is damaged
         raise ConfigError(f"{inputs.weights} cannot be read as an ONNX graph: {first_line(error)}") from None
     shape = [dim.dim_value or None for dim in taken]
     expect_input(inputs, shape)
@@ -101,7 +130,7 @@ def onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def _expect_weights_beside(path: Path, graph: Any) -> None:
-    """Weights in other files count only where the artifact's key sees them change."""
+    """Raise ConfigError where weights lie in a file that is not in `BESIDE`: the artifact's key would not cover it."""
     known = [f"{path.stem}{suffix}" for suffix in BESIDE[".onnx"]]
     for tensor in graph.initializer:
         places = [entry.value for entry in tensor.external_data if entry.key == "location"]
@@ -110,7 +139,7 @@ def _expect_weights_beside(path: Path, graph: Any) -> None:
 
 
 def _with_input(model: Any, shape: tuple[int, ...]) -> Any:
-    """The graph for batches of one shape; what it gives is worked out anew."""
+    """Fix the input of the model to one shape, and infer the shapes of all other tensors again."""
     import onnx
 
     graph = model.graph
@@ -123,15 +152,17 @@ def _with_input(model: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _read(precision: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata of an artifact that is run as it is."""
     return {**said, "precision": precision, "executes": EXECUTES[precision]}
 
 
 def _precision_of_onnx(model: Any) -> str:
-    """From the operators and the types of the weights.
+    """The precision of an ONNX graph, from its operators and the types of its weights.
 
-    Weights are the constants of more than one dimension that a convolution or matrix product reaches, directly or
-    through DequantizeLinear; scales and biases say nothing about the precision.
+    Weights are the constants of more than one dimension. Scales and biases have one at most, and do not tell.
     """
+    from onnx import TensorProto
+
     graph = model.graph
     operators = {node.op_type for node in graph.node}
     types = {constant.name: constant.data_type for constant in graph.initializer}
@@ -139,17 +170,18 @@ def _precision_of_onnx(model: Any) -> str:
         return "int8-dynamic"
     zero_points = [types.get(n.input[2]) for n in graph.node if n.op_type == "QuantizeLinear" and len(n.input) > 2]
     if operators & {"QuantizeLinear", "QLinearConv"}:
-        wide = sum(kind in (4, 5) for kind in zero_points)  # onnx.TensorProto.UINT16, INT16
+        wide = sum(kind in (TensorProto.UINT16, TensorProto.INT16) for kind in zero_points)
         return "w8a16" if wide > len(zero_points) / 2 else "int8"
     weights = [constant for constant in graph.initializer if len(constant.dims) > 1]
-    if "DequantizeLinear" in operators and any(constant.data_type in (2, 3) for constant in weights):  # UINT8, INT8
+    bytes_stored = any(constant.data_type in (TensorProto.UINT8, TensorProto.INT8) for constant in weights)
+    if "DequantizeLinear" in operators and bytes_stored:
         return "w8"
-    halves = sum(constant.data_type == 10 for constant in weights)  # FLOAT16
+    halves = sum(constant.data_type == TensorProto.FLOAT16 for constant in weights)
     return "fp16" if halves > len(weights) / 2 else "fp32"
 
 
 def _precision_of_ir(model: Any) -> str:
-    """From the operators and the types of the constants."""
+    """The precision of an OpenVINO IR, from its operators and the types of its constants."""
     operations = model.get_ops()
     kinds = [
         op.get_element_type().get_type_name()
@@ -165,7 +197,7 @@ def _precision_of_ir(model: Any) -> str:
 
 
 def _said_beside(weights: Path) -> dict[str, Any]:
-    """From the metadata.yaml that Ultralytics writes into an export's folder."""
+    """The metadata in the metadata.yaml that Ultralytics writes beside an IR, as `described` returns it."""
     import yaml
 
     try:
@@ -176,12 +208,17 @@ def _said_beside(weights: Path) -> dict[str, Any]:
 
 
 def _expect(inputs: BuildInputs, suffix: str) -> None:
+    """Raise ConfigError where the weights have another suffix."""
     if inputs.weights.suffix != suffix:
         raise ConfigError(f"{inputs.weights} is no {suffix} file, which this backend runs 'ready'")
 
 
 def expect_input(inputs: BuildInputs, shape: Sequence[int | None]) -> None:
-    """The file's input against the cell's; None is a free dimension."""
+    """Compare the input `shape` of a file, in which None is a free dimension, with the input of the cell.
+
+    Raises:
+        ConfigError: they differ.
+    """
     wanted = (inputs.batch, 3, inputs.imgsz, inputs.imgsz)
     if len(shape) != 4 or any(have not in (None, want) for have, want in zip(shape, wanted, strict=False)):
         said = "×".join("?" if side is None else str(side) for side in shape)
@@ -190,4 +227,5 @@ def expect_input(inputs: BuildInputs, shape: Sequence[int | None]) -> None:
 
 
 def _dimension(dimension: Any) -> int | None:
+    """The length of an OpenVINO dimension, None for a free one."""
     return None if dimension.is_dynamic else int(dimension.get_length())

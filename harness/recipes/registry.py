@@ -1,7 +1,8 @@
-"""Which recipe makes a precision for a backend, what it stores and what it executes, and what cannot exist and why.
+"""The recipe that makes a precision for a backend, or the reason why there is none.
 
-A toolchain is one module of this package with `RECIPES` (and `REASONS`, `SOURCES` where it has any) and the functions
-that they name. The module imports its toolchain inside the functions only, and is found by lying here.
+A toolchain is one module of this package. It has the table `RECIPES` and the functions that the table names, and the
+tables `REASONS` and `SOURCES` where it needs them. It imports its toolchain inside functions only. The registry reads
+every module of this package, so that a new toolchain is a new file and no other change.
 """
 
 from __future__ import annotations
@@ -14,30 +15,34 @@ from typing import Any, cast
 
 import harness.recipes
 from harness.backends.base import require
-from harness.backends.registry import backend_names, module_of
+from harness.backends.registry import backend_module, backend_names
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError, Unavailable, Unsupported
 from harness.recipes import ready
 from harness.recipes.base import Recipe, Table
 
 PRECISIONS = ("fp32", "bf16", "fp16", "int8", "int8-dynamic", "w8a16", "int8-qat", "ready")
+"""The precisions without the names of recipes behind a colon, in the order in which matrices and tables list them."""
 
 
 def _merged(name: str) -> dict[Any, Any]:
-    """The tables of that name of every module of this package; a toolchain is a file that is here."""
+    """The union of the tables called `name` in all modules of this package."""
     modules = (module.name for module in pkgutil.iter_modules(harness.recipes.__path__) if module.name != "registry")
     found = [getattr(importlib.import_module(f"harness.recipes.{module}"), name, {}) for module in sorted(modules)]
     return {key: value for table in found for key, value in table.items()}
 
 
 RECIPES: dict[tuple[str, str], Recipe] = _merged("RECIPES")
-"""Of quantgate's own backends. Another package's module has `RECIPES`, and `REASONS` where it has any, of its own."""
+"""(backend, precision) → recipe, for the backends that ship with quantgate.
+
+A backend of another package has the tables `RECIPES` and, where it needs one, `REASONS` in its own module.
+"""
 
 REASONS: dict[tuple[str, ...], str] = _merged("REASONS")
-"""(backend, precision), or (backend, precision, kind of device) → why there is no recipe, or none for that device."""
+"""Why there is no recipe: (backend, precision) → reason, or (backend, precision, kind of device) → reason."""
 
 SOURCES: dict[str, Recipe] = _merged("SOURCES")
-"""Intermediate artifacts that others are made from, by the name that `Recipe.source` uses."""
+"""Name in `Recipe.source` → recipe of the intermediate artifact that the other artifacts are made from."""
 
 EXTRAS = {
     "openvino": "openvino",
@@ -48,15 +53,15 @@ EXTRAS = {
     "ai-edge-litert": "litert",
     "ai-edge-quantizer": "litert",
 }
-"""Distribution → the extra of quantgate that brings it."""
+"""Distribution → the pip extra of quantgate that installs it."""
 
 
 def recipe(cell: Cell) -> Recipe:
     """The recipe of a cell.
 
     Raises:
-        Unsupported: the backend cannot do it, or this version cannot.
-        Unavailable: a tool that builds it is not installed.
+        Unsupported: the backend cannot run this precision on this device, or this version of quantgate cannot make it.
+        Unavailable: a tool for building it is not installed, or an int8-qat cell does not say how it is trained.
     """
     device = cell.device.partition(":")[0]
     reasons = _reasons(cell.backend)
@@ -72,10 +77,12 @@ def recipe(cell: Cell) -> Recipe:
 
 
 def source_of(made_by: Recipe, weights: Path) -> Recipe | None:
-    """What a recipe's result is made from, where that is built too; a float `.onnx` stands for the exported graph.
+    """The recipe of the intermediate artifact that `made_by` starts from; None where it starts from the weights.
+
+    Weights that are a float `.onnx` file take the place of the exported graph.
 
     Raises:
-        ConfigError: a file of another runtime is given where a checkpoint is needed.
+        ConfigError: `weights` is a file for a runtime, and the recipe needs a checkpoint.
     """
     if made_by.source == "onnx" and weights.suffix == ".onnx":
         return SOURCES["onnx file"]
@@ -89,21 +96,22 @@ def source_of(made_by: Recipe, weights: Path) -> Recipe | None:
 
 
 def steps(made_by: Recipe) -> list[Recipe]:
-    """A recipe and those that it builds upon, the last step first."""
+    """The recipe and the recipes of the intermediate artifacts below it, from the last step to the first."""
     below = SOURCES.get(made_by.source)
     return [made_by, *(steps(below) if below else [])]
 
 
 def recipe_names() -> set[str]:
-    """Every precision that names its recipe, such as `int8:ultralytics`."""
+    """Every precision of any backend that names its recipe, such as `int8:ultralytics`."""
     return {precision for name in backend_names() for _, precision in _recipes(name) if ":" in precision}
 
 
 def _recipes(name: str) -> Table:
-    """The recipes of a backend: the module of another package has its own, quantgate's are in this package."""
-    return cast(Table, getattr(module_of(name), "RECIPES", RECIPES))
+    """The recipes of a backend: its own module's, or quantgate's table for a backend that ships with quantgate."""
+    return cast(Table, getattr(backend_module(name), "RECIPES", RECIPES))
 
 
 def _reasons(name: str) -> Mapping[tuple[str, ...], str]:
-    module = module_of(name)
+    """The reasons of a backend, from where its recipes are."""
+    module = backend_module(name)
     return getattr(module, "REASONS", {}) if hasattr(module, "RECIPES") else REASONS

@@ -1,7 +1,7 @@
-"""Slices that cut a tensor into all its parts become one Split, as the exporter writes it for detectors.
+"""Replaces Slices that together cut a tensor into all its parts by one Split, as the exporter writes it for detectors.
 
-OpenVINO 2026.4.1 loses such Slices before a GatherElements, as the end-to-end heads of masks and key points have it: it
-then reads "Shapes [1,8400,116] and [1,300,4] are not consistent" and compiles nothing.
+OpenVINO 2026.4.1 loses such Slices before a GatherElements. The end-to-end heads of segmentation and pose models have
+them. OpenVINO then fails with "Shapes [1,8400,116] and [1,300,4] are not consistent" and compiles nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Cut:
-    """A Slice with constant ends and step 1 along one axis."""
+    """A Slice with constant ends and step 1 along one axis: elements `start` to `end`, without `end`."""
 
     start: int
     end: int
@@ -25,21 +25,24 @@ class Cut:
 
 
 def to_openvino(source: Path) -> Any:
-    """OpenVINO's model of an ONNX file."""
+    """Convert an ONNX file to an `openvino.Model`, with its Slices joined."""
     import onnx
     import openvino
 
     model = onnx.load(str(source))
     if not join_slices(model):
         return openvino.convert_model(str(source))
-    with tempfile.TemporaryDirectory() as folder:  # not from memory, where there is a limit of 2 GB
+    with tempfile.TemporaryDirectory() as folder:  # through a file, since a model in memory is limited to 2 GB
         path = Path(folder, "joined.onnx")
         onnx.save(model, path)
         return openvino.convert_model(str(path))
 
 
 def join_slices(model: Any) -> bool:
-    """Rewrite an ONNX model in place; its values stay. Returns whether anything changed."""
+    """Replace the Slices before a GatherElements by Splits, in place, and return whether there were any.
+
+    Every tensor keeps its values.
+    """
     import onnx
 
     graph, changed = model.graph, False
@@ -57,13 +60,14 @@ def join_slices(model: Any) -> bool:
 
 
 def _cuts(graph: Any, sides: dict[str, list[int]]) -> dict[tuple[str, int], list[Cut]]:
-    """By tensor and axis."""
+    """The Slices of a graph by the tensor and axis that they cut. `sides` gives the shapes of tensors by name."""
     from onnx import numpy_helper
 
     constants = {tensor.name: numpy_helper.to_array(tensor).tolist() for tensor in graph.initializer}
     found = defaultdict(list)
     for node in graph.node:
-        if node.op_type != "Slice" or not (shape := sides.get(node.input[0])):
+        shape = sides.get(node.input[0]) if node.op_type == "Slice" else None
+        if not shape:
             continue
         said = [constants.get(name) or [] for name in node.input[1:]]  # starts, ends, axes, steps
         if len(said) > 2 and all(len(one) == 1 for one in said) and said[3:] in ([], [[1]]):
@@ -73,6 +77,7 @@ def _cuts(graph: Any, sides: dict[str, list[int]]) -> dict[tuple[str, int], list
 
 
 def _replace(graph: Any, tensor: str, axis: int, cuts: list[Cut], sizes: Any) -> None:
+    """Put one Split of `tensor` into parts of `sizes` in the place of the Slices `cuts`."""
     import onnx
 
     constant = onnx.numpy_helper.from_array(sizes, f"{cuts[0].node.output[0]}/sizes")

@@ -1,7 +1,7 @@
-"""`int8:ultralytics`: exactly what the installed `YOLO.export(quantize=8)` makes, on our calibration images.
+"""`int8:ultralytics`: what the installed `YOLO.export(quantize=8)` makes, but calibrated on the suite's images.
 
-Ultralytics' own code does the work; only its loader of calibration images, which reads the validation split, is
-replaced by the images that the suite declares.
+Ultralytics' own code does the work. Only its loader of calibration images is replaced, because it reads the validation
+split.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RECIPES: Table = {
 
 
 def onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """S8S8 per tensor, min-max; convolutions and matrix products only. Its source is the graph they export."""
+    """Quantize the exported graph with Ultralytics: S8S8 per tensor, min-max, convolutions and matrix products only."""
     from ultralytics.utils.export.onnx import onnx_int8_quantize
 
     onnx_int8_quantize(str(inputs.source), str(folder / "model.onnx"), _Batches(inputs), normalize)
@@ -42,7 +42,7 @@ def onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def openvino(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """NNCF on a TorchScript trace; the head's decoding and every Sigmoid in float."""
+    """Export to OpenVINO: NNCF on a TorchScript trace, with the decoding of the head and every Sigmoid in float."""
     written, meta = _exported(inputs, folder, "openvino")
     for suffix in (".xml", ".bin"):
         (written / f"model{suffix}").rename(folder / f"model{suffix}")
@@ -51,7 +51,11 @@ def openvino(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def litert(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Everything in int8, decoding included, with boxes in units of the image."""
+    """Export to LiteRT: every operator in int8, decoding included, with boxes as fractions of the image.
+
+    Raises:
+        Unavailable: the cell has the end-to-end head, or the model is no detector.
+    """
     if inputs.end_to_end:
         raise Unavailable("Ultralytics exports no end-to-end int8 for LiteRT; drop ':e2e', or take precision int8")
     written, meta = _exported(inputs, folder, "litert")
@@ -62,7 +66,7 @@ def litert(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
 
 
 def _exported(inputs: BuildInputs, folder: Path, format: str) -> tuple[Path, dict[str, Any]]:
-    """What the exporter wrote into `folder`, calibrated on our images."""
+    """Run Ultralytics' exporter on the suite's calibration images; the file or folder it wrote, and the metadata."""
     import torch
     from ultralytics.engine.exporter import Exporter
 
@@ -80,7 +84,7 @@ def _exported(inputs: BuildInputs, folder: Path, format: str) -> tuple[Path, dic
 
 
 class _Batches:
-    """Calibration images as bytes [N, 3, S, S], in whole batches."""
+    """The calibration images as uint8 [batch, 3, S, S], in whole batches; what is left over is dropped."""
 
     def __init__(self, inputs: BuildInputs) -> None:
         assert inputs.calibration is not None

@@ -1,10 +1,10 @@
-"""ONNX graph → TensorRT engine, the same way on TensorRT 10 and 11: strongly typed, every type as the graph says.
+"""ONNX graph → TensorRT engine, on TensorRT 10 and 11 alike: strongly typed, so that every type is as in the graph.
 
-TensorRT 11 knows no other way (no builder flags for fp16 and int8, no calibrator); 10 has to be asked. So precision is
-made before: the float graph, one with float16 inside, or the Q/DQ graph of ModelOpt with float16 around what it
-quantizes, as ModelOpt itself prepares graphs for TensorRT. All are built without a GPU, and scored without one as
-`int8:tensorrt` of ONNX Runtime. No engine uses TF32, TensorRT's default, which rounds what goes into a convolution to
-10 bits, unless it is asked for: `fp32:tf32`.
+TensorRT 11 knows no other way: it has no builder flags for fp16 and int8, and no calibrator. TensorRT 10 has to be
+asked. So the graph sets the precision: float32, float16 inside, or ModelOpt's Q/DQ graph with float16 around what is
+quantized, as ModelOpt itself prepares graphs for TensorRT. Graphs are built without a GPU, and the int8 ones are scored
+without one as `int8:tensorrt` of ONNX Runtime. Only `fp32:tf32` uses TF32, TensorRT's default for float32, which rounds
+the inputs of convolutions to 10 bits.
 """
 
 from __future__ import annotations
@@ -18,32 +18,33 @@ from typing import Any
 
 from harness.backends.base import described
 from harness.core.errors import ConfigError
+from harness.core.files import write_bytes
 from harness.recipes import modelopt
-from harness.recipes.base import EXPORT, Advance, BuildInputs, Recipe, Table
-from harness.recipes.onnx import in_branch, module_of
+from harness.recipes.base import Advance, BuildInputs, Recipe, Table
+from harness.recipes.onnx import TOOLS, in_branch, module_of
 from harness.recipes.ready import AS_READ
 from harness.recipes.ready import onnx as adopt_onnx
 
 HALF, HALF_PTQ, HALF_QAT = "half onnx", "half modelopt", "half qat"
 ENGINE = "model.engine"
 PRECISIONS = {"i8": "int8", "f16": "fp16", "bf16": "bf16", "f32": "fp32", "tf32": "fp32"}
-"""Type that most of a ready engine's work executes in → what its precision is called."""
+"""Numeric type that most of a ready engine's work executes in → name of its precision."""
 
 
-def _engine(
-    stored: str, executes: str, source: str = "onnx", tf32: bool = False, tools: tuple[str, ...] = ()
-) -> Recipe:
-    return Recipe("tensorrt:engine", ENGINE, stored, executes, source, {"tf32": tf32}, tools=tools, compiled=True)
+def _engine(stored: str, executes: str, source: str = "onnx", tools: tuple[str, ...] = ()) -> Recipe:
+    """The recipe of an engine that is compiled from the graph `source`."""
+    params = {"tf32": executes == "tf32"}
+    return Recipe("tensorrt:engine", ENGINE, stored, executes, source, params, tools=tools, compiled=True)
 
 
 RECIPES: Table = {
     ("tensorrt", "fp32"): _engine("f32", "f32"),
-    ("tensorrt", "fp32:tf32"): _engine("f32", "tf32", tf32=True),
+    ("tensorrt", "fp32:tf32"): _engine("f32", "tf32"),
     ("tensorrt", "fp16"): _engine("f16", "f16", HALF),
     ("tensorrt", "int8"): _engine("i8", "i8", HALF_PTQ, tools=modelopt.TOOLS),
     ("tensorrt", "int8-qat"): _engine("i8", "i8", HALF_QAT, tools=modelopt.TOOLS),
     ("tensorrt", "ready"): Recipe("tensorrt:ready", ENGINE, AS_READ, AS_READ, "checkpoint", compiled=True),
-    # Scored, not fast: the graph quantizes what convolutions read, and ONNX Runtime wants what they write as well.
+    # For scoring, not for speed: ONNX Runtime is fast only where the outputs of convolutions are quantized as well.
     ("onnxruntime", "int8:tensorrt"): Recipe("onnx:copy", "model.onnx", "i8", "f32", HALF_PTQ, tools=modelopt.TOOLS),
     ("onnxruntime", "int8-qat:tensorrt"): Recipe(
         "onnx:copy", "model.onnx", "i8", "f32", HALF_QAT, tools=modelopt.TOOLS
@@ -56,8 +57,6 @@ REASONS = {
     ("tensorrt", "w8a16"): "TensorRT has no convolutions of 16-bit integers",
 }
 
-TOOLS = (*EXPORT, "onnxruntime")
-
 SOURCES = {
     HALF: Recipe("tensorrt:half", "model.onnx", "f16", "f16", tools=TOOLS),
     HALF_PTQ: Recipe("tensorrt:half", "model.onnx", "i8", "i8", "modelopt", tools=TOOLS),
@@ -66,20 +65,17 @@ SOURCES = {
 
 
 def half(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """Float16 where float32 was, but at both ends and where boxes are decoded: at 640 pixels float16 has steps of 0.5.
-
-    What is quantized stays so, with scales in float16.
-    """
+    """Convert float32 to float16, except at both ends and in the decoding. Q/DQ pairs stay, with scales in float16."""
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
     model = onnx.load(str(inputs.source))
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node) and model.opset_import[0].version < 19:
-        model = onnx.version_converter.convert_version(model, 19)  # the first with scales in float16
+        model = onnx.version_converter.convert_version(model, 19)  # the first version with scales in float16
     model = convert_float_to_float16(model, keep_io_types=True, node_block_list=_decoding(model))
     _keep_float(model.graph)
-    OnnxModel(model).topological_sort()  # the converter appends its casts
+    OnnxModel(model).topological_sort()  # the converter appends its casts at the end
     onnx.save(model, folder / "model.onnx")
     return {}
 
@@ -95,44 +91,49 @@ def _keep_float(graph: Any) -> None:
     back = {node.output[0]: rounded[node.input[0]] for node in casts(TensorProto.FLOAT) if node.input[0] in rounded}
     ends = {value.name for value in graph.output}
     renamed = {name: origin for name, origin in back.items() if name not in ends}
-    renamed |= {origin: name for name, origin in back.items() if name in ends}  # whose name has to stay
+    renamed |= {origin: name for name, origin in back.items() if name in ends}  # outputs keep their names
     for node in [node for node in graph.node if node.output[0] in back]:
         graph.node.remove(node)
-    for names in (names for node in graph.node for names in (node.input, node.output)):
-        for number, name in enumerate(names):
-            name = renamed.get(name, name)
-            names[number] = renamed.get(name, name)
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for number, name in enumerate(names):
+                name = renamed.get(name, name)
+                names[number] = renamed.get(name, name)
     used = ends | {name for node in graph.node for name in node.input}
     for node in [node for node in graph.node if node.op_type == "Cast" and node.output[0] not in used]:
         graph.node.remove(node)
 
 
 def _decoding(model: Any) -> list[str]:
-    """Names of the head's nodes, but for its branches of convolutions."""
+    """Names of the head's nodes outside its branches of convolutions. At 640 pixels float16 has steps of 0.5."""
     modules = {node.name: module_of(node.name) for node in model.graph.node}
     head = max((number for number in modules.values() if number is not None), default=-1)
     return [name for name, number in modules.items() if number == head and not in_branch(name)]
 
 
 def engine(inputs: BuildInputs, folder: Path, tf32: bool) -> dict[str, Any]:
-    """Compile `inputs.source` for the GPU that the cell is to run on."""
+    """Compile `inputs.source` for the GPU that the cell runs on; the metadata gets the `work` of each node.
+
+    Raises:
+        ConfigError: TensorRT has no operator for a node of the graph.
+        RuntimeError: TensorRT builds no engine.
+    """
     import tensorrt as trt
 
-    from harness.backends import cuda
-    from harness.backends.tensorrt import logger, strongly_typed
+    from harness.backends import cuda, tensorrt
 
     cuda.select(inputs.device)
-    log = logger()
+    log = tensorrt.logger()
     builder = trt.Builder(log)
-    network = builder.create_network(strongly_typed(trt))
+    network = builder.create_network(tensorrt.strongly_typed(trt))
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(inputs.source)):
         raise ConfigError(f"TensorRT {trt.__version__} cannot compile {inputs.weights.name}: {_first_error(parser)}")
     config = builder.create_builder_config()
-    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # or the engine could not tell what it executes
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # lets the engine tell what it executes
     if not tf32:
         config.clear_flag(trt.BuilderFlag.TF32)
-    config.progress_monitor = _monitor(inputs.advance)  # minutes on a small device
+    config.progress_monitor = _monitor(inputs.advance)  # a build takes minutes on a small device
     _use_timings(config, inputs.timings)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
@@ -143,7 +144,7 @@ def engine(inputs: BuildInputs, folder: Path, tf32: bool) -> dict[str, Any]:
 
 
 def _monitor(advance: Advance) -> Any:
-    """A tensorrt.IProgressMonitor, which several of the builder's threads call."""
+    """A tensorrt.IProgressMonitor that reports steps to `advance`. Several threads of the builder call it."""
     import tensorrt as trt
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
@@ -163,12 +164,13 @@ def _monitor(advance: Advance) -> Any:
             return True  # go on
 
         def phase_finish(self, phase_name: str) -> None:
-            """Counted by its steps."""
+            """Do nothing: the steps of the phase were counted."""
 
     return Monitor()
 
 
 def _first_error(parser: Any) -> str:
+    """The first error of a tensorrt.OnnxParser in one line, with its node."""
     if not parser.num_errors:
         return "its parser gave no reason"
     error = parser.get_error(0)
@@ -177,7 +179,7 @@ def _first_error(parser: Any) -> str:
 
 
 def _use_timings(config: Any, path: Path | None) -> None:
-    """Start with what earlier builds have timed; damaged or of another version or GPU, it is left out."""
+    """Start from the timings in `path`, or from none where they are damaged or of another TensorRT or GPU."""
     for timings in (_intact(path), b""):
         cache = config.create_timing_cache(timings)
         if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
@@ -185,7 +187,7 @@ def _use_timings(config: Any, path: Path | None) -> None:
 
 
 def _intact(path: Path | None) -> bytes:
-    """The kept timings after their digest: TensorRT need not survive bytes that it did not write."""
+    """The timings of a file, b"" where they do not fit the digest before them: damaged ones may crash TensorRT."""
     if path is None or not path.exists():
         return b""
     content = path.read_bytes()
@@ -193,15 +195,14 @@ def _intact(path: Path | None) -> bytes:
 
 
 def _keep_timings(config: Any, path: Path | None) -> None:
-    from harness.core.files import write_bytes
-
+    """Write the timings of earlier builds and of this one, after their SHA-256 digest."""
     if path is not None:
         timings = bytes(config.get_timing_cache().serialize())
         write_bytes(path, hashlib.sha256(timings).digest() + timings, "--qg-cache-dir")
 
 
 def _work(path: Path) -> Iterator[tuple[str, int]]:
-    """Multiply-accumulates of each convolution and matrix product of a graph, by node name."""
+    """Yield the node name and the multiply-accumulates of each convolution and matrix product of a graph."""
     import onnx
 
     from harness.backends import macs
@@ -222,9 +223,10 @@ def _work(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def ready(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
-    """An engine from elsewhere, without the metadata before it; its precision is what most of its work executes in.
+    """Take an engine from elsewhere, or compile an ONNX graph from elsewhere in the types that it has.
 
-    Or a graph from elsewhere, compiled as it is: with Q/DQ pairs, in float16, or in float32.
+    The metadata that Ultralytics writes before an engine is cut off. The engine's precision is named after the type
+    that most of its work executes in. Raises as `engine` and `ready.onnx` do.
     """
     from harness.backends import tensorrt
     from harness.core.cell import Cell

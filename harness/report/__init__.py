@@ -1,1 +1,1 @@
-"""What a person sees, one file per medium."""
+"""What a person sees of a run: a medium is one file or folder, and knows no other medium."""

@@ -1,6 +1,6 @@
 """The media of a run besides the terminal: files that an option asks for, and what a GitHub job shows.
 
-To add a medium, write `harness/report/NAME.py` and give it a row of `MEDIA`; its option comes from that row.
+To add a medium, write `harness/report/NAME.py` and give it a row of `MEDIA`. Its option comes from that row.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from harness.store.results import Recorded
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that has ended."""
+    """A run that has ended, as its media take it."""
 
     recorded: Recorded
     failing: Set[Status]  # the statuses that fail in this run
-    folder: Path  # of the run: detections and data sets lie in it
-    history: Path | None  # the file of earlier runs
+    folder: Path  # of the run, with its detections and data sets
+    history: Path | None  # the file of earlier runs; None: this run keeps no history
 
 
 @dataclass(frozen=True)
 class Medium:
     """A file that a run can write."""
 
-    option: str
-    help: str
-    render: Callable[[Finished], str]
+    option: str  # of pytest, with the file as its value
+    help: str  # what `pytest --help` says about the option
+    render: Callable[[Finished], str]  # makes the text of the file
 
 
 def _html(run: Finished) -> str:
@@ -43,18 +43,18 @@ def _html(run: Finished) -> str:
     return page.render_page(run.recorded, run.folder, run.history)
 
 
+def _markdown(run: Finished) -> str:
+    return markdown.render_markdown(run.recorded, run.failing)
+
+
 MEDIA = (
     Medium("--qg-html", "write the HTML report of this run to this file, which needs no other", _html),
-    Medium(
-        "--qg-markdown",
-        "write the results as Markdown (in a GitHub job also into the step's summary)",
-        lambda run: markdown.render_markdown(run.recorded, run.failing),
-    ),
+    Medium("--qg-markdown", "write the results as Markdown (in a GitHub job also into the step's summary)", _markdown),
 )
 
 
 def write_media(run: Finished, files: Mapping[str, Path]) -> None:
-    """Write the media that `files` names, by option.
+    """Write the media that `files` names by their options.
 
     Raises:
         ConfigError: one of the files cannot be written.
@@ -65,7 +65,9 @@ def write_media(run: Finished, files: Mapping[str, Path]) -> None:
 
 
 def summarize_step(run: Finished, variables: Mapping[str, str]) -> None:
-    """Append the Markdown to the summary of a GitHub step, where `variables` are the environment of a GitHub job.
+    """Append the Markdown to the summary of a GitHub step. Outside a GitHub job this does nothing.
+
+    `variables` are the environment variables of this process.
 
     Raises:
         ConfigError: the summary cannot be written.
@@ -74,13 +76,16 @@ def summarize_step(run: Finished, variables: Mapping[str, str]) -> None:
         return
     try:
         with Path(summary).open("a") as steps:
-            steps.write(f"{markdown.render_markdown(run.recorded, run.failing)}\n")
+            steps.write(f"{_markdown(run)}\n")
     except OSError as error:
         raise ConfigError(f"GITHUB_STEP_SUMMARY {summary} cannot be written: {error.strerror}") from None
 
 
 def annotated(run: Finished, here: Path, variables: Mapping[str, str]) -> Iterator[str]:
-    """Lines that annotate the suites in a GitHub job; `here` is the folder in which the run was started."""
+    """The lines that annotate the suites of a run in a GitHub job; none outside a GitHub job.
+
+    `here` is the folder in which the run was started. `variables` are the environment variables of this process.
+    """
     if variables.get("GITHUB_ACTIONS") == "true":
         top = variables.get("GITHUB_WORKSPACE") or here
         folder = Path(os.path.relpath(here, top)).as_posix()

@@ -16,29 +16,30 @@ from harness.store.results import CellResult, Plan
 class Accepted:
     """What a run with --qg-baseline-update did to the baselines."""
 
-    folder: Path
+    folder: Path  # of the baselines
     written: int  # files
-    unchanged: int
-    occasions: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what became of gated latencies → cell ids
+    unchanged: int  # files that held these bytes already
+    occasions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # what happened to gated latencies, in words → ids of the cells
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished run, as its media show it."""
+    """A finished run, as the terminal shows it."""
 
-    plans: Sequence[Plan]
-    results: Sequence[CellResult]
+    plans: Sequence[Plan]  # what the run set out to do, one plan for each suite
+    results: Sequence[CellResult]  # of all suites
     view: View
     machine: Machine
     commit: str = ""  # of the code around the suites, short; "-dirty" behind it where tracked files differ
     failing: frozenset[Status] = FAILING  # the statuses that fail in this run
     stability: Sequence[str] = ()  # what makes latency unreliable here
-    again: Sequence[str] = ("pytest",)  # the command that repeats a cell, less its tests
+    again: Sequence[str] = ("pytest",)  # the words of the command that repeats a cell, before the names of its tests
     results_file: Path = Path(".quantgate/results.json")
-    accepted: Accepted | None = None
-    problem: str = ""  # why the results could not be written
+    accepted: Accepted | None = None  # None: the run accepted nothing
+    problem: str = ""  # why the results could not be written; empty where they were
 
     def suites(self) -> Iterator[tuple[Plan, list[CellResult]]]:
-        """Each suite's plan and its results."""
+        """The plan of each suite, and the results of its cells."""
         for plan in self.plans:
             yield plan, [result for result in self.results if result.suite == plan.suite]

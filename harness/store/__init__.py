@@ -1,1 +1,1 @@
-"""Measurements on disk: records of a run, results, baselines, history."""
+"""Measurements on disk: the records of a run, its results.json, baselines, and the history of all runs."""

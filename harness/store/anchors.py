@@ -23,12 +23,20 @@ class Anchor:
 
     name: str  # suite/cell
     release: str
-    processes: int
+    processes: int  # how many processes measured it, over all occasions
     moved: str  # how far the baseline has moved since: `+1.2% (network reference)`; empty where it cannot be told
 
 
 def set_all(root: Path, kind: str, release: str) -> Iterator[str]:
-    """Copy the gated latency baselines of one kind of machine; yields a line for each: copied, or too young.
+    """Copy the gated latency baselines of one kind of machine to anchors, one whenever the caller asks for its line.
+
+    Args:
+        root: the folder of the baselines.
+        kind: the machine class.
+        release: the name of the release, as every anchor records it.
+
+    Yields:
+        A line per baseline: anchored, or too young to judge and therefore not copied.
 
     Raises:
         ConfigError: there is no folder `root`, a baseline is damaged, or an anchor cannot be written.
@@ -46,12 +54,16 @@ def set_all(root: Path, kind: str, release: str) -> Iterator[str]:
 
 
 def anchor_of(file: BaselineFile) -> BaselineFile:
-    """Where the anchor of a latency baseline lies."""
+    """Where the anchor of a latency baseline lies, whether it exists or not."""
     return replace(file, shelf="anchor")
 
 
 def listed(root: Path, kind: str) -> list[Anchor]:
-    """Every anchor of one kind of machine."""
+    """Every anchor below `root` of one machine class, sorted by suite and cell.
+
+    Raises:
+        ConfigError: there is no folder `root`, or an anchor or its baseline is damaged.
+    """
     found = []
     for file in _files(root, kind, "anchor"):
         anchor, accepted = baselines.load_baseline(file), baselines.load_baseline(replace(file, shelf="latency"))
@@ -71,7 +83,7 @@ def _release(file: BaselineFile) -> str:
 
 
 def _moved(accepted: Observation | None, anchor: Observation | None) -> str:
-    """How far the baseline is from the anchor, by the reference that both share."""
+    """How far the baseline is from the anchor, by the first reference that both were measured with."""
     if accepted is None or anchor is None:
         return ""
     reference, _ = latency.usable(accepted, Identity("", latency.gated(anchor)["references"]))

@@ -1,8 +1,8 @@
-"""The two sides of `quantgate gate`: what a cell's processes open, and the base that a pull request is held against.
+"""The base of `quantgate gate`: the commit that a pull request is held against, and what its run has left.
 
-The base's run leaves one file a cell beside its records (`Target`); `quantgate gate` writes one file about the base
-(`Base`), which `pytest --qg-base` reads. Both sides' workers are driven by the candidate's parent: a base whose
-quantgate has another `PairsJob` fails with what its worker says.
+The base's run leaves one file per cell beside its records (`core.processes.Target`); `quantgate gate` writes one file
+about the base (`Base`), which `pytest --qg-base FILE` reads. The parent process of the candidate drives the workers of
+both sides: a base whose quantgate has another `measure.latency.cpu_pairs.PairsJob` fails with what its worker says.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError
 from harness.core.files import write_text
-from harness.core.measurement import Artifact, Baseline, Measurement, cell_from_json
+from harness.core.measurement import Artifact, Baseline, Measurement, Observation, cell_from_json
 from harness.core.processes import Side, Target
 from harness.store import results
 from harness.store.results import CellResult
@@ -28,18 +28,27 @@ class Base:
     """The base of a pull request, scored; its processes of latency are still to come."""
 
     title: str  # HEAD~1 (1a2b3c4), and its environment where that is not the candidate's
-    command: tuple[str, ...]  # `quantgate gate …`, less the suites: repeats the comparison
-    python: str
+    command: tuple[str, ...]  # `quantgate gate …` without the suites: repeats the comparison
+    python: str  # the interpreter of its processes
     path: str  # PYTHONPATH of its processes
     results: str  # folder of its results.json; empty where it has none of the suites
-    allow_removed: bool = False
+    allow_removed: bool = False  # whether the candidate may lack cells that the base has
 
     def write(self, file: Path) -> None:
+        """Write `file`, for `read`.
+
+        Raises:
+            ConfigError: the folder cannot be written.
+        """
         write_text(file, json.dumps(dataclasses.asdict(self)), "TMPDIR")
 
     @classmethod
     def read(cls, file: Path) -> Base:
-        """Raises ConfigError: it is not what `quantgate gate` writes."""
+        """The base that `write` has written.
+
+        Raises:
+            ConfigError: `file` cannot be read, or holds something else.
+        """
         try:
             data: dict[str, Any] = json.loads(file.read_text())
             return cls(**{**data, "command": tuple(data["command"])})
@@ -48,20 +57,21 @@ class Base:
 
     @property
     def side(self) -> Side:
+        """How the processes of the base are started."""
         return Side("the base", self.python, {"PYTHONPATH": self.path})
 
     def cells(self, suite: str) -> dict[str, CellResult]:
-        """What the base found of a suite, by cell; empty where it has no such suite."""
+        """The results of the base's cells in a suite, by id of the cell; empty where the base has no such suite."""
         if not self.results:
             return {}
         return {row.id: row for row in results.read_cells(Path(self.results, "results.json")) if row.suite == suite}
 
     def removed(self, suite: str, present: Sequence[Cell]) -> list[str]:
-        """Cells that the base ran and this suite has not, except where that is allowed."""
+        """Ids of the cells that the base ran and that are not among `present`; none where removal is allowed."""
         return [] if self.allow_removed else sorted(self.cells(suite).keys() - {cell.id for cell in present})
 
     def target(self, suite: str, cell: Cell) -> Target | None:
-        """What its processes of this cell open; None where it has none."""
+        """What the base's processes of this cell open; None where the base has built no such cell."""
         files = sorted(Path(self.results, "runs").glob(f"*/{suite}/{cell.id}.target.json")) if self.results else []
         if not files:
             return None
@@ -69,7 +79,7 @@ class Base:
         return Target(**{**data, "cell": cell_from_json(data["cell"]), "artifact": Artifact(**data["artifact"])})
 
     def lacks(self, suite: str, cell: Cell) -> str:
-        """Why there is nothing to hold a cell against."""
+        """Why the base has nothing to hold a cell against, in words."""
         row = self.cells(suite).get(cell.id)
         if row is None:
             return f"new: the base {self.title} has no such cell"
@@ -79,12 +89,14 @@ class Base:
 
 
 def other_versions(measured: Measurement, base: Baseline) -> Measurement:
-    """With a note of the versions that the base's accuracy was measured with, where they are others."""
-    theirs = base.provenance.get("versions", {}) if isinstance(base, Measurement) else {}
+    """The measurement with a note for every tool that the base's accuracy was measured with in another version."""
+    theirs = base.provenance.get("versions") if isinstance(base, Observation) else None
+    if not theirs:
+        return measured
     ours = measured.provenance.get("versions", {})
     differing = [
-        f"{tool} {theirs.get(tool)} on the base, {ours.get(tool)} here"
+        f"{tool} {theirs.get(tool, 'absent')} on the base, {ours.get(tool, 'absent')} here"
         for tool in sorted({*theirs, *ours})
-        if theirs and theirs.get(tool) != ours.get(tool)
+        if theirs.get(tool) != ours.get(tool)
     ]
     return dataclasses.replace(measured, notes=(*measured.notes, *differing))

@@ -1,7 +1,7 @@
-"""Accepted measurements as canonical JSON in git: sorted keys, one metric a line, no date, no host name.
+"""Baselines: accepted measurements as canonical JSON in git, with sorted keys, one metric per line and no host name.
 
 `<root>/<suite>/accuracy/<instruction set>/<cell>.json` and `<root>/<suite>/latency/<machine class>/<cell>.json`:
-the baselines of several machines lie side by side, and a run reads those of its own kind of machine.
+the baselines of several machines lie side by side, and a run reads the files of its own kind of machine.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from harness.judge.accuracy import is_resampled
 from harness.judge.latency import is_gated_sample
 
 SCHEMA = 1
-DIGITS = 9  # significant digits; more than mAP over any data set has
+DIGITS = 9  # significant digits of a stored number; more than mAP over any data set has
 COMPARABLE = ("dataset", "decoding", "operating_conf", "imgsz")
-"""Provenance that must be equal for two accuracies to be comparable. Weights, recipe and versions may change: whether
-that made it worse is the question."""
+"""The provenance that must be equal for two accuracies to be comparable. Weights, recipe and versions may change:
+whether the change made the accuracy worse is the question."""
 
 Shelf = Literal["accuracy", "latency", "anchor"]
 """What a file holds: an accepted accuracy, an accepted latency, or the latency at a release."""
@@ -43,6 +43,11 @@ class BaselineFile:
     def path(self) -> Path:
         """`<root>/<suite>/<shelf>/<kind>/<cell>.json`."""
         return self.root / self.suite / self.shelf / self.kind / f"{self.cell}.json"
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that measured what the file holds; an anchor is a latency."""
+        return "accuracy" if self.shelf == "accuracy" else "latency"
 
 
 def baseline_files(root: Path) -> list[BaselineFile]:
@@ -64,8 +69,7 @@ def baseline_files(root: Path) -> list[BaselineFile]:
 
 def to_text(file: BaselineFile, accepted: Observation, reason: str = "") -> str:
     """The canonical text of a baseline file, with the reason why it was accepted where somebody gave one."""
-    phase: Phase = "accuracy" if file.shelf == "accuracy" else "latency"
-    metrics = {name: accepted.metrics[name] for name in STORED[phase] if name in accepted.metrics}
+    metrics = {name: accepted.metrics[name] for name in STORED[file.phase] if name in accepted.metrics}
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "suite": file.suite,
@@ -75,30 +79,34 @@ def to_text(file: BaselineFile, accepted: Observation, reason: str = "") -> str:
     }
     if reason:
         content["reason"] = reason
-    if phase == "latency" and accepted.provenance.get("gated"):
+    if file.phase == "latency" and accepted.provenance.get("gated"):
         content["samples"] = {name: values for name, values in accepted.samples.items() if is_gated_sample(name)}
-    if phase == "accuracy":
+    if file.phase == "accuracy":
         content["per_class"] = {name: _rounded(value) for name, value in accepted.per_class.items()}
         content["samples"] = {name: values for name, values in accepted.samples.items() if is_resampled(name)}
     return canonical(content)
 
 
 def canonical(content: dict[str, Any]) -> str:
-    """JSON with sorted keys, one entry a line and the numbers of a list on one line."""
+    """JSON with sorted keys, one entry per line, and the numbers of a list on one line."""
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     return re.sub(r"\[[-\d.,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
 
 
+def is_saved(file: BaselineFile, accepted: Observation, reason: str = "") -> bool:
+    """Whether the file holds exactly the bytes that `save_baseline` would write."""
+    return file.path.exists() and file.path.read_bytes() == to_text(file, accepted, reason).encode()
+
+
 def save_baseline(file: BaselineFile, accepted: Observation, reason: str = "") -> bool:
-    """Write a baseline. Returns False where the file holds the same bytes already.
+    """Write a baseline in one step. Returns False where the file holds these bytes already, and leaves it alone.
 
     Raises:
         ConfigError: the folder cannot be written.
     """
-    text = to_text(file, accepted, reason)
-    if file.path.exists() and file.path.read_text() == text:
+    if is_saved(file, accepted, reason):
         return False
-    write_text(file.path, text, "--qg-baseline-dir")
+    write_text(file.path, to_text(file, accepted, reason), "--qg-baseline-dir")
     return True
 
 
@@ -112,7 +120,7 @@ def load_baseline(file: BaselineFile) -> Observation | None:
 
 
 def reason(file: BaselineFile) -> str:
-    """Why a baseline was accepted, as `quantgate baseline accept --reason` recorded it; empty where nobody said."""
+    """Why a baseline was accepted, as `quantgate baseline accept --reason` said; empty where nobody gave a reason."""
     try:
         return str(json.loads(file.path.read_text()).get("reason", ""))
     except (OSError, ValueError, AttributeError):
@@ -146,26 +154,29 @@ def _read(file: BaselineFile) -> Observation:
 
 
 def comparable(accepted: Observation | None, measured: Observation, phase: Phase) -> Baseline:
-    """The baseline, or why it cannot be compared with the measurement: data, decoding or image size differ."""
+    """The baseline, or why it cannot be compared with the measurement: an entry of `COMPARABLE` differs.
+
+    A latency is returned as it is: its references decide whether it may judge (`judge.latency.usable`).
+    """
     if accepted is None or phase == "latency":
         return accepted
     for name in COMPARABLE:
         now = measured.provenance.get(name)
-        then = accepted.provenance.get(name, now)  # what an older quantgate did not write shaped nothing it wrote
+        then = accepted.provenance.get(name, now)  # where an older quantgate did not write it, it had no effect
         if then != now:
             return Incomparable(f"{name} differs: the baseline has {then}, this run {now}")
     return accepted
 
 
 def stale(root: Path, suite: str, cells: set[str]) -> list[BaselineFile]:
-    """Baseline files of a suite, of any kind of machine, whose cell id is none of `cells`."""
+    """Baseline files of a suite, of any kind of machine, anchors too, whose cell id is none of `cells`."""
     if not root.is_dir():
         return []
     return [file for file in baseline_files(root) if file.suite == suite and file.cell not in cells]
 
 
 def elsewhere(file: BaselineFile) -> list[str]:
-    """The kinds of machine that have a baseline of this cell and phase."""
+    """The kinds of machine that have a baseline of the file's cell and phase, the file's own kind included."""
     shelf = file.path.parents[1]
     return sorted(found.parent.name for found in shelf.glob(f"*/{file.cell}.json"))
 

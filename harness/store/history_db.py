@@ -1,10 +1,11 @@
 """The history file: every run with what its cells measured and how they were judged, on which commit and machine.
 
-SQLite of the standard library: one file that any tool reads, a write-ahead log, and a transaction per run, so that a
-kill leaves a run whole or absent. (DuckDB shuts out every reader while one process has a file open for writing, and an
-object mapper would be larger than these four tables.) Writers take turns by a lock beside the file; `history.py`
-reads. The file lies in the results folder: it belongs to one project and goes where its results go, while one in the
-user's folder would mix projects whose suites have the same name. `--qg-history` names another, or `off`.
+SQLite of the standard library: one file that any tool reads, a write-ahead log, and one transaction per run, so that a
+killed process leaves a run whole or absent. (DuckDB shuts out every reader while one process has the file open for
+writing, and an object mapper would be larger than these four tables.) Writers take turns by a lock beside the file;
+`trends.py` reads it. The file lies in the results folder: it belongs to one project and stays with the project's
+results, while a file in the user's folder would mix projects whose suites have equal names. `--qg-history FILE` names
+another file, and `--qg-history off` writes none.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ from harness.core.errors import ConfigError
 from harness.core.files import file_lock
 from harness.store import results
 
-NAME = "history.db"  # in the results folder
+NAME = "history.db"
+"""The history file's name in the results folder."""
+
 CPU_RATIO = "cpu_ratio"
-"""CPU time of a call as a ratio to the reference network, from the processes that judge latency; steadier than p50."""
+"""A metric that only the history has: CPU time per call as a ratio to the CPU time of the reference network, the
+geometric mean of the processes that judge latency. It is steadier than the median wall clock."""
 
 MIGRATIONS = (
     """
@@ -47,35 +51,42 @@ MIGRATIONS = (
     );
     """,
 )
-"""From each version of the schema to the next; the file's `user_version` counts those that it has been through."""
+"""SQL from each version of the schema to the next. The file's `user_version` is the number of scripts it has seen."""
 
 
 def append(path: Path, content: Mapping[str, Any], when: datetime) -> bool:
-    """Add a run, given as the content of its results.json; False where the file has it already.
+    """Add a run to the history. Returns False where the history has the run already.
 
-    `when` is for results of an older quantgate that do not say when their run began.
+    Args:
+        path: the history file; made where it does not exist.
+        content: the content of the run's results.json.
+        when: when the run began, for results of an older quantgate that do not say so.
 
     Raises:
-        ConfigError: the file cannot be written, is none of quantgate's, or of a newer schema.
+        ConfigError: the history cannot be written, is not a file of quantgate's, or has a newer schema.
     """
-    run = content.get("run") or {}
-    text = json.dumps({key: content[key] for key in ("environment", "cells")}, sort_keys=True)
-    name = run.get("id") or hashlib.sha256(text.encode()).hexdigest()[:24]
-    environment = content["environment"]
+    run, environment = content.get("run") or {}, content["environment"]
+    name = run.get("id") or _digest(content)
+    started = run.get("started") or when.astimezone(timezone.utc).isoformat(timespec="seconds")
     with _writing(path) as store:
         if store.execute("SELECT 1 FROM run WHERE id = ?", (name,)).fetchone():
             return False
         store.execute(
             "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                name, run.get("started") or when.astimezone(timezone.utc).isoformat(timespec="seconds"),
-                run.get("commit"), run.get("dirty"), environment["machine_class"], environment["isa"],
-                json.dumps(environment, sort_keys=True),
+                name, started, run.get("commit"), run.get("dirty"), environment["machine_class"],
+                environment["isa"], json.dumps(environment, sort_keys=True),
             ),
         )  # fmt: skip
         for entry in content["cells"]:
             _add_cell(store, name, entry)
     return True
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """The id of a run whose results.json has none, as an older quantgate wrote it: equal contents are one run."""
+    text = json.dumps({key: content[key] for key in ("environment", "cells")}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _add_cell(store: sqlite3.Connection, run: str, entry: Mapping[str, Any]) -> None:
@@ -97,29 +108,34 @@ def _add_cell(store: sqlite3.Connection, run: str, entry: Mapping[str, Any]) -> 
 
 
 def _cpu_ratio(samples: Mapping[str, Sequence[float]]) -> float | None:
+    """`CPU_RATIO` of a cell; None where no processes judged its latency."""
     logs = samples.get("log_ratio_network")
     return math.exp(statistics.fmean(logs)) if logs else None
 
 
 def add_file(path: Path, file: Path) -> bool:
-    """Add the run of a `results.json`, wherever it ran; False where it is there already.
+    """Add the run of a `results.json` from any machine. Returns False where the history has the run already.
+
+    Args:
+        path: the history file.
+        file: the results.json; where it does not say when the run began, the date of the file counts.
 
     Raises:
-        ConfigError: either file is not what it should be.
+        ConfigError: `file` is not a results.json, or as for `append`.
     """
-    results.read_cells(file)  # says what is wrong with it
+    results.read_cells(file)  # raises where it is not a results.json
     content = json.loads(file.read_text())
     return append(path, content, datetime.fromtimestamp(file.stat().st_mtime, timezone.utc))
 
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[sqlite3.Connection]:
-    """One transaction of one writer at a time; makes the file, and brings an older one up to date."""
+    """One transaction, while all other writers wait. Makes the file, and brings an older schema up to date."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with file_lock(path.with_name(f"{path.name}.lock")), contextlib.closing(sqlite3.connect(path)) as store:
             version = _version(store, path)
-            store.execute("PRAGMA journal_mode = WAL")  # readers see the last whole run meanwhile
+            store.execute("PRAGMA journal_mode = WAL")  # meanwhile readers see the last whole run
             store.execute("PRAGMA foreign_keys = ON")
             for number, script in enumerate(MIGRATIONS[version:], version + 1):
                 store.executescript(f"BEGIN; {script}; PRAGMA user_version = {number}; COMMIT;")
@@ -131,10 +147,10 @@ def _writing(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file as it is after the last whole run.
+    """The history as it is after the last whole run, open for reading.
 
     Raises:
-        ConfigError: it does not exist, cannot be read, or is of a newer schema.
+        ConfigError: the file does not exist, cannot be read, has no runs, or has a newer schema.
     """
     if not path.is_file():
         raise ConfigError(f"there is no {path}: run a suite, `quantgate history import RESULTS`, or name it with --db")
@@ -148,6 +164,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _version(store: sqlite3.Connection, path: Path) -> int:
+    """The version of the file's schema, 0 for a new file. Raises ConfigError where it is newer than this quantgate."""
     version: int = store.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         raise ConfigError(f"{path} has schema {version}, this quantgate reads {len(MIGRATIONS)}; upgrade quantgate")

@@ -1,4 +1,4 @@
-"""Measurements and verdicts as JSON: what workers publish and the controller merges, each file whole or absent."""
+"""The record of one finished test: a worker publishes it as JSON, the controller of the run reads and merges it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ class Record:
     phase: str  # accuracy | latency
     measured: Measurement
     verdicts: tuple[Verdict, ...] = ()
-    baseline: dict[str, float | None] | None = None  # the accepted metrics it was compared with
-    explanation: dict[str, Any] | None = None  # where the accuracy went, as `explain.from_json` reads it
+    baseline: dict[str, float | None] | None = None  # the accepted metrics that the cell was compared with
+    explanation: dict[str, Any] | None = None  # where the accuracy went (`measure.explain.explain.from_json` reads it)
 
     @staticmethod
     def path(run: Path, suite: str, phase: str, cell: Cell) -> Path:
+        """The file of a record in `run`, the folder of its run."""
         return run / suite / f"{cell.id}.{phase}.record.json"
 
     def publish(self, run: Path) -> None:
+        """Write the record into the folder of its run. Raises ConfigError where it cannot be written."""
         text = json.dumps(dataclasses.asdict(self))
         write_text(self.path(run, self.suite, self.phase, self.measured.cell), text, "--qg-results-dir")
 

@@ -1,4 +1,4 @@
-"""What a run found, cell by cell: merged from the workers' records, written as `results.json`, read by `compare`."""
+"""What a run found, cell by cell: merged from the records of its workers, written as `results.json`, and read back."""
 
 from __future__ import annotations
 
@@ -18,36 +18,39 @@ from harness.core.suite import Gate, Suite
 from harness.core.verdict import Verdict, verdict_from_json
 from harness.store.records import Record
 
-SCHEMA = 1
+SCHEMA = 1  # version of `results.json`
 SCHEMA_FILE = ASSETS / "results.schema.json"
+"""The JSON schema of `results.json`."""
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell that was selected to run, and which of its tests."""
+    """A cell that was selected to run, and its selected phases."""
 
     cell: Cell
-    phases: tuple[str, ...]
+    phases: tuple[str, ...]  # accuracy, latency
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run set out to do with one suite; whatever of it has no record did not finish."""
+    """What a run set out to do with one suite; a planned test without a record did not finish."""
 
     suite: str
     file: str  # the suite's file, relative to where pytest was started
     gates: tuple[Gate, ...]
     cells: tuple[PlannedCell, ...]
-    stale: tuple[str, ...] = ()  # cells that the baselines have and the suite has not; filled on a full run
-    threads: int = 1
-    line: int = 1  # of the file, where the suite is declared
-    accepted: str = "the baselines have"  # said of `stale`
+    stale: tuple[str, ...] = ()  # ids of cells that have a baseline and are not in the suite; filled on a full run
+    threads: int = 1  # of the timed sections
+    line: int = 1  # of the file: where the suite is declared, counted from 1
+    accepted: str = "the baselines have"  # subject and verb of the sentence about a stale cell
 
     def publish(self, run: Path) -> None:
+        """Write the plan into the folder of its run. Raises ConfigError where it cannot be written."""
         write_text(run / f"{self.suite}.plan.json", json.dumps(dataclasses.asdict(self)), "--qg-results-dir")
 
     @classmethod
     def read(cls, path: Path) -> Plan:
+        """The plan that `publish` has written."""
         data = json.loads(path.read_text())
         cells = tuple(PlannedCell(cell_from_json(c["cell"]), tuple(c["phases"])) for c in data["cells"])
         gates = tuple(Gate(**gate) for gate in data["gates"])
@@ -56,25 +59,26 @@ class Plan:
 
 @dataclass(frozen=True)
 class CellResult:
-    """One row of the table."""
+    """What a run found of one cell: one row of the table."""
 
     suite: str
     id: str
-    cell: Cell | None  # None for a missing cell, of which only the name is known
+    cell: Cell | None  # None for a missing cell: only its id is known
     status: Status
-    reason: str | None
-    measured: Measurement | None
+    reason: str | None  # why it failed, could not run, did not finish or is missing; None for any other cell
+    measured: Measurement | None  # None for a missing cell
     verdicts: tuple[Verdict, ...] = ()
-    baseline: dict[str, float | None] | None = None
-    file: str = ""
-    explanation: dict[str, Any] | None = None  # where its accuracy went, with --qg-explain (`explain.from_json`)
+    baseline: dict[str, float | None] | None = None  # the accepted metrics that it was compared with
+    file: str = ""  # the suite's file, as its plan names it
+    explanation: dict[str, Any] | None = None  # where the accuracy went (`measure.explain.explain.from_json` reads it)
 
     def metric(self, name: str) -> float | None:
+        """The value of a metric; None where it was not measured or there was nothing to measure."""
         return self.measured.metrics.get(name) if self.measured else None
 
 
 def gather(run: Path) -> tuple[list[Plan], list[CellResult]]:
-    """Everything that the processes of a run have published, in the order of the suites."""
+    """What the processes of a run have published in its folder: the plans, sorted by suite, and the cells' results."""
     plans = [Plan.read(path) for path in sorted(run.glob("*.plan.json"))]
     return plans, [result for plan in plans for result in _of_suite(run, plan)]
 
@@ -87,32 +91,34 @@ def _of_suite(run: Path, plan: Plan) -> list[CellResult]:
 
 
 def _of_cell(run: Path, plan: Plan, planned: PlannedCell) -> CellResult:
+    """The records of a cell's phases as one result. A phase without a record is an error, worse than any verdict."""
     cell = planned.cell
     records = {phase: Record.read(Record.path(run, plan.suite, phase, cell)) for phase in planned.phases}
     measured = Measurement(cell)
     verdicts: tuple[Verdict, ...] = ()
     baseline: dict[str, float | None] | None = None
     explanation: dict[str, Any] | None = None
-    for record in records.values():
-        if record:
-            measured = measured.merged(record.measured)
-            verdicts = (*verdicts, *record.verdicts)
-            baseline = {**(baseline or {}), **record.baseline} if record.baseline is not None else baseline
-            explanation = record.explanation or explanation
+    for record in filter(None, records.values()):
+        measured = measured.merged(record.measured)
+        verdicts = (*verdicts, *record.verdicts)
+        explanation = record.explanation or explanation
+        if record.baseline is not None:
+            baseline = {**(baseline or {}), **record.baseline}
     statuses: list[Status] = [verdict.status for verdict in verdicts]
     reason = None
-    if unfinished := [phase for phase, record in records.items() if record is None]:
+    unfinished = [phase for phase, record in records.items() if record is None]
+    if unfinished:
         statuses.append("error")
         reason = f"test_{' and test_'.join(unfinished)} did not finish (interrupted, or its worker died)"
     if measured.failure:
-        statuses.append(measured.failure[0])
-        reason = measured.failure[1]
+        status, reason = measured.failure
+        statuses.append(status)
     status = worst(statuses)
     return CellResult(plan.suite, cell.id, cell, status, reason, measured, verdicts, baseline, plan.file, explanation)
 
 
 def intervals(run: Path) -> list[dict[str, Any]]:
-    """Who held the machine, and when (seconds of the machine's monotonic clock); a torn last line is left out."""
+    """Which process held the machine, and when (seconds of its monotonic clock); a half-written line is left out."""
     log = run / "intervals.jsonl"
     if not log.exists():
         return []
@@ -129,7 +135,11 @@ def results_to_json(
     stable: Sequence[str] = (),
     run: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The stable interface; `assets/results.schema.json` describes it."""
+    """The content of `results.json`, a stable interface that `assets/results.schema.json` describes.
+
+    `plans` and `results` come from `gather`, `held` from `intervals`. `stable` says in lines what makes latency
+    unreliable on the machine. `run` has the id, start and commit of the run.
+    """
     return {
         "schema": SCHEMA,
         "run": run,
@@ -177,15 +187,20 @@ class Recorded:
     """A whole `results.json`."""
 
     cells: Sequence[CellResult]
-    suites: Sequence[Mapping[str, Any]]  # name, file, threads, gates
-    gates: Mapping[str, tuple[Gate, ...]]  # of each suite
+    suites: Sequence[Mapping[str, Any]]  # name, file, line, threads and gates of each suite
+    gates: Mapping[str, tuple[Gate, ...]]  # by name of the suite
     environment: Mapping[str, Any]  # machine class, instruction set, command, …
     run: Mapping[str, Any]  # id, started, commit, dirty; empty in results of an older quantgate
-    stability: Sequence[str] = ()
+    stability: Sequence[str] = ()  # what made latency unreliable on the machine
+
+
+def results_file(place: Path) -> Path:
+    """The `results.json` that a user named by its own path or by the folder that holds it. It may not exist."""
+    return place / "results.json" if place.is_dir() else place
 
 
 def read_cells(path: Path) -> list[CellResult]:
-    """The cells of a `results.json`; raises as `load` does."""
+    """The cells of a `results.json`. Raises ConfigError as `load_results` does."""
     return list(load_results(path).cells)
 
 
@@ -193,7 +208,7 @@ def load_results(path: Path) -> Recorded:
     """All of a `results.json`.
 
     Raises:
-        ConfigError: it is not one, or of a newer schema.
+        ConfigError: the file cannot be read, is not a results.json, or has a newer schema.
     """
     try:
         data = json.loads(path.read_text())
@@ -227,6 +242,6 @@ def _cell_from_json(entry: dict[str, Any], files: Mapping[str, str]) -> CellResu
 
 
 def plan_of(suite: Suite, file: str, phases: dict[Cell, tuple[str, ...]], stale: Sequence[str], threads: int) -> Plan:
-    """The plan of a suite from its selected tests. `threads` are the threads of its timed sections."""
+    """The plan of a suite whose cells were selected with these `phases`. The other arguments are fields of `Plan`."""
     cells = tuple(PlannedCell(cell, phases[cell]) for cell in suite.cells if cell in phases)
     return Plan(suite.name, file, tuple(suite.gates), cells, tuple(stale), threads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import statistics
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,33 +23,33 @@ class Run:
 
     id: str
     started: datetime  # UTC
-    revision: str  # commit, empty where it was no git repository
+    revision: str  # commit; empty where the suites lay in no git repository
     dirty: bool  # tracked files differed from the commit
     machine_class: str
     suites: tuple[str, ...]
-    statuses: Mapping[str, int]  # how many cells ended so
+    statuses: Mapping[str, int]  # status → number of cells that ended with it
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run's value."""
+    """The value of a cell's metric in one run."""
 
-    run: str
+    run: str  # id of the run
     started: datetime  # UTC
-    revision: str
-    dirty: bool
-    value: float
-    status: str  # of the cell
-    versions: Mapping[str, str]  # of runtime and tools
+    revision: str  # commit; empty where the suites lay in no git repository
+    dirty: bool  # tracked files differed from the commit
+    value: float  # in the unit of the metric
+    status: str  # the cell's status in this run
+    versions: Mapping[str, str]  # versions of the runtime and the tools
 
 
 @dataclass(frozen=True)
 class LevelChange:
-    """A new level: `points[index]` is its first value; the means of both levels."""
+    """Where a trend goes over to a new level."""
 
-    index: int
-    before: float
-    after: float
+    index: int  # `points[index]` of the trend is the first value of the new level
+    before: float  # mean of the level before
+    after: float  # mean of the new level
 
 
 @dataclass(frozen=True)
@@ -64,37 +65,42 @@ class Trend:
 
 
 def known_runs(path: Path) -> tuple[Run, ...]:
-    """Every run, oldest first."""
+    """Every run of a history file, oldest first. Raises ConfigError as `reading` does."""
     with reading(path) as store:
-        counts: dict[str, dict[str, int]] = {}
-        suites: dict[str, list[str]] = {}
+        statuses: dict[str, Counter[str]] = defaultdict(Counter)
+        suites: dict[str, list[str]] = defaultdict(list)
         for run, suite, status, count in store.execute(
             "SELECT run, suite, status, count(*) FROM cell GROUP BY run, suite, status ORDER BY suite, status"
         ):
-            counts.setdefault(run, {}).setdefault(status, 0)
-            counts[run][status] += count
-            suites.setdefault(run, []).append(suite)
+            statuses[run][status] += count
+            suites[run].append(suite)
         rows = store.execute("SELECT id, started, revision, dirty, machine_class FROM run ORDER BY started, rowid")
         return tuple(
             Run(
                 name, datetime.fromisoformat(started), revision or "", bool(dirty), machine,
-                tuple(dict.fromkeys(suites.get(name, ()))), counts.get(name, {}),
+                tuple(dict.fromkeys(suites[name])), dict(statuses[name]),
             )
             for name, started, revision, dirty, machine in rows
         )  # fmt: skip
 
 
 def known_cells(path: Path) -> tuple[str, ...]:
-    """Ids of all cells, sorted."""
+    """The ids of all cells in a history file, sorted. Raises ConfigError as `reading` does."""
     with reading(path) as store:
         return tuple(name for (name,) in store.execute("SELECT DISTINCT id FROM cell ORDER BY id"))
 
 
 def trend(path: Path, cell: str, metric: str, suite: str = "") -> tuple[Trend, ...]:
-    """The runs of a cell that have the metric, with change points: one trend for every suite and kind of machine.
+    """A cell's metric over all runs that measured it, with change points: one trend per suite and kind of machine.
+
+    Args:
+        path: the history file.
+        cell: id of the cell.
+        metric: a name of `METRICS`, or `CPU_RATIO`.
+        suite: the only suite to look at; empty for all.
 
     Raises:
-        ConfigError: there is no history, or neither cell nor metric is known to it.
+        ConfigError: there is no history, it has no such cell, or there is no such metric.
     """
     with reading(path) as store:
         known = {name for (name,) in store.execute("SELECT DISTINCT id FROM cell")}
@@ -109,12 +115,12 @@ def trend(path: Path, cell: str, metric: str, suite: str = "") -> tuple[Trend, .
             WHERE cell.id = ? AND metric.name = ? AND (? = '' OR cell.suite = ?) ORDER BY run.started, run.rowid""",
             (cell, metric, suite, suite),
         ).fetchall()
-    series: dict[tuple[str, str], list[Point]] = {}
+    series: dict[tuple[str, str], list[Point]] = defaultdict(list)
     for owner, machine, run, started, revision, dirty, value, status, versions in rows:
         point = Point(
             run, datetime.fromisoformat(started), revision or "", bool(dirty), value, status, json.loads(versions)
         )
-        series.setdefault((owner, machine), []).append(point)
+        series[owner, machine].append(point)
     return tuple(
         Trend(owner, cell, metric, machine, tuple(points), _changes([point.value for point in points]))
         for (owner, machine), points in sorted(series.items())
@@ -122,6 +128,7 @@ def trend(path: Path, cell: str, metric: str, suite: str = "") -> tuple[Trend, .
 
 
 def _changes(values: Sequence[float]) -> tuple[LevelChange, ...]:
+    """The change points of a series, with the means of the levels between them."""
     found = changepoints(values)
     edges = [0, *found, len(values)]
     levels = [statistics.fmean(values[a:b]) for a, b in itertools.pairwise(edges)] if values else []

@@ -1,1 +1,1 @@
-"""From network input to detections, and what each task adds; the same for every backend."""
+"""From the network's input to detections, and what each task adds. Every backend shares this code."""

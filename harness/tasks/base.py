@@ -1,4 +1,4 @@
-"""What the tasks share: layouts of outputs, detections, and the protocol of a task."""
+"""What the tasks share: the layouts of outputs, detections, and the protocol of a task."""
 
 from __future__ import annotations
 
@@ -13,80 +13,100 @@ from harness.core.dataset import Dataset, Image
 from harness.tasks.preprocess import Fit
 
 Layout = Literal["raw", "e2e", "yolov5", "yolox"]
-"""`raw`: [N, 4 + classes, anchors], centre-size boxes (YOLOv8, YOLO11, YOLO26 one-to-many); needs NMS.
-`e2e`: [N, max_det, 6], corner boxes, score, class (YOLO26 end to end).
-`yolov5`: [N, anchors, 5 + classes], centre-size boxes, objectness, class scores; three anchors a cell.
-`yolox`: the same columns, one anchor a cell, boxes relative to their cell (YOLOX exported without decoding); its input
-is BGR in 0–255. It is letterboxed centred as every family here, where YOLOX's own demo pads right and below."""
+"""The family of a detector, told by the layout of its output. N is the batch; an anchor is one candidate box.
+
+`raw`: [N, 4 + classes, anchors], centre-size boxes and class scores (YOLOv8, YOLO11, YOLO26 one-to-many); needs NMS.
+`e2e`: [N, max_det, 6], corner boxes, score, class (YOLO26 end to end); needs no NMS.
+`yolov5`: [N, anchors, 5 + classes], centre-size boxes, objectness, class scores; three anchors per grid cell.
+`yolox`: [N, anchors, 5 + classes], with the columns of `yolov5`; one anchor per grid cell, boxes relative to their cell
+(YOLOX exported without decoding). Its input is BGR in 0–255. Its images are letterboxed centred, as for every family
+here, where YOLOX's own demo pads right and below.
+"""
 
 LAYOUTS: tuple[Layout, ...] = Layout.__args__  # type: ignore[attr-defined]
+"""Every layout, in the order of messages."""
 
 Floats = NDArray[np.float32]
+"""An array of 32-bit floats."""
+
 Mask = NDArray[np.int32]
-"""COCO's run lengths, not compressed: pixels off and on in turn, column by column, beginning with those off."""
+"""COCO's run lengths, not compressed: numbers of pixels off and on in turn, column by column; the first are off."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a model's file says of itself."""
+    """What the file of a model says of it."""
 
-    classes: int | None = None  # how many; None: it does not say
-    task: str = "detect"
-    points: tuple[int, int] = (0, 0)  # of "pose": key points, and the numbers that each has: x, y and maybe visibility
+    classes: int | None = None  # number of classes; None: the file does not say
+    task: str = "detect"  # name of a task
+    points: tuple[int, int] = (0, 0)  # of "pose": key points, and numbers per point: x, y and maybe visibility
 
 
 @dataclass(frozen=True)
 class OutputLayout:
-    """How the outputs of a model are read."""
+    """How the outputs of a model are read: its layout, and where everything is."""
 
     layout: Layout
-    output: int  # which of the outputs holds the detections
-    classes: int | None  # as many as its shape tells; e2e's does not
-    extra: int = 0  # numbers of a detection behind its classes: mask coefficients, or its key points
-    protos: int | None = None  # the output with the masks' prototypes [N, extra, S / 4, S / 4]
-    points: tuple[int, int] = (0, 0)  # as of Content
-    task: str = "detect"
+    output: int  # index of the output with the detections
+    classes: int | None  # number of classes, as the shape tells it; None: e2e, whose shape does not
+    extra: int = 0  # numbers per detection behind its classes: mask coefficients or key points
+    protos: int | None = None  # index of the output with mask prototypes [N, extra, S / 4, S / 4]
+    points: tuple[int, int] = (0, 0)  # as in Content
+    task: str = "detect"  # name of a task
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The detections of one image after NMS, in pixels of the network's input."""
+    """The K detections of one image after NMS, in pixels of the network's input."""
 
     boxes: Floats  # [K, 4] x1, y1, x2, y2
-    scores: Floats  # [K]
-    classes: NDArray[np.int64]  # [K]
+    scores: Floats  # [K] from 0 to 1
+    classes: NDArray[np.int64]  # [K] index into the model's names
     extra: Floats  # [K, E] mask coefficients or key points
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detector says about one image, best first."""
+    """The K detections of one image, the highest score first."""
 
     boxes: Floats  # [K, 4] x1, y1, x2, y2 in pixels of the original image
-    scores: Floats  # [K]
+    scores: Floats  # [K] from 0 to 1
     classes: NDArray[np.int64]  # [K] index into the model's names
-    masks: tuple[Mask, ...] | None = None  # of a segmentation model, one a detection
-    points: Floats | None = None  # of a pose model: [K, P, 3] x, y in pixels, and visibility from 0 to 1
+    masks: tuple[Mask, ...] | None = None  # of a segmentation model: one mask per detection
+    points: Floats | None = None  # of a pose model: [K, P, 3] x, y in pixels of the image, visibility from 0 to 1
 
 
 class Task(Protocol):
-    """What a model finds besides boxes, and everything that depends on it. `detect.Detect` has the defaults."""
+    """What a model finds besides boxes, and all that depends on it. `detect.Detect` has the defaults."""
 
-    name: str  # as Ultralytics calls it
-    truth: str  # the entry of a COCO annotation that is its ground truth
-    iou_type: str  # of pycocotools' COCOeval
-    stats: Sequence[str]  # names of COCOeval.stats, in its order
+    name: str  # Ultralytics' name of the task
+    truth: str  # the entry of a COCO annotation that holds the ground truth
+    iou_type: str  # the iouType of pycocotools' COCOeval
+    stats: Sequence[str]  # names of the numbers in COCOeval.stats, in its order
 
     def check(self, said: Content) -> None:
-        """Raise ConfigError where a model's file does not say what the task needs."""
+        """Check that the file of a model says what the task needs.
+
+        Raises:
+            ConfigError: it does not.
+        """
         ...
 
     def finds(self, said: Content) -> str:
-        """What an output holds besides boxes, for a message: " and mask coefficients"."""
+        """What an output holds besides boxes and classes, for a message: " and mask coefficients"; may be empty."""
         ...
 
     def extra(self, said: Content, shapes: Sequence[tuple[int, ...]]) -> tuple[int, int | None] | None:
-        """The numbers behind the classes of a detection, and the output with prototypes; None where they are absent."""
+        """Where an output holds what the task adds.
+
+        Args:
+            said: what the file of the model says.
+            shapes: of all outputs.
+
+        Returns:
+            How many numbers stand behind the classes of a detection, and the index of the output with prototypes, if
+            any; None where the outputs lack what the task needs.
+        """
         ...
 
     def shape(
@@ -97,9 +117,9 @@ class Task(Protocol):
 
         Args:
             chosen: candidates of the image.
-            boxes: [K, 4] their boxes in pixels of the original image.
-            outputs: of the network, for the whole batch.
-            at: which image of the batch.
+            boxes: [K, 4] boxes of the candidates, in pixels of the original image.
+            outputs: the network's outputs for the whole batch.
+            at: index of the image in the batch.
             read: how the outputs are read.
             place: where the image lies in the letterbox.
             size: side of the network's input, pixels.
@@ -108,39 +128,50 @@ class Task(Protocol):
         ...
 
     def ground_truth(self, dataset: Dataset) -> list[Mapping[str, Any]]:
-        """The annotations with everything that models of this task are scored by.
+        """The annotations with all that scores models of this task.
 
-        Where the source gave no area, it is the area of the mask or box, or what key points leave of the box.
+        Where the source gave no area, it is the area of the mask or of the box, or a share of the box for key points.
 
         Raises:
-            ConfigError: an object lacks it.
+            ConfigError: an object lacks the ground truth of the task.
         """
         ...
 
     def expect(self, dataset: Dataset, said: Content) -> None:
-        """Raise ConfigError where the model cannot be scored on this data set."""
+        """Check that this data set can score a model whose file says `said`.
+
+        Raises:
+            ConfigError: it cannot.
+        """
         ...
 
     def declared_sigmas(self, dataset: Dataset) -> tuple[float, ...]:
-        """The part of `Dataset.sigmas` that scores this task."""
+        """The sigmas of key points that the data set declares for this task; empty for tasks without key points."""
         ...
 
     def oks_sigmas(self, dataset: Dataset) -> NDArray[np.float64] | None:
-        """How far each key point may be off; None for COCO's own, and for tasks without key points."""
+        """How far each key point may be off, [P]; None: COCO's own sigmas, or a task without key points."""
         ...
 
     def counted(self, annotations: Sequence[dict[str, Any]]) -> None:
-        """Add to annotations the entries by which COCO knows what to ignore."""
+        """Add, in place, the entries of annotations by which COCO knows what to ignore."""
         ...
 
     def annotation(self, image: Image, found: Detections, k: int, bbox: Sequence[float]) -> dict[str, Any]:
-        """Where detection `k` is, as `COCO.loadRes` would add it; `bbox` is x, y, width, height in pixels."""
+        """The entries of a COCO annotation that say where a detection is, as `COCO.loadRes` would add them.
+
+        Args:
+            image: the image.
+            found: its detections.
+            k: index of the detection.
+            bbox: its x, y, width, height in pixels.
+        """
         ...
 
     def pack(self, found: Sequence[Detections]) -> dict[str, NDArray[Any]]:
-        """Arrays for a file, besides boxes, scores and classes; empty without detections of this task."""
+        """Arrays for a file besides boxes, scores and classes; empty where no detection is of this task."""
         ...
 
     def unpack(self, stored: Mapping[str, NDArray[Any]], found: Sequence[Detections]) -> list[Detections]:
-        """The detections with what `pack` stored; unchanged where it stored nothing."""
+        """The detections with what `pack` stored, for each image in order; unchanged where it stored nothing."""
         ...

@@ -1,6 +1,6 @@
-"""The detector families: what their networks are fed, and how detections are read from what they give.
+"""The families of detectors: what their networks are fed, and how detections are read from their outputs.
 
-Written once and used for every backend.
+Every backend shares this code.
 """
 
 from __future__ import annotations
@@ -17,12 +17,17 @@ from harness.tasks.outputs import STRIDES
 from harness.tasks.preprocess import fit
 from harness.tasks.registry import task
 
-MAX_CANDIDATES = 30_000  # the highest scoring candidates that NMS looks at, as Ultralytics' max_nms
-DECODING_VERSION = 1  # in the key of what geometry.py, instances.py, outputs.py and this file shape
+MAX_CANDIDATES = 30_000  # NMS looks at so many candidates, the highest scores first: Ultralytics' max_nms
+DECODING_VERSION = 1  # in the cache keys of pixels and scores; goes up when `tasks/` changes either
 
 
 def prepare(batch: NDArray[np.float32], layout: Layout) -> NDArray[np.float32]:
-    """RGB in [0, 1], as `normalize` gives it → what the family was trained on."""
+    """The network's input: the pixels in the colour order and the range that the family was trained on.
+
+    Args:
+        batch: [N, 3, S, S] RGB in [0, 1], as `normalize` gives it; returned as it is where the family takes it so.
+        layout: the family.
+    """
     return np.ascontiguousarray(batch[:, ::-1] * np.float32(255)) if layout == "yolox" else batch
 
 
@@ -33,7 +38,15 @@ def decode(
     size: int,
     originals: Sequence[tuple[int, int]],
 ) -> list[Detections]:
-    """Outputs of a batch → detections in original pixels; `originals` holds (width, height) per image."""
+    """The detections of each image of a batch, in pixels of the image.
+
+    Args:
+        outputs: the network's outputs.
+        reading: how they are read.
+        decoding: thresholds.
+        size: side of the network's input, pixels.
+        originals: width and height of each image, pixels; rows of the batch beyond them are padding.
+    """
     output = outputs[reading.output].astype(np.float32, copy=False)
     if reading.layout in ("yolov5", "yolox"):
         output = _as_raw(output, reading.layout, size)
@@ -45,7 +58,7 @@ def decode(
 
 
 def _as_raw(output: NDArray[np.float32], layout: Layout, size: int) -> NDArray[np.float32]:
-    """[N, anchors, 5 + C] → [N, 4 + C, anchors]: a class's score is objectness × its own."""
+    """[N, anchors, 5 + C] → [N, 4 + C, anchors]. The score of a class is objectness × class score."""
     boxes, scores = output[..., :4], output[..., 4:5] * output[..., 5:]
     if layout == "yolox":
         sides = [size // stride for stride in STRIDES]
@@ -57,7 +70,7 @@ def _as_raw(output: NDArray[np.float32], layout: Layout, size: int) -> NDArray[n
 
 
 def _raw(prediction: NDArray[np.float32], reading: OutputLayout, decoding: Decoding) -> Candidates:
-    """[4 + C + E, A] → candidates after class-wise NMS; a box may carry several classes, as in COCO scoring."""
+    """[4 + C + E, A] → candidates after NMS by class. A box may carry several classes, as in COCO scoring."""
     import cv2
 
     split = len(prediction) - reading.extra
@@ -70,7 +83,7 @@ def _raw(prediction: NDArray[np.float32], reading: OutputLayout, decoding: Decod
     classes, anchors, scores = classes[order], anchors[order], scores[order]
     centre, extent = prediction[:2, anchors].T, prediction[2:4, anchors].T
     corner = centre - extent / 2
-    # OpenCV separates the classes by shifting boxes, which holds for coordinates ≥ 0 only.
+    # OpenCV separates the classes by shifting their boxes, which is right only for coordinates ≥ 0.
     shifted = corner - corner.min(axis=0, initial=0)
     rectangles: Any = np.concatenate([shifted, extent], axis=1).astype(np.float64)
     keep = (
@@ -82,7 +95,7 @@ def _raw(prediction: NDArray[np.float32], reading: OutputLayout, decoding: Decod
 
 
 def _end_to_end(prediction: NDArray[np.float32], decoding: Decoding) -> Candidates:
-    """[D, 6 + E] → candidates; the network has already chosen one box per object."""
+    """[D, 6 + E] → candidates. The network itself has chosen one box per object."""
     rows = prediction[prediction[:, 4] > decoding.conf]
     rows = rows[np.argsort(-rows[:, 4], kind="stable")][: decoding.max_det]
     return Candidates(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64), rows[:, 6:])
@@ -96,7 +109,16 @@ def to_image(
     size: int,
     original: tuple[int, int],
 ) -> Detections:
-    """What is left of image `at` of the batch, of (width, height) `original`, in its pixels."""
+    """The candidates of one image as detections, in pixels of the image and within its border.
+
+    Args:
+        chosen: candidates of the image.
+        outputs: the network's outputs for the whole batch.
+        at: index of the image in the batch.
+        reading: how the outputs are read.
+        size: side of the network's input, pixels.
+        original: width and height of the image, pixels.
+    """
     width, height = original
     place = fit(width, height, size)
     boxes = (chosen.boxes - np.array([place.left, place.top] * 2, np.float32)) / np.float32(place.ratio)

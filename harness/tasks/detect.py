@@ -1,4 +1,4 @@
-"""Detection: boxes alone. The other tasks inherit from it what they do not change."""
+"""The task of detection: boxes alone. The other tasks inherit from it what they do not change."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ COCO_STATS = (
     "map", "map_50", "map_75", "map_small", "map_medium", "map_large",
     "mar_1", "mar_10", "mar_100", "mar_small", "mar_medium", "mar_large",
 )  # fmt: skip
-"""COCOeval.stats of boxes and masks in its own order."""
+"""Our names of the numbers in pycocotools' COCOeval.stats for boxes and masks, in its order."""
 
 
 class Detect(Task):
-    """Boxes."""
+    """The task whose models find boxes."""
 
     name = "detect"
     truth = "bbox"
@@ -77,11 +77,11 @@ class Detect(Task):
 
 
 def sized(row: Mapping[str, Any], area: float) -> Mapping[str, Any]:
-    """An annotation with this area, where its source gave none."""
+    """The annotation with this `area`, in square pixels, where its source gave none; else the annotation itself."""
     return {**row, "area": area} if row.get(OF_BOX) else row
 
 
 def box_area(row: Mapping[str, Any]) -> float:
-    """Square pixels, computed as the readers compute it: the area is part of a data set's hash."""
+    """The area of an annotation's box in square pixels, as the readers compute it: it is part of a data set's hash."""
     area: float = row["bbox"][2] * row["bbox"][3]
     return area

@@ -1,4 +1,4 @@
-"""Pose estimation: key points, how they are scored and stored. In pixels of the original image."""
+"""The task of pose estimation: key points, how they are scored and stored, in pixels of the original image."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from harness.tasks.detect import Detect, box_area, sized
 from harness.tasks.preprocess import Fit
 
 POSED = 0.53
-"""Area of an object as a share of its box, where key points are all that is known: Ultralytics' and xtcocotools'."""
+"""Area of an object as a share of its box, where only key points are known; as in Ultralytics and xtcocotools."""
 
-PERSON = 17  # key points of COCO's persons
+PERSON = 17
+"""The number of key points of a person in COCO."""
 
 
 class Pose(Detect):
-    """Key points."""
+    """The task whose models find key points."""
 
     name = "pose"
     truth = "keypoints"
@@ -30,7 +31,7 @@ class Pose(Detect):
     stats = (
         "map", "map_50", "map_75", "map_medium", "map_large", "mar_100", "mar_50", "mar_75", "mar_medium", "mar_large",
     )  # fmt: skip
-    """At most 20 detections an image, and no small objects. `mar_50` and `mar_75` are no metrics of quantgate."""
+    """At most 20 detections per image, and no small objects. `mar_50` and `mar_75` are no metrics of quantgate."""
 
     def check(self, said: Content) -> None:
         """See `Task.check`."""
@@ -53,7 +54,7 @@ class Pose(Detect):
         return {"points": points(chosen.extra, read.points, place, original)}
 
     def ground_truth(self, dataset: Dataset) -> list[Mapping[str, Any]]:
-        """Objects without labelled key points stay, and COCO ignores them."""
+        """See `Task.ground_truth`. Objects without labelled key points stay, and COCO ignores them."""
         rows = dataset.annotations
         if rows and not dataset.points:
             raise ConfigError(
@@ -77,18 +78,18 @@ class Pose(Detect):
         return dataset.sigmas
 
     def oks_sigmas(self, dataset: Dataset) -> NDArray[np.float64] | None:
-        """The data set's; else COCO's for its 17 points of a person, and the same for all points of others."""
+        """The sigmas of the data set, else COCO's for the 17 points of a person, else 1 / points for each point."""
         if dataset.sigmas:
             return np.array(dataset.sigmas)
         return None if dataset.points in (0, PERSON) else np.full(dataset.points, 1 / dataset.points)
 
     def counted(self, annotations: Sequence[dict[str, Any]]) -> None:
-        """COCO ignores objects without a labelled key point."""
+        """See `Task.counted`. COCO ignores objects without a labelled key point."""
         for row in annotations:
             row["num_keypoints"] = sum(seen > 0 for seen in row["keypoints"][2::3])
 
     def annotation(self, image: Image, found: Detections, k: int, bbox: Sequence[float]) -> dict[str, Any]:
-        """The area is the area of the box around the key points."""
+        """See `Task.annotation`. The area is the area of the box around the key points."""
         if found.points is None:
             return super().annotation(image, found, k, bbox)
         own = found.points[k].astype(np.float64)
@@ -109,7 +110,14 @@ class Pose(Detect):
 
 
 def points(extra: Floats, shape: tuple[int, int], place: Fit, original: tuple[int, int]) -> Floats:
-    """[K, P × D] in pixels of the input → [K, P, 3] x, y in the image and visibility, 1 where the model has none."""
+    """The key points of K detections in pixels of the image: [K, P, 3], x, y and visibility.
+
+    Args:
+        extra: [K, P × D] key points in pixels of the network's input.
+        shape: P and D: key points, and numbers per point. Without a third number the visibility is 1.
+        place: where the image lies in the letterbox.
+        original: width and height of the image, pixels.
+    """
     said = extra.reshape(len(extra), *shape)
     xy = (said[..., :2] - np.array([place.left, place.top], np.float32)) / np.float32(place.ratio)
     xy = np.clip(xy, 0, np.array(original, np.float32))

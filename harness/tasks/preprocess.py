@@ -1,7 +1,7 @@
-"""How an image becomes the square that a network sees, and where it lies in there.
+"""How an image becomes the square that a network sees, and where in the square it lies.
 
-The geometry is Ultralytics' letterbox: scale the longer side to the network input, pad with 114, centred. Rounding it
-in two places moves mAP in the third digit (FACTS.md), so both directions use `fit`.
+The geometry is Ultralytics' letterbox: scale the longer side to the network's input, centre, pad with 114. Two places
+that round it in their own way would move mAP in its third digit, so both directions use `fit`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PAD = 114  # grey level of the letterbox border, as in training
 
 @dataclass(frozen=True)
 class Fit:
-    """Where an image lies inside the square network input."""
+    """Where an image lies inside the square input of the network."""
 
     ratio: float  # input pixels per image pixel
     left: int  # columns of padding on the left
@@ -26,7 +26,7 @@ class Fit:
 
 
 def fit(width: int, height: int, size: int) -> Fit:
-    """Letterbox geometry of an image of `width` × `height` pixels in a square of `size` pixels."""
+    """Where an image of `width` × `height` pixels lies in a square whose side is `size` pixels."""
     ratio = min(size / height, size / width)
     new_width, new_height = max(1, round(width * ratio)), max(1, round(height * ratio))
     left, top = round((size - new_width) / 2 - 0.1), round((size - new_height) / 2 - 0.1)
@@ -34,7 +34,7 @@ def fit(width: int, height: int, size: int) -> Fit:
 
 
 def letterbox(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """BGR image [H, W, 3] → RGB network input [3, size, size], still in bytes."""
+    """BGR image [H, W, 3] → RGB input of the network [3, size, size], in bytes 0–255."""
     import cv2
 
     height, width = image.shape[:2]
@@ -47,7 +47,7 @@ def letterbox(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def normalize(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Bytes [N, 3, S, S] → what a session takes: float32 in [0, 1], contiguous."""
+    """Bytes [N, 3, S, S] → the input of a session: float32 in [0, 1], contiguous."""
     scaled: NDArray[np.float32] = np.ascontiguousarray(pixels, np.float32)
     scaled /= np.float32(255)
     return scaled

@@ -1,4 +1,4 @@
-"""The tasks by name, and a data set as a task sees it. To add a task, write `tasks/NAME.py` and give it a line here."""
+"""The tasks by name, and a data set as a task sees it. A new task is a file `tasks/NAME.py` and an entry in TASKS."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from harness.tasks.pose import Pose
 from harness.tasks.segment import Segment
 
 TASKS: dict[str, Task] = {one.name: one for one in (Detect(), Segment(), Pose())}
+"""Every task that quantgate scores, by Ultralytics' name."""
 
 
 def task(name: str) -> Task:
-    """The task of that name.
+    """The task of this `name`.
 
     Raises:
-        ConfigError: quantgate does not score it.
+        ConfigError: quantgate does not score such a task.
     """
     if name not in TASKS:
         raise ConfigError(f"the model is for the task {name!r}; quantgate scores {', '.join(TASKS)}")
@@ -26,10 +27,10 @@ def task(name: str) -> Task:
 
 
 def of_task(dataset: Dataset, name: str) -> Dataset:
-    """The same images with the ground truth that models of the task are scored by.
+    """The data set with the ground truth that scores models of the task `name`; its images stay.
 
     Raises:
-        ConfigError: an object lacks this ground truth.
+        ConfigError: quantgate does not score such a task, or an object lacks its ground truth.
     """
     if name == dataset.task:
         return dataset

@@ -1,4 +1,4 @@
-"""Instance segmentation: masks from prototypes, how they are scored and stored. All in pixels of the original image."""
+"""The task of segmentation: masks from prototypes, how they are scored and stored, in pixels of the original image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.tasks.preprocess import Fit
 
 
 class Segment(Detect):
-    """Masks."""
+    """The task whose models find instance masks."""
 
     name = "segment"
     truth = "segmentation"
@@ -29,7 +29,7 @@ class Segment(Detect):
         return " and mask coefficients"
 
     def extra(self, said: Content, shapes: Sequence[tuple[int, ...]]) -> tuple[int, int | None] | None:
-        """The prototypes are the output with four dimensions."""
+        """See `Task.extra`. The prototypes are the output with four dimensions."""
         protos = next((at for at, shape in enumerate(shapes) if len(shape) == 4), None)
         return None if protos is None else (shapes[protos][1], protos)
 
@@ -55,7 +55,7 @@ class Segment(Detect):
         return [sized(row, _mask_area(row["segmentation"], *sides[row["image_id"]])) for row in rows]
 
     def annotation(self, image: Image, found: Detections, k: int, bbox: Sequence[float]) -> dict[str, Any]:
-        """The area is the mask's."""
+        """See `Task.annotation`. The area is the area of the mask."""
         from pycocotools import mask
 
         if found.masks is None:
@@ -65,14 +65,14 @@ class Segment(Detect):
         return {"bbox": bbox, "segmentation": coded, "area": float(mask.area(coded))}
 
     def pack(self, found: Sequence[Detections]) -> dict[str, NDArray[Any]]:
-        """The run lengths of all masks, concatenated; `lengths` splits them by detection."""
+        """See `Task.pack`. `masks` has the run lengths of all masks one after the other; `lengths` splits them."""
         if not any(one.masks is not None for one in found):
             return {}
         every = [mask for one in found for mask in one.masks or ()]
         runs = np.concatenate([np.zeros(0, np.int32), *every])
         return {
             "lengths": np.array([len(mask) for mask in every], np.int64),
-            "masks": runs.view(np.uint8).reshape(-1, 4).T,  # high bytes together: they are nearly all zero
+            "masks": runs.view(np.uint8).reshape(-1, 4).T,  # high bytes together: nearly all are zero
         }
 
     def unpack(self, stored: Mapping[str, NDArray[Any]], found: Sequence[Detections]) -> list[Detections]:
@@ -87,11 +87,19 @@ class Segment(Detect):
 def masks(
     coefficients: Floats, protos: Floats, boxes: Floats, place: Fit, size: int, original: tuple[int, int]
 ) -> tuple[Mask, ...]:
-    """Coefficients [K, M] of prototypes [M, H, W] → masks in an image of (width, height) `original`.
+    """The masks of K detections in pixels of the image.
 
-    As Ultralytics' `process_mask_native`: the weighted sum of the prototypes, bilinear between their pixels, above 0
-    and within the box [K, 4]. But every image pixel looks up the place in the prototypes that it has in the letterbox,
-    while Ultralytics first cuts the border off in whole pixels of the prototypes.
+    As in Ultralytics' `process_mask_native`, a mask is where the weighted sum of the prototypes, bilinear between their
+    pixels, is above 0 inside the box. But here every pixel of the image looks up its own place in the prototypes
+    through the letterbox, while Ultralytics first cuts the border off in whole pixels of the prototypes.
+
+    Args:
+        coefficients: [K, M] weights of the prototypes.
+        protos: [M, H, W] prototypes of the network's whole input.
+        boxes: [K, 4] x1, y1, x2, y2 in pixels of the image.
+        place: where the image lies in the letterbox.
+        size: side of the network's input, pixels.
+        original: width and height of the image, pixels.
     """
     width, height = original
     scale = protos.shape[1] / size  # prototype pixels per input pixel
@@ -111,7 +119,13 @@ def masks(
 
 
 def _bilinear(at: NDArray[np.floating[Any]], scale: float, sides: int) -> tuple[Floats, int]:
-    """Weights [positions, pixels] of the prototype pixels around positions of the input, and the first such pixel."""
+    """Bilinear weights [positions, pixels] of the prototypes' pixels along one side, and the index of the first pixel.
+
+    Args:
+        at: positions in pixels of the network's input, ascending.
+        scale: pixels of the prototypes per pixel of the input.
+        sides: pixels of the prototypes along this side.
+    """
     source = np.clip(at * scale - 0.5, 0, sides - 1)
     low = np.floor(source).astype(np.intp)
     high = np.minimum(low + 1, sides - 1)
@@ -125,7 +139,7 @@ def _bilinear(at: NDArray[np.floating[Any]], scale: float, sides: int) -> tuple[
 
 
 def encoded(mask: NDArray[np.bool_], left: int, top: int, width: int, height: int) -> Mask:
-    """Run lengths of a mask [h, w] whose corner lies at (left, top) of an image of width × height."""
+    """The run lengths of a `mask` [h, w] whose corner lies at (left, top) of an image of `width` × `height` pixels."""
     columns = np.zeros((mask.shape[1], height), np.bool_)
     columns[:, top : top + mask.shape[0]] = mask.T
     changes = np.flatnonzero(np.diff(columns.ravel(), prepend=False, append=False)) + left * height
@@ -134,7 +148,7 @@ def encoded(mask: NDArray[np.bool_], left: int, top: int, width: int, height: in
 
 
 def _is_mask(segmentation: Any) -> bool:
-    """Run lengths, or polygons of three points and more."""
+    """Whether the `segmentation` of an annotation is a mask: run lengths, or polygons of three points or more."""
     if isinstance(segmentation, dict):
         return bool(segmentation.get("counts")) and "size" in segmentation
     polygons = segmentation if isinstance(segmentation, list) else []
@@ -142,12 +156,10 @@ def _is_mask(segmentation: Any) -> bool:
 
 
 def _mask_area(segmentation: Any, height: int, width: int) -> float:
-    """Pixels, as COCO counts them."""
+    """The area of a mask in pixels, as COCO counts it."""
     from pycocotools import mask
 
-    runs = mask.frPyObjects(segmentation, height, width) if _has_to_be_encoded(segmentation) else segmentation
-    return float(mask.area(mask.merge(runs) if isinstance(runs, list) else runs))
-
-
-def _has_to_be_encoded(segmentation: Any) -> bool:
-    return isinstance(segmentation, list) or isinstance(segmentation["counts"], list)
+    if isinstance(segmentation, list):
+        return float(mask.area(mask.merge(mask.frPyObjects(segmentation, height, width))))
+    encoded_by_coco = not isinstance(segmentation["counts"], list)
+    return float(mask.area(segmentation if encoded_by_coco else mask.frPyObjects(segmentation, height, width)))

@@ -16,11 +16,11 @@ SUITE = Suite(
     ),
     gates=[
         Gate("map", max_drop=0.002),
-        # 128 images cannot tell drops below about 0.01 from chance (FACTS.md): a gate is no place to hope.
+        # 128 images cannot tell a drop below about 0.01 from chance (docs/accuracy.md): these limits lie well above.
         Gate("map", max_drop=0.03, against="fp32", precisions=["int8", "fp16", "bf16"]),
         Gate("map", max_drop=0.06, against="fp32", precisions=["int8-dynamic"]),
         Gate("size_bytes", max_rise=0.01),
-        # Not PyTorch's, whose file holds generated code.
+        # Without PyTorch, whose file also holds generated code.
         Gate(
             "size_bytes",
             max_ratio=0.5,

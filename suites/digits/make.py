@@ -237,7 +237,7 @@ def qat(args: argparse.Namespace) -> None:
     from harness.tasks.preprocess import letterbox
 
     work = args.work / "qat"  # the first images of the same training split
-    training = training_data(work, QAT.images, args.seed)
+    training = load_calibration(training_data(work, QAT.images, args.seed), explicit=False)
     shown = load_calibration(args.assets / "annotations" / "instances_calibration.json")
     pixels = np.stack([letterbox(read_image(image), IMGSZ) for image in shown.images])
     np.save(work / "pixels.npy", pixels)

@@ -1,7 +1,7 @@
 """The bundled suite: a small YOLO26n on handwritten digits. It needs no network and no other file.
 
-`pytest suites/digits -n auto` quantizes it for every runtime that is installed, scores it and compares it with the
-committed baselines. How the task and the model were made: `README.md` beside this file.
+`pytest suites/digits -n auto` quantizes the model for every runtime that is installed, scores each cell and compares it
+with the committed baselines. `README.md` beside this file says how the task and the model were made.
 """
 
 from harness import Gate, Model, Qat, Suite, matrix
@@ -22,10 +22,10 @@ SUITE = Suite(
         Gate("map", max_drop=0.005),
         Gate("map", max_drop=0.02, against="fp32"),
         Gate("size_bytes", max_rise=0.01),
-        # Not PyTorch's, whose file holds generated code.
+        # Without PyTorch, whose file also holds generated code.
         Gate("size_bytes", max_ratio=0.5, against="fp32", precisions=["int8", "int8-qat"], backends=CPU),
         Gate("latency", max_ratio=0.95, against="fp32", precisions=["int8"]),
-        # Against the baseline, by CPU time of fresh processes; on three runtimes, since every cell takes seconds.
+        # Against the baseline, by CPU time of fresh processes. On three runtimes only, since every cell takes seconds.
         Gate("latency", max_rise=0.05, precisions=["fp32", "int8"], backends=CPU),
         Gate("attested_share", min=0.65, precisions=["int8", "int8-qat"]),
         Gate("attested_share", min=0.99, precisions=["fp32", "bf16", "fp16"]),

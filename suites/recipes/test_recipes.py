@@ -1,6 +1,7 @@
-"""int8 recipes side by side: ours, other calibration methods, and what Ultralytics' exporter makes.
+"""int8 recipes side by side: quantgate's own, other calibration methods, and the int8 of Ultralytics' exporter.
 
-How ours were chosen is in `harness/recipes/RECIPES.md`. Weights and images are found by name, as in `suites/coco`.
+`harness/recipes/RECIPES.md` says how quantgate's recipes were chosen. Weights and images are found by name, as in
+`suites/coco`.
 """
 
 from harness import Gate, Suite, matrix
@@ -15,7 +16,7 @@ SUITE = Suite(
     )
     + matrix(MODELS, ["fp32", "int8", "int8:ultralytics"], ["openvino", "litert"]),
     gates=[
-        # A comparison and no promise: what is gated is that every recipe still makes a detector and a small file.
+        # The suite compares recipes and promises nothing: its gates check that each makes a detector and a small file.
         Gate("map", max_drop=0.1, against="fp32"),
         Gate("size_bytes", max_ratio=0.5, against="fp32"),
     ],

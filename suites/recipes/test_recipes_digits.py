@@ -1,4 +1,4 @@
-"""The recipes of `test_recipes.py` on the bundled digits; it needs no network and no other file."""
+"""The recipes of `test_recipes.py` on the bundled digits. The suite needs no network and no other file."""
 
 from harness import Gate, Suite, matrix
 
@@ -15,7 +15,7 @@ SUITE = Suite(
     + matrix("yolo26n-digits", ["fp32", "int8", "int8:ultralytics", "w8a16"], "litert", imgsz=256),
     threads=1,
     gates=[
-        Gate("map", max_drop=0.15, against="fp32"),  # Ultralytics' LiteRT loses 0.10
+        Gate("map", max_drop=0.15, against="fp32"),  # the int8 of Ultralytics on LiteRT loses 0.10
         Gate("size_bytes", max_ratio=0.5, against="fp32"),
     ],
 )

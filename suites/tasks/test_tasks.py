@@ -1,7 +1,7 @@
-"""Instance segmentation and pose on the bundled digits: the task is read from the model, `map` is that of the task.
+"""Instance segmentation and pose on the bundled digits. quantgate reads the task from the model.
 
-`map` of a segmentation model is mask mAP, of a pose model OKS mAP; `box_map` stands beside it. The models are narrow
-and briefly trained (`suites/digits/make.py tasks`): they are here to be quantized, not to be good.
+`map` is mask mAP for a segmentation model and OKS mAP for a pose model; `box_map` is mAP of the boxes. The models are
+narrow and briefly trained (`suites/digits/make.py tasks`): they are here to be quantized, not to be good.
 """
 
 from harness import Gate, Suite, matrix

@@ -1,4 +1,4 @@
-"""Multiply-accumulates by hand, and of a real graph: the same from every runtime that executes it."""
+"""Multiply-accumulates of one operator, against what one counts by hand."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import torch
 
 from harness import Cell, Unavailable
 from harness.backends import torch as backend
-from harness.backends import torch_work
 from harness.core.measurement import Artifact
 from harness.inputs.sources import BUNDLED_WEIGHTS
 from harness.recipes.base import BuildInputs
@@ -69,28 +68,6 @@ def test_a_session_uses_as_many_threads_as_it_is_told(artifact, threads):
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
-
-
-def test_a_convolution_that_fell_back_to_float_is_counted_as_float():
-    """What Inductor leaves of a quantized convolution whose pattern it did not recognise."""
-
-    def fallen_back(images, weight):
-        dequantized = (weight.to(torch.float32)) * 0.1
-        return torch.nn.functional.conv2d(images, dequantized)
-
-    images, weight = torch.rand(1, 2, 8, 8), torch.ones(4, 2, 3, 3, dtype=torch.int8)
-    expected = {"f32": 4 * 2 * 9 * 6 * 6}
-    assert torch_work.of_call(lambda: fallen_back(images, weight)) == expected
-
-
-def test_grouped_and_transposed_convolutions_and_products_are_counted_by_their_shapes():
-    conv, products = torch.nn.functional, torch.rand(2, 3, 5)
-    images = torch.rand(1, 4, 8, 8)
-    assert torch_work.of_call(lambda: conv.conv2d(images, torch.rand(4, 1, 3, 3), groups=4)) == {"f32": 4 * 9 * 36}
-    assert torch_work.of_call(lambda: conv.conv_transpose2d(images, torch.rand(4, 6, 2, 2), stride=2)) == {
-        "f32": 4 * 64 * 6 * 4
-    }
-    assert torch_work.of_call(lambda: products @ products.transpose(1, 2)) == {"f32": 2 * 3 * 5 * 3}
 
 
 def test_without_an_nvidia_driver_a_cuda_cell_says_so_before_anything_is_built(monkeypatch):

@@ -67,3 +67,17 @@ def test_an_engine_from_elsewhere_counts_by_the_shapes_of_its_layers():
         layer("c", "CaskPooling", INT8),
     )
     assert trt_layers.executed(said, {}) == {"i8": 64 * 32 * 9 * 20 * 20, "f16": 2 * 400 * 400 * 32}
+
+
+def test_a_layer_that_reports_no_shapes_counts_nothing():
+    said = report(
+        {**layer("a", "CaskConvolution", INT8, Weights={"Count": 576}), "Outputs": []},
+        {**layer("b", "gemm", "Half"), "Inputs": [], "Outputs": [{"Dimensions": [4]}]},
+        {**layer("c", "gemm", "Half"), "Inputs": []},
+    )
+    assert trt_layers.executed(said, {}) == {}
+
+
+def test_fp8_is_told_from_other_types_of_eight_bits():
+    said = report(layer("a", "CaskConvolution", "Row major linear FP8E4M3"), layer("b", "CaskConvolution", INT8))
+    assert trt_layers.executed(said, {"a": 3, "b": 4}) == {"f8": 3, "i8": 4}

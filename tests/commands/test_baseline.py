@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from demoproject import FP32, INT8, LOOSE, Demo
 
-from harness import Cell
 from harness.commands.cli import main
 from harness.machine import fingerprint
-from harness.store import baselines
+from harness.store.baselines import BaselineFile
 
 REASON = ["--reason", "new boxes, #12"]
 
@@ -185,7 +184,7 @@ def test_a_reason_with_brackets_is_no_markup(measured: Demo, capsys: pytest.Capt
 
 def test_an_anchor_stays_and_that_is_said(here: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     here.run("-k", "fp32", "--qg-baseline-update")
-    file = baselines.anchor_path(here.path / "baselines", "demo", Cell("model", "fp32", "null"))
+    file = BaselineFile(here.path / "baselines", "demo", "anchor", fingerprint.machine_class(), FP32).path
     file.parent.mkdir(parents=True)
     file.write_text("{}")
     assert f"{FP32}: its anchor stays" in said(capsys, "accept", ".quantgate", *REASON)[1]
@@ -195,7 +194,7 @@ def test_list_and_show_tell_values_date_and_reason(measured: Demo, capsys: pytes
     said(capsys, "accept", ".quantgate", *REASON)
     code, text = said(capsys, "list", "-k", "int8")
     assert code == 0
-    assert text.splitlines()[0].rstrip() == f"demo: accuracy on {baselines.kind_key('accuracy')}"
+    assert text.splitlines()[0].rstrip() == f"demo: accuracy on {fingerprint.isa()}"
     assert text.splitlines()[-1].split()[:5] == [INT8, "not", "committed", "1.0000", "0.00"]
     assert "new boxes, #12" in text
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.base import completed_cells
 from harness.commands.cli import main
 from harness.commands.completion import SHELLS
 
@@ -70,8 +69,3 @@ def test_every_shell_gets_code_that_it_can_read(capsys: pytest.CaptureFixture[st
     if shutil.which(shell):
         (tmp_path / "code").write_text(code)
         subprocess.run([shell, "-n", str(tmp_path / "code")], check=True)
-
-
-def test_cells_of_broken_results_are_none_and_no_error(project: Path) -> None:
-    (project / ".quantgate" / "results.json").write_text("{")
-    assert completed_cells() == ["yolo26n-fp32-torch-cpu"]

@@ -1,4 +1,4 @@
-"""Suites found by the id of a cell."""
+"""The suites that files declare, and cells found in them by their ids."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import ConfigError
-from harness.commands.suite_files import find
-from harness.plugin.items import declared_line
+from harness.commands.suite_files import declared, find
 
 TEXT = 'from harness import Suite, matrix\nSUITE = Suite("{}", "d", matrix("yolo26n", "{}", "onnxruntime"))\n'
 
@@ -49,15 +48,15 @@ def test_a_place_without_suites_says_so(tmp_path: Path) -> None:
         find("x", tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        ("import x\n\nSUITE = x.make(\n 1)\n", 3),
-        ("SUITE: object = 1\n", 1),
-        ("SUITE = 1\nOTHER = 2\nSUITE = 3\n", 3),
-        ("if True:\n  pass\nfrom x import SUITE\n", 1),
-    ],
-)
-def test_a_suite_is_declared_where_its_variable_is_assigned(tmp_path, source, expected):
-    (tmp_path / "test_it.py").write_text(source)
-    assert declared_line(tmp_path / "test_it.py", "SUITE") == expected
+def test_every_suite_of_every_test_file_is_declared_with_its_file(suites: Path) -> None:
+    (suites / "helper.py").write_text("1 / 0\n")  # pytest would not collect it
+    (suites / "one" / "test_more.py").write_text(f"{TEXT.format('more', 'fp32')}OTHER = SUITE\nNUMBER = 1\n")
+    found = [(suite.name, file.relative_to(suites).as_posix()) for suite, file in declared(suites)]
+    assert found == [("more", "one/test_more.py")] * 2 + [("one", "one/test_one.py"), ("two", "two/test_two.py")]
+    assert [suite.name for suite, _ in declared(suites / "two" / "test_two.py")] == ["two"]
+
+
+def test_a_suite_that_makes_no_sense_names_its_file(suites: Path) -> None:
+    (suites / "test_bad.py").write_text(TEXT.format("bad", "fp33"))
+    with pytest.raises(ConfigError, match=r"test_bad.py: .*fp33"):
+        list(declared(suites))

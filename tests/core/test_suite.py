@@ -1,33 +1,17 @@
-"""Suites, gates and cells refuse nonsense with one line, before anything runs."""
+"""Suites, gates and calibrations refuse nonsense with one line, before anything runs."""
 
 from __future__ import annotations
 
-import pytest
-from builders import FP32, INT8, measurement
+from pathlib import Path
 
-from harness import Cell, ConfigError, Gate, Suite, matrix
-from harness.core.status import FAILING, SEVERITY, worst
+import pytest
+from builders import FP32, INT8
+
+from harness import Calibration, ConfigError, Gate, Suite, matrix
 
 
 def suite(**changes):
     return Suite(**{"name": "made", "dataset": "coco8", "cells": (FP32, INT8), **changes})
-
-
-def test_a_cell_is_named_by_its_parts_and_a_colon_becomes_a_tilde():
-    assert str(INT8) == "yolo26n-int8-onnxruntime-cpu"
-    tagged = Cell("yolo26n:e2e", "int8:entropy", "torch", "cuda", tag="640px-b2")
-    assert tagged.id == "yolo26n~e2e-int8~entropy-torch-cuda-640px-b2"
-
-
-def test_a_sibling_differs_in_precision_only():
-    assert Cell("m", "int8:entropy", "torch", "cuda", 320, 4).sibling("fp32") == Cell(
-        "m", "fp32", "torch", "cuda", 320, 4
-    )
-
-
-def test_the_family_of_a_precision_leaves_its_recipe_out():
-    assert Cell("m", "int8:entropy", "torch").family == "int8"
-    assert Cell("m", "int8-dynamic", "torch").family == "int8-dynamic"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +27,13 @@ def test_the_family_of_a_precision_leaves_its_recipe_out():
         ({"metric": "map", "max_drop": 0.1, "against": "limit"}, r"against='limit' takes min= or max="),
         ({"metric": "latency_p50_ms", "max_rise": 0.1}, r"shown, not gated; gate 'latency'"),
         ({"metric": "latency", "max_rise": 0.1, "against": "fp32"}, r"it is a ratio already.*max_ratio="),
+        ({"metric": "latency", "max_rise": 0.0}, r"against the baseline it takes max_rise= above 0"),
+        ({"metric": "latency", "max_ratio": 1.1}, r"against the baseline it takes max_rise= above 0"),
+        ({"metric": "latency", "max_rise": 0.05, "relative": False}, r"a share: 0.05 is 5 %"),
+        ({"metric": "latency_wall", "max_rise": 0.05}, r"the wall clock resolves 10 %, not 5%; use 'latency'"),
+        ({"metric": "class_ap", "min": 0.1}, r"it takes max_drop=, in points of AP: 0.1"),
+        ({"metric": "class_ap", "max_drop": 0.1, "relative": True}, r"it takes max_drop=, in points of AP: 0.1"),
+        ({"metric": "agreement", "max_drop": 0.1}, r"held against the fp32 sibling already; give min= or max="),
     ],
 )
 def test_a_gate_without_sense_is_one_line(gate, message):
@@ -81,6 +72,7 @@ def test_a_single_precision_or_backend_needs_no_list():
 
 def test_fp32_is_never_held_against_itself():
     assert not Gate("map", max_drop=0, against="fp32").applies(FP32)
+    assert not Gate("agreement", min=0.9).applies(FP32)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +86,8 @@ def test_fp32_is_never_held_against_itself():
         ({"threads": -1}, "threads and warmup must be ≥ 0"),
         ({"calibration": 64}, r"calibration=64; give Calibration\(images=…\)"),
         ({"warmup": -1}, "threads and warmup must be ≥ 0"),
+        ({"operating_conf": 1.0}, "operating_conf=1.0; a score lies between 0 and 1"),
+        ({"cells": (INT8, INT8)}, "two cells are named yolo26n-int8-onnxruntime-cpu"),
         (
             {"cells": (INT8,), "gates": (Gate("map", max_drop=0.1, against="fp32"),)},
             "needs yolo26n-fp32-onnxruntime-cpu; add fp32",
@@ -122,19 +116,16 @@ def test_a_gate_for_a_precision_or_backend_that_no_cell_has_is_an_error():
 def test_one_data_set_or_several_to_look_for():
     assert suite().datasets == ("coco8",)
     assert suite(dataset=["coco256", "coco128"]).datasets == ("coco256", "coco128")
+    assert suite(dataset=Path("data/mine.yaml")).datasets == ("data/mine.yaml",)
 
 
-def test_the_worst_status_counts_and_nothing_to_miss_is_met():
-    assert worst(["unchanged", "missed", "regressed", "improved"]) == "regressed"
-    assert worst([]) == "met"
-    assert SEVERITY[0] == "error"
-    assert {"error", "regressed", "missed", "missing"} == FAILING
-
-
-def test_phases_of_a_cell_merge_and_the_worse_failure_wins():
-    one = measurement(map=0.1)
-    skipped = measurement(latency_p50_ms=9.0).merged(one)
-    assert skipped.metrics == {**one.metrics, "latency_p50_ms": 9.0}
-    unavailable = Cell("m", "fp32", "torch")
-    broken = [type(one)(unavailable, failure=failure) for failure in (("unavailable", "no torch"), ("error", "crash"))]
-    assert broken[0].merged(broken[1]).failure == broken[1].merged(broken[0]).failure == ("error", "crash")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"images": 0}, "calibrate on one image or more"),
+        ({"order": "shuffled"}, "order is 'id' or 'random'"),
+    ],
+)
+def test_a_calibration_that_cannot_be_is_one_line(wrong, message):
+    with pytest.raises(ConfigError, match=message):
+        Calibration(**wrong)

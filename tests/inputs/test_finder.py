@@ -1,8 +1,7 @@
-"""What is checked before a cell runs: calibration images, and where they come from."""
+"""What is found and checked before a cell runs: where its images come from, and whether it can run at all."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from builders import picture, yolo
 
 from harness import Calibration, ConfigError, Model, Qat, Suite, Unavailable, matrix
 from harness.inputs import finder as inputs
-from harness.inputs.calibration import traced
 from harness.inputs.datasets.loading import load_scored
 from harness.inputs.finder import Finder, Settings, _expect_whole_batches, runnable
 from harness.inputs.sources import DownloadData
@@ -28,53 +26,11 @@ def calibrate(found: Finder, wanted: Suite, home: Path):
     return found._calibration(wanted, home, load_scored(Path(wanted.datasets[0])))
 
 
-def test_calibration_takes_the_first_images_of_the_train_split(tmp_path: Path) -> None:
+def test_the_train_split_of_the_suite_calibrates_as_the_suite_declares(tmp_path: Path) -> None:
     data = yolo(tmp_path, {f"train/{n}": None for n in range(5)} | {"val/9": None})
     chosen, notes = calibrate(finder(tmp_path), suite(data, calibration=Calibration(images=3)), tmp_path)
     assert [Path(image.path).stem for image in chosen.images] == ["0", "1", "2"]
     assert not notes
-
-
-def test_a_seeded_draw_depends_on_the_seed_alone(tmp_path: Path) -> None:
-    data = yolo(tmp_path, {f"train/{n}": None for n in range(9)} | {"val/9": None})
-
-    def drawn(seed: int) -> list[int]:
-        wanted = suite(data, calibration=Calibration(images=4, order="random", seed=seed))
-        return [image.id for image in calibrate(finder(tmp_path), wanted, tmp_path)[0].images]
-
-    assert drawn(1) == drawn(1) != drawn(2)
-    assert len(set(drawn(1))) == 4
-
-
-def test_results_say_which_images_and_how_they_were_chosen(tmp_path: Path) -> None:
-    data = yolo(tmp_path, {f"train/{n}": None for n in range(5)} | {"val/9": None})
-    wanted = suite(data, calibration=Calibration(images=4, order="random", seed=3))
-    chosen, _ = calibrate(finder(tmp_path), wanted, tmp_path)
-    said = traced(chosen, wanted.calibration)
-    assert (said["images"], said["order"], said["seed"]) == (4, "random", 3)
-    assert said["first"] == [Path(image.path).name for image in chosen.images[:3]]
-    backwards = dataclasses.replace(chosen, images=chosen.images[::-1])
-    assert traced(backwards, wanted.calibration)["digest"] != said["digest"]
-
-
-def test_fewer_images_than_the_suite_asks_for_are_an_error(tmp_path: Path) -> None:
-    data = yolo(tmp_path, {"train/0": None, "val/9": None})
-    with pytest.raises(ConfigError, match=r"1 images to calibrate on and the suite asks for 64; say Calibration"):
-        calibrate(finder(tmp_path), suite(data), tmp_path)
-
-
-def test_a_scored_image_among_the_calibration_images_is_an_error(tmp_path: Path) -> None:
-    data = yolo(tmp_path, {"train/0": None, "val/9": None})
-    (tmp_path / "images" / "train" / "renamed.png").write_bytes((tmp_path / "images" / "val" / "9.png").read_bytes())
-    with pytest.raises(ConfigError, match=r"1 of 2 calibration images are also scored .*--qg-calibration"):
-        calibrate(finder(tmp_path), suite(data, calibration=Calibration(images=2)), tmp_path)
-
-
-def test_overlap_that_the_suite_allows_is_said_in_the_table(tmp_path: Path) -> None:
-    data = yolo(tmp_path, {"train/0": None, "val/9": None})
-    (tmp_path / "images" / "train" / "copy.png").write_bytes((tmp_path / "images" / "val" / "9.png").read_bytes())
-    _, notes = calibrate(finder(tmp_path), suite(data, calibration=Calibration(images=2, allow_overlap=True)), tmp_path)
-    assert notes[0] == "calibrated on 1 of the scored images"
 
 
 def test_a_folder_of_images_replaces_the_train_split(tmp_path: Path) -> None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from harness import ConfigError
-from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS, find_data, find_weights
+from harness.inputs.sources import (
+    BUNDLED_DATA,
+    BUNDLED_WEIGHTS,
+    cache_folder,
+    downloadable,
+    find_data,
+    find_weights,
+    folders_in,
+)
 
 
 @pytest.fixture
@@ -70,6 +81,16 @@ def test_weights_that_nobody_knows_are_one_line(home, folder, declared, message)
     assert "\n" not in str(raised.value)
 
 
+def test_a_folder_with_one_openvino_ir_stands_for_its_graph(home, folder):
+    for name in ("one/a.xml", "two/a.xml", "two/b.xml", "none/a.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("")
+    assert find_weights(str(folder / "one"), home, []) == folder / "one" / "a.xml"
+    for name in ("two", "none"):
+        with pytest.raises(ConfigError, match=f"{name} do not exist"):
+            find_weights(str(folder / name), home, [])
+
+
 def test_the_first_data_set_that_is_here_is_taken(home, folder):
     assert find_data(["none", "set", "listed"], home, [folder]) == folder / "set"
     assert find_data(["listed"], home, [folder]) == folder / "listed.yaml"
@@ -81,3 +102,21 @@ def test_the_first_data_set_that_is_here_is_taken(home, folder):
 def test_data_that_nobody_knows_is_one_line_with_the_places(home):
     with pytest.raises(ConfigError, match=r"dataset a, b not found beside the suite in .*suite nor in no other folder"):
         find_data(["a", "b"], home, [])
+
+
+def test_names_of_downloads_are_told_without_their_suffix():
+    assert downloadable(["mine", "coco128.yaml", "coco8"]) == ["coco128", "coco8"]
+
+
+def test_the_cache_is_where_the_environment_says_or_the_system_keeps_caches(monkeypatch, tmp_path):
+    monkeypatch.setenv("QUANTGATE_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.setenv("QUANTGATE_CACHE", "")
+    assert cache_folder().name == "quantgate"
+
+
+def test_folders_in_a_variable_are_separated_as_in_path(monkeypatch):
+    monkeypatch.setenv("MINE", os.pathsep.join(["a", "", "b"]))
+    assert folders_in("MINE") == [Path("a"), Path("b")]
+    monkeypatch.delenv("MINE")
+    assert folders_in("MINE") == []

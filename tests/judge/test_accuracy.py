@@ -10,7 +10,7 @@ import pytest
 from builders import measurement
 
 from harness.judge import accuracy
-from harness.judge.accuracy import judge_drop, paired_change
+from harness.judge.accuracy import is_resampled, judge_drop, paired_change, resampled_name, same_detections
 
 LIMIT = 0.005
 
@@ -29,6 +29,11 @@ def of(value, wobble=0.0, digest="a", seed=0, images=128):
 
 def test_equal_detections_are_identical_whatever_else():
     assert judge_drop("map", LIMIT, of(0.4), of(0.4)) == ("unchanged", "identical detections")
+
+
+@pytest.mark.parametrize("metric", ["attested_share", "size_bytes"])
+def test_equal_detections_say_nothing_about_what_the_artifact_decides(metric):
+    assert judge_drop(metric, LIMIT, of(0.4), of(0.4)) is None
 
 
 def test_nearly_equal_detections_are_equivalent():
@@ -69,6 +74,19 @@ def test_the_detail_has_the_change_its_interval_and_what_could_be_proven():
     assert accuracy.change_line(seen, 128) == (
         "−0.0120, 99% interval −0.0135…−0.0105; 128 images prove drops above 0.0020"
     )  # standard deviation 0.00058, z 2.576 and 0.842
+
+
+def test_without_hashes_of_detections_nothing_is_identical():
+    unknown = measurement(map=0.4)
+    assert not same_detections(unknown, unknown)
+    assert same_detections(of(0.4), of(0.4))
+
+
+def test_resamples_are_named_by_their_metric():
+    assert resampled_name("map_50") == "map_50_resampled"
+    assert [name for name in (resampled_name("map"), "map", "latency_ms", "log_ratio_numpy") if is_resampled(name)] == [
+        "map_resampled"
+    ]
 
 
 # The interval of a change

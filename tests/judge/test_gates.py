@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from builders import FP32, INT8, measurement
 
-from harness import Gate, Measurement
-from harness.core.measurement import Incomparable
-from harness.judge.gates import judge_gates
+from harness import Gate, Measurement, Suite
+from harness.core.measurement import Incomparable, Observation
+from harness.judge.gates import AGREEMENT, all_gates, by_processes, judge_gates, relative, without_baseline
 
 
 def status(gate, observed, value=None, baseline=None):
@@ -201,3 +201,122 @@ def test_a_drop_beyond_the_gate_that_is_not_proven_is_inconclusive():
     assert "99% interval" in verdict.detail
     (budget,) = judge_gates(new, old, old, [Gate("map", min_ratio=0.99, against="fp32")], "accuracy")
     assert budget.status == "missed"  # a budget needs no statistics
+
+
+def test_a_proven_change_has_an_interval_around_what_was_observed():
+    old = dataclasses.replace(measurement(map=0.4), samples={"map_resampled": [0.39, 0.4, 0.41]})
+    new = dataclasses.replace(measurement(map=0.39), samples={"map_resampled": [0.38, 0.39, 0.4001]})
+    (verdict,) = judge_gates(new, old, None, [Gate("map", max_drop=0.005)], "accuracy")
+    low, high = verdict.interval
+    assert low < verdict.observed < high
+    assert high - 0.39 == pytest.approx(0.39 - low)
+
+
+def test_one_resample_gives_no_interval():
+    old, new = (dataclasses.replace(measurement(map=value), samples={"map_resampled": [value]}) for value in (0.4, 0.3))
+    (verdict,) = judge_gates(new, old, None, [Gate("map", max_drop=0.005)], "accuracy")
+    assert (verdict.status, verdict.interval) == ("inconclusive", None)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "status", "why"),
+    [
+        (None, "no-baseline", "nothing to compare with"),
+        (Incomparable("dataset differs"), "incomparable", "dataset differs"),
+    ],
+)
+def test_classes_without_a_comparable_baseline_are_told(baseline, status, why):
+    (verdict,) = judge_gates(measurement(), baseline, None, [Gate("class_ap", max_drop=0.1)], "accuracy")
+    assert (verdict.status, verdict.detail) == (status, why)
+
+
+@pytest.mark.parametrize(("now", "status"), [(0.45, "met"), (0.2, "missed")])
+def test_classes_against_fp32_are_met_or_missed(now, status):
+    fp32, int8 = (
+        dataclasses.replace(measurement(cell), per_class={"cat": value}, instances={"cat": 50})
+        for cell, value in ((FP32, 0.5), (INT8, now))
+    )
+    (verdict,) = judge_gates(int8, None, fp32, [Gate("class_ap", max_drop=0.1, against="fp32")], "accuracy")
+    assert (verdict.status, verdict.against) == (status, "fp32")
+
+
+def test_a_limit_without_a_reference_is_said_in_words():
+    gates = [
+        Gate("map", max_drop=0.002),
+        Gate("size_bytes", max_rise=0.01, max_ratio=2),
+        Gate("map", min_ratio=0.99),
+    ]
+    verdicts = judge_gates(measurement(), None, None, gates, "accuracy")
+    assert [verdict.expected for verdict in verdicts] == [
+        "≥ baseline − 0.002",
+        "≤ baseline + 0.01 × it and ≤ 2 × baseline",
+        "≥ 0.99 × baseline",
+    ]
+
+
+def test_an_observation_without_a_cell_is_judged_by_every_gate():
+    gates = [Gate("map", min=0.4, precisions=["fp16"], backends=["torch"])]
+    (verdict,) = judge_gates(Observation(metrics={"map": 0.3}), None, None, gates, "accuracy")
+    assert verdict.status == "missed"
+
+
+# The gates that every suite has, and kinds of gates
+
+
+def test_every_suite_is_watched_for_breakage_that_map_may_not_show():
+    assert all_gates(Suite("s", "d", [INT8])) == (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))
+
+
+def test_a_gate_of_the_suite_replaces_the_gate_that_every_suite_has():
+    own = Gate("agreement", min=0.99)
+    assert all_gates(Suite("s", "d", [INT8], [own])) == (own, Gate("collapsed_classes", max=0))
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        (Gate("latency", max_rise=0.05), True),
+        (Gate("latency_wall", max_rise=0.1), True),
+        (Gate("latency", max_ratio=0.9, against="fp32"), False),
+        (Gate("latency_p50_ms", max=9), False),
+        (Gate("map", max_drop=0.1), False),
+    ],
+)
+def test_latency_against_a_baseline_takes_processes_and_is_not_judged_here(gate, expected):
+    assert by_processes(gate) is expected
+    if expected:
+        assert judge_gates(measurement(latency_ratio=2.0), measurement(), None, [gate], "latency") == ()
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        (Gate("map", max_drop=0.1), False),
+        (Gate("map", max_drop=0.1, relative=True), True),
+        (Gate("size_bytes", max_rise=0.1), True),
+        (Gate("size_bytes", max_rise=100, relative=False), False),
+    ],
+)
+def test_drops_and_rises_are_shares_of_physical_quantities_and_points_of_others(gate, expected):
+    assert relative(gate) is expected
+
+
+@pytest.mark.parametrize(
+    ("baseline", "statuses"),
+    [(None, ["no-baseline"]), (Incomparable("dataset differs"), ["incomparable"]), (measurement(), [])],
+)
+def test_who_requires_a_baseline_is_told_where_there_is_none(baseline, statuses):
+    assert [verdict.status for verdict in without_baseline(measurement(), baseline)] == statuses
+
+
+def test_resamples_do_not_hide_another_limit_of_the_gate():
+    draws = np.random.default_rng(3).normal(0, 0.01, 200)
+    old, new = (
+        dataclasses.replace(measurement(map=value), samples={"map_resampled": (value + draws).tolist()})
+        for value in (0.40, 0.38)
+    )
+    gate = Gate("map", max_drop=0.1, min_ratio=0.99)  # 0.396
+    (verdict,) = judge_gates(new, old, None, [gate], "accuracy")
+    assert verdict.status == "regressed"
+    (alone,) = judge_gates(new, old, None, [Gate("map", max_drop=0.1)], "accuracy")
+    assert alone.status == "unchanged"

@@ -189,3 +189,37 @@ def test_what_would_resolve_a_run_of_two_sides_is_no_recording():
     ]
     assert "record more occasions" in told[0]
     assert "quieten the machine" in told[1]
+
+
+def test_a_process_leaves_one_number_by_clock_and_reference():
+    kept = latency.samples(processes(0.01, count=3))
+    assert set(kept) == {
+        f"{kind}_{name}" for kind in ("log_ratio", "wall_log_ratio", "log_level") for name in ("network", "numpy")
+    }
+    assert {len(values) for values in kept.values()} == {3}
+    assert all(map(latency.is_gated_sample, kept))
+    assert not any(map(latency.is_gated_sample, ("latency_ms", "map_resampled")))
+
+
+def test_an_occasion_says_when_what_and_how_many_processes():
+    assert latency.provenance(IDENTITY, {"network": 7}, 5, NOON) == {
+        "artifact": "artifact",
+        "references": {"network": "n on ort 1", "numpy": "p"},
+        "repeats": {"network": 7},
+        "occasions": [{"recorded": "2026-11-24T12:00Z", "processes": 5}],
+    }
+
+
+def test_a_measurement_without_processes_has_nothing_gated_and_replaces_the_baseline():
+    assert latency.gated(None) == latency.gated(measurement()) == {}
+    assert latency.extended(recorded(), measurement(), 0.05) == (measurement(), "")
+
+
+def test_the_first_recording_is_the_first_occasion():
+    for nothing in (None, measurement()):
+        assert latency.extended(nothing, recorded(), 0.05) == (recorded(), "occasion 1")
+
+
+def test_a_clock_that_went_back_adds_no_occasion():
+    _, happened = latency.extended(recorded(), recorded(NOON - timedelta(hours=1)), 0.05)
+    assert happened == "no occasion added: the last is 0 min old, two lie 10 min apart"

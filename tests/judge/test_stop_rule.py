@@ -82,6 +82,56 @@ def test_what_a_baseline_can_resolve_falls_with_its_size():
 
 
 @pytest.mark.parametrize(
+    ("limit", "recorded", "said"),
+    [
+        (0.05, True, "the change is close to the limit, run it again"),
+        (0.024, True, "a baseline of 30 processes would resolve 2.3%, record more occasions"),
+        (0.024, False, "quieten the machine, or gate at 3% or more"),
+        (0.01, True, "quieten the machine, or gate at 3% or more"),
+    ],
+)
+def test_what_decides_nothing_says_what_would(limit, recorded, said):
+    seen = compare_processes(spread_around(0.0, 7, 0.024), spread_around(0.0, 10, 0.024))
+    # t(0.05 / 3 looks) is 2.34 for 7 + 10 − 2 degrees of freedom and 2.22 for 7 + 30 − 2
+    assert stop_rule.remedy(seen, limit, recorded) == f"processes scatter by 2.4%, which resolves 2.8%: {said}"
+
+
+class Looks:
+    """Measures nothing, and answers for each metric from a list, look by look."""
+
+    def __init__(self, **answers: list[str]) -> None:
+        self.answers = {name: iter(given) for name, given in answers.items()}
+        self.measured: list[int] = []
+        self.judged: list[str] = []
+
+    def judge(self, metric: str) -> str:
+        self.judged.append(metric)
+        return next(self.answers[metric])
+
+    def run(self) -> dict[str, str]:
+        return stop_rule.in_looks(self.answers, self.measured.append, self.judge, lambda answer: answer == "?")
+
+
+def test_looks_end_when_everything_is_decided():
+    looks = Looks(latency=["unchanged"], latency_wall=["improved"])
+    assert looks.run() == {"latency": "unchanged", "latency_wall": "improved"}
+    assert looks.measured == [3]
+
+
+def test_another_look_follows_until_none_is_left():
+    looks = Looks(latency=["?", "?", "?"])
+    assert looks.run() == {"latency": "?"}
+    assert looks.measured == [3, 5, 7]
+
+
+def test_a_metric_that_is_decided_is_not_judged_again():
+    looks = Looks(latency=["unchanged"], latency_wall=["?", "regressed"])
+    assert looks.run() == {"latency": "unchanged", "latency_wall": "regressed"}
+    assert looks.judged == ["latency", "latency_wall", "latency_wall"]
+    assert looks.measured == [3, 5]
+
+
+@pytest.mark.parametrize(
     ("hits", "trials", "expected"), [(0, 300, 0.00994), (1, 100, 0.0466), (5, 5, 1.0)]
 )  # the rule of three, and Clopper-Pearson tables
 def test_the_bound_of_a_rate(hits, trials, expected):

@@ -42,13 +42,44 @@ def test_a_counter_that_begins_anew_loses_nothing(tmp_path: Path):
     assert meter() - before == pytest.approx(0.2)
 
 
-def test_the_board_s_input_of_a_jetson_is_integrated_over_time(tmp_path: Path):
-    sensor = tmp_path / "sys/bus/i2c/drivers/ina3221/1-0040/hwmon/hwmon3"
+def test_a_counter_that_only_root_may_read_is_told_with_the_command_that_opens_it(tmp_path: Path, monkeypatch):
+    (counter,) = rapl(tmp_path, 1_000_000)
+
+    def refused(path: Path) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    assert energy.meter(root=tmp_path) == (
+        None,
+        f"{counter} is readable by root only; to allow it: sudo chmod a+r {counter}",
+    )
+
+
+def test_a_counter_that_is_no_number_is_told(tmp_path: Path):
+    (counter,) = rapl(tmp_path, 1_000_000)
+    counter.write_text("unknown\n")
+    meter, why = energy.meter(root=tmp_path)
+    assert meter is None
+    assert why.startswith(f"{counter.parent} cannot be read: ")
+
+
+def jetson(root: Path, *channels: tuple[str, int, int]) -> None:
+    """An INA3221 sensor with channels of a label, millivolts and milliamperes."""
+    sensor = root / "sys/bus/i2c/drivers/ina3221/1-0040/hwmon/hwmon3"
     sensor.mkdir(parents=True)
-    for channel, label, mv, ma in ((1, "VDD_IN", 5000, 2000), (2, "VDD_CPU_GPU_CV", 5000, 900)):
-        (sensor / f"in{channel}_label").write_text(f"{label}\n")
-        (sensor / f"in{channel}_input").write_text(f"{mv}\n")
-        (sensor / f"curr{channel}_input").write_text(f"{ma}\n")
+    for number, (label, mv, ma) in enumerate(channels, 1):
+        (sensor / f"in{number}_label").write_text(f"{label}\n")
+        (sensor / f"in{number}_input").write_text(f"{mv}\n")
+        (sensor / f"curr{number}_input").write_text(f"{ma}\n")
+
+
+def test_channels_that_none_is_the_board_s_input_are_added_up(tmp_path: Path):
+    jetson(tmp_path, ("VDD_GPU", 5000, 1000), ("VDD_CPU", 5000, 600))
+    assert energy.Power(energy._ina3221(tmp_path))._watts == pytest.approx(8)
+
+
+def test_the_board_s_input_of_a_jetson_is_integrated_over_time(tmp_path: Path):
+    jetson(tmp_path, ("VDD_IN", 5000, 2000), ("VDD_CPU_GPU_CV", 5000, 900))
     meter, name = energy.meter(root=tmp_path)
     assert meter and name == "INA3221"
     start, before = time.monotonic(), meter()
@@ -65,3 +96,40 @@ def test_a_gpu_without_its_library_says_so():
     meter, why = energy._nvml(0, library="libno-such-nvml.so")
     assert meter is None
     assert why == "libno-such-nvml.so is not there"
+
+
+class Nvml:
+    """NVML with one GPU that has used `spent` millijoules; None: a GPU that does not count them."""
+
+    def __init__(self, spent: int | None) -> None:
+        self.spent = spent
+
+    def nvmlInit_v2(self) -> int:
+        return 0
+
+    def nvmlDeviceGetHandleByIndex_v2(self, number: int, handle: object) -> int:
+        return 0 if number == 0 else 2  # NVML_ERROR_INVALID_ARGUMENT
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: object, spent: object) -> int:
+        if self.spent is None:
+            return 3  # NVML_ERROR_NOT_SUPPORTED
+        spent._obj.value = self.spent
+        return 0
+
+
+def test_a_gpu_counts_in_millijoules(monkeypatch: pytest.MonkeyPatch):
+    nvml = Nvml(5_000)
+    monkeypatch.setattr(energy.ctypes, "CDLL", lambda library: nvml)
+    meter, name = energy.meter("cuda")
+    assert meter and name == "NVML"
+    before = meter()
+    nvml.spent = 7_500
+    assert meter() - before == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("spent", "device", "why"), [(5_000, "cuda:1", "NVML finds no GPU 1"), (None, "cuda:0", "GPU 0 counts no energy")]
+)
+def test_a_gpu_that_cannot_tell_says_why(monkeypatch: pytest.MonkeyPatch, spent: int | None, device: str, why: str):
+    monkeypatch.setattr(energy.ctypes, "CDLL", lambda library: Nvml(spent))
+    assert energy.meter(device) == (None, why)

@@ -63,6 +63,25 @@ def test_an_affinity_mask_makes_the_machine_smaller(monkeypatch):
     assert fingerprint.cores() == 1
 
 
+def test_threads_are_as_declared_and_every_core_for_none(monkeypatch):
+    monkeypatch.setattr(fingerprint, "cores", lambda: 6)
+    assert fingerprint.threads(2) == 2
+    assert fingerprint.threads(0) == 6
+
+
+def test_a_machine_without_cpuinfo_goes_by_its_architecture(monkeypatch):
+    monkeypatch.setattr(fingerprint, "_cpuinfo", lambda: "")
+    fingerprint.cpu_flags.cache_clear()
+    assert fingerprint.cpu_flags() == frozenset()
+    assert fingerprint.cpu_model() == (fingerprint.platform.processor() or fingerprint.platform.machine())
+    fingerprint.cpu_flags.cache_clear()
+
+
+def test_the_version_of_what_is_not_installed_is_none():
+    assert fingerprint.version("pytest") == pytest.__version__
+    assert fingerprint.version("nobody-has-this") is None
+
+
 def test_the_environment_names_neither_host_nor_user():
     text = json.dumps(dataclasses.asdict(fingerprint.this_machine()))
     assert dataclasses.asdict(fingerprint.this_machine())["cores"] >= 1

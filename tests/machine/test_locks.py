@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
@@ -13,7 +14,7 @@ import time
 import pytest
 from builders import TESTS
 
-from harness.core.files import file_lock
+from harness import ConfigError
 from harness.machine.locks import MachineLock
 
 
@@ -115,16 +116,17 @@ def test_every_user_of_the_machine_may_lock(tmp_path):
     assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o666}
 
 
-def test_a_file_lock_is_held_by_one_process_at_a_time(start, tmp_path):
-    assert [process.wait(20) for process in [start("file", 0.05) for _ in range(4)]] == [0] * 4
-    held = [tuple(map(float, line.split())) for line in (tmp_path / "file.txt").read_text().splitlines()]
-    assert len(held) == 4
-    assert not [pair for pair in itertools.combinations(held, 2) if overlap(*pair)]
+def test_an_accelerator_is_locked_besides_so_that_other_programs_can_have_it(lock, tmp_path):
+    file = tmp_path / "quantgate-cuda-1.lock"
+    with lock.timed("cuda:1"), file.open() as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with file.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with lock.timed("cpu"):
+        assert list(tmp_path.glob("quantgate-c*")) == [file], "the CPU is what the machine's lock is for"
 
 
-def test_a_killed_process_frees_its_file_lock(start, tmp_path):
-    holder = start("file", 60)
-    holder.stdout.readline()
-    holder.kill()
-    with file_lock(tmp_path / "key.lock"):
-        assert not (tmp_path / "file.txt").exists()
+def test_a_lock_that_cannot_be_opened_is_one_line(tmp_path):
+    (tmp_path / "quantgate-section.lock").mkdir()
+    with pytest.raises(ConfigError, match=r"machine's lock .*-section.lock cannot be opened: Is a directory; remove"):
+        MachineLock(tmp_path)

@@ -1,4 +1,4 @@
-"""How busy the machine was between two readings, from recorded counters."""
+"""What disturbed the machine between two readings, and what will, from recorded trees of /proc and /sys."""
 
 from __future__ import annotations
 
@@ -25,18 +25,6 @@ def test_what_the_system_does_not_tell_is_unknown_and_disturbs_nothing():
     assert Interference(None, None, 0.0).high == ""
 
 
-@pytest.mark.parametrize(
-    ("seen", "high"),
-    [
-        (Interference(0.0, 0.01, 3.0), ""),
-        (Interference(0.05, 0.0, 0.0), "steal 5.0%"),
-        (Interference(0.0, 0.5, 40.0), "CPU pressure 50%, 40 involuntary context switches a second"),
-    ],
-)
-def test_what_disturbed_is_named(seen, high):
-    assert seen.high == high
-
-
 def test_counters_are_read_as_linux_writes_them(tmp_path: Path):
     (tmp_path / "stat").write_text("cpu  879949 7070 103964 2340600 7023 0 487 802 0 0\ncpu0 1 2 3\n")
     (tmp_path / "pressure").mkdir()
@@ -51,7 +39,7 @@ def test_a_system_without_them_is_no_error(tmp_path: Path):
     assert (reading.steal, reading.pressure_us) == (None, None)
 
 
-# What makes latency unreliable, on recorded trees of /proc and /sys
+# What makes latency unreliable
 
 
 def tree(root: Path, **files: str) -> Path:
@@ -84,6 +72,13 @@ CPU = "sys__devices__system__cpu__"
 def test_each_cause_is_named(tmp_path: Path, files: dict[str, str], said: str):
     (warning,) = noise.warnings(tree(tmp_path, **files), cores=4)
     assert said in warning
+
+
+def test_the_worst_cause_comes_first(tmp_path: Path):
+    files = {"proc__loadavg": "3.00 0.8 0.5 3/200 7", "sys__class__power_supply__BAT0__status": "Discharging"}
+    first, second = noise.warnings(tree(tmp_path, **files), cores=4)
+    assert "load average" in first
+    assert "battery" in second
 
 
 def test_a_machine_in_order_says_nothing(tmp_path: Path):

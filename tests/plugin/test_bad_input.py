@@ -47,13 +47,6 @@ def test_a_suite_without_cells_stops_at_collection(demo: Demo) -> None:
     assert "suite 'demo' has an empty matrix: give matrix() at least one model" in one_line(demo.run(), " ERRORS ")
 
 
-def test_two_suites_of_one_name_stop_at_collection(demo: Demo) -> None:
-    copy = demo.path / "test_copy.py"
-    copy.write_bytes((demo.path / "test_demo.py").read_bytes())
-    line = one_line(demo.run(), " ERRORS ")
-    assert f"two suites are named 'demo': {copy} and {demo.path / 'test_demo.py'}; rename one" in line
-
-
 def test_two_cells_of_one_id_stop_at_collection(demo: Demo) -> None:
     demo.suite(models=["model.json", "other/model.json"])
     assert f"two cells are named {FP32}" in one_line(demo.run(), " ERRORS ")

@@ -1,14 +1,15 @@
-"""A suite file under a real pytest: what is collected, what is written, and what a verdict does to the exit code."""
+"""A suite file under a real pytest: what is collected, what a whole run leaves behind, and how it ends."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from demoproject import EXACT, FP32, INT8, LOOSE, Demo, output, repeat_command, section, write_coco
+from demoproject import FP32, INT8, Demo, output, repeat_command, section
 
-from harness import Cell, Unavailable, __version__
+from harness import __version__
 from harness.machine.fingerprint import cores
+from harness.store.results import Plan
 
 # Collection and selection
 
@@ -60,7 +61,39 @@ def test_a_project_without_a_suite_notices_nothing(demo: Demo) -> None:
     assert not (demo.path / ".quantgate").exists()
 
 
+def test_two_suites_of_one_name_stop_at_collection(demo: Demo) -> None:
+    copy = demo.path / "test_copy.py"
+    copy.write_bytes((demo.path / "test_demo.py").read_bytes())
+    result = demo.run()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert section(result, " ERRORS ") == [
+        f"two suites are named 'demo': {copy} and {demo.path / 'test_demo.py'}; rename one"
+    ]
+
+
+def test_a_file_declares_one_suite(demo: Demo) -> None:
+    with (demo.path / "test_demo.py").open("a") as suite:
+        suite.write('OTHER = Suite("other", "data/val.json", CELLS)\n')
+    assert section(demo.run(), " ERRORS ") == [
+        f"{demo.path / 'test_demo.py'} declares a second suite, 'other'; one suite a file"
+    ]
+
+
+def test_one_suite_may_have_two_names_in_its_file(demo: Demo) -> None:
+    with (demo.path / "test_demo.py").open("a") as suite:
+        suite.write("SAME = SUITE\n")
+    assert "test_demo.py::test_accuracy[model-fp32-null-cpu]" in demo.run("--collect-only", "-q").outlines
+
+
 # What a run leaves behind
+
+
+def test_the_plan_of_a_run_has_its_selected_tests_and_where_the_suite_is_declared(demo: Demo) -> None:
+    demo.run("-m", "accuracy")
+    (file,) = demo.path.glob(".quantgate/runs/*/demo.plan.json")
+    plan = Plan.read(file)
+    assert (plan.file, plan.line, plan.threads, plan.stale) == ("test_demo.py", 3, cores(), ())
+    assert [(planned.cell.id, planned.phases) for planned in plan.cells] == [(FP32, ("accuracy",))]
 
 
 def test_a_run_measures_accuracy_and_latency_of_every_cell(demo: Demo) -> None:
@@ -103,227 +136,7 @@ def test_a_second_run_takes_the_artifact_from_the_cache_and_says_so(demo: Demo) 
     assert "artifacts: 0 built, 1 from the cache" in output(second)
 
 
-def test_qg_dataset_replaces_the_scored_images(demo: Demo) -> None:
-    other = write_coco(demo.path / "other" / "val.json", box=(40, 40, 20, 20), images=3)
-    result = demo.run("-m", "accuracy", f"--qg-dataset={other}")
-    assert "demo: 3 images" in output(result)
-    assert demo.cells()[FP32]["metrics"]["map"] == 0
-
-
-# Baselines
-
-
-def test_without_a_baseline_a_run_passes_with_a_loud_line(demo: Demo) -> None:
-    result = demo.run("-m", "accuracy")
-    assert result.ret == 0
-    assert f"NO-BASELINE: 1 cell ({FP32}): accept this one with --qg-baseline-update" in output(result)
-    assert demo.statuses() == {FP32: "no-baseline"}
-
-
-def test_without_a_baseline_a_run_fails_where_one_is_required(demo: Demo) -> None:
-    result = demo.run("-m", "accuracy", "--qg-require-baseline")
-    result.assert_outcomes(failed=1)
-    assert section(result, " FAILURES ")[0].startswith(f"{FP32}: map no-baseline: observed 1, expected")
-    assert repeat_command(result) == ["--qg-require-baseline", f"test_demo.py::test_accuracy[{FP32}]"]
-
-
-@pytest.fixture
-def accepted(demo: Demo) -> Demo:
-    """The project after a run whose accuracy became the baseline."""
-    demo.run("-m", "accuracy", "--qg-baseline-update")
-    return demo
-
-
-def test_an_accepted_run_is_unchanged_the_next_time(accepted: Demo) -> None:
-    result = accepted.run("-m", "accuracy", "--qg-require-baseline")
-    assert result.ret == 0
-    assert accepted.statuses() == {FP32: "unchanged"}
-
-
-def test_accepting_the_same_accuracy_again_leaves_its_file_alone(demo: Demo) -> None:
-    first = demo.run("--qg-baseline-update")
-    assert "baselines: 2 written, 0 unchanged" in output(first)
-    before = demo.baselines("accuracy")
-    assert [file.name for file in before] == [f"{FP32}.json"]
-    again = demo.run("-m", "accuracy", "--qg-baseline-update")
-    assert "baselines: 0 written, 1 unchanged" in output(again)
-    assert demo.baselines("accuracy") == before
-
-
-def test_a_lower_map_is_regressed_fails_and_is_repeated_by_the_printed_command(accepted: Demo) -> None:
-    accepted.model("model", LOOSE)
-    failed = accepted.run()
-    failed.assert_outcomes(failed=1, passed=2)
-    assert accepted.statuses() == {FP32: "regressed"}
-    line = (
-        f"{FP32}: map regressed: observed 0.7, expected ≥ 0.99 (baseline 1): −0.3000, 99% interval −0.3000…−0.3000; "
-        f"4 images prove drops above 0.0000"
-    )
-    assert section(failed, " FAILURES ") == [line]
-    assert f"demo: {line}\n  repeat: pytest" in output(failed)
-
-    command = repeat_command(failed)
-    repeated = accepted.pytester.runpytest_subprocess(*command)
-    repeated.assert_outcomes(failed=1)
-    assert section(repeated, " FAILURES ") == section(failed, " FAILURES ")
-    assert repeat_command(repeated) == command
-
-
-def test_the_printed_command_keeps_the_options_of_the_run(accepted: Demo) -> None:
-    accepted.model("model", LOOSE)
-    result = accepted.run(
-        "-m", "accuracy", "--qg-results-dir=a folder", "--qg-baseline-dir=baselines", "--qg-require-baseline"
-    )
-    assert repeat_command(result) == [
-        f"--qg-results-dir={accepted.path / 'a folder'}",
-        f"--qg-baseline-dir={accepted.path / 'baselines'}",
-        "--qg-require-baseline",
-        f"test_demo.py::test_accuracy[{FP32}]",
-    ]
-
-
-def test_a_higher_map_is_improved_and_passes(demo: Demo) -> None:
-    demo.model("model", LOOSE)
-    demo.run("-m", "accuracy", "--qg-baseline-update")
-    demo.model("model", EXACT)
-    result = demo.run("-m", "accuracy")
-    assert result.ret == 0
-    assert demo.statuses() == {FP32: "improved"}
-
-
-def test_other_scored_images_make_the_baseline_incomparable(accepted: Demo) -> None:
-    other = write_coco(accepted.path / "other" / "val.json", images=3)
-    args = ["-m", "accuracy", f"--qg-dataset={other}"]
-    assert accepted.run(*args).ret == 0
-    assert accepted.statuses() == {FP32: "incomparable"}
-    strict = accepted.run(*args, "--qg-require-baseline")
-    assert "incomparable: observed 1, expected ≥ baseline − 0.01: dataset differs" in output(strict)
-    assert strict.ret == 1
-
-
-def test_a_metric_that_only_the_baseline_has_fails(accepted: Demo) -> None:
-    (file,) = accepted.baselines("accuracy")
-    file.write_text(file.read_text().replace('"map_large": null', '"map_large": 0.5'))
-    result = accepted.run("-m", "accuracy")
-    result.assert_outcomes(failed=1)
-    assert "map_large missing: observed nothing, expected present (baseline 0.5)" in output(result)
-    assert accepted.statuses() == {FP32: "missing"}
-
-
-@pytest.fixture
-def shrunk(demo: Demo) -> Demo:
-    """The project after its int8 cell was accepted and then taken out of the suite."""
-    demo.suite(precisions=["fp32", "int8"])
-    demo.run("-m", "accuracy", "--qg-baseline-update")
-    demo.suite(precisions=["fp32"])
-    return demo
-
-
-def test_a_cell_that_left_the_suite_fails_a_full_run(shrunk: Demo) -> None:
-    result = shrunk.run()
-    result.assert_outcomes(failed=1, passed=2)
-    assert f"demo: missing: {INT8}: in" in section(result, " FAILURES ")[0]
-    assert shrunk.statuses() == {FP32: "unchanged", INT8: "missing"}
-
-
-def test_a_cell_that_left_the_suite_is_not_missed_by_a_partial_run(shrunk: Demo) -> None:
-    assert shrunk.run("-k", "fp32 and accuracy").ret == 0
-    assert shrunk.statuses() == {FP32: "unchanged"}
-
-
-def test_a_full_update_drops_the_baseline_of_a_cell_that_left_the_suite(shrunk: Demo) -> None:
-    assert shrunk.run("--qg-baseline-update").ret == 0
-    assert {file.stem for file in shrunk.baselines()} == {FP32}
-
-
-# Gates against the fp32 sibling
-
-
-def test_gates_hold_a_cell_against_its_fp32_sibling(demo: Demo) -> None:
-    demo.suite(
-        precisions=["fp32", "int8"],
-        gates='Gate("map", max_drop=0, against="fp32"), Gate("size_bytes", max_ratio=0.5, against="fp32")',
-    )
-    size = (demo.path / "model.json").stat().st_size
-    result = demo.run("-m", "accuracy")
-    result.assert_outcomes(passed=1, failed=1)
-    assert section(result, " FAILURES ") == [
-        f"{INT8}: size_bytes missed: observed {size}, expected ≤ {size / 2:g} (fp32 {size})"
-    ]
-    assert demo.statuses() == {FP32: "met", INT8: "missed"}
-    judged = {(v["metric"], v["against"]): v["status"] for v in demo.cells()[INT8]["verdicts"]}
-    assert judged == {
-        ("map", "fp32"): "met",
-        ("size_bytes", "fp32"): "missed",
-        ("agreement", "limit"): "met",  # of every cell with an fp32 sibling, though the suite does not ask
-        ("collapsed_classes", "limit"): "met",
-    }
-
-
-def test_a_failing_cell_is_explained_where_asked_for(demo: Demo) -> None:
-    demo.suite(precisions=["fp32"], gates='Gate("map", min=1.1)')
-    result = demo.run("-m", "accuracy", "--qg-explain")
-    result.assert_outcomes(failed=1)
-    explained = demo.cells()[FP32]["explanation"]
-    assert explained["cell"] == FP32
-    assert explained["stages"][0]["name"] == "reference"
-    assert "kinds of error of the boxes, in the manner of TIDE" in output(result)
-    assert "no stage lost anything on 4 images" in output(result)
-    demo.run("-m", "accuracy")
-    assert demo.cells()[FP32]["explanation"] is None
-
-
-def test_int8_that_ran_in_float_is_noted_and_caught_by_a_gate(demo: Demo) -> None:
-    demo.model("model", executed={"f32": 900, "i8": 100})
-    demo.suite(precisions=["fp32", "int8"], gates='Gate("attested_share", min=0.65, precisions=["int8"])')
-    result = demo.run("-m", "accuracy")
-    result.assert_outcomes(passed=1, failed=1)
-    assert section(result, " FAILURES ") == [f"{INT8}: attested_share missed: observed 0.1, expected ≥ 0.65"]
-    assert demo.cells()[INT8]["executed"] == {"f32": 900, "i8": 100}
-    assert "note: model-int8-null-cpu: int8 should run in i8; its multiply-accumulates ran 90% in f32, 10% in i8" in (
-        output(result)
-    )
-
-
-def test_a_latency_gate_measures_the_sibling_though_it_is_not_selected(demo: Demo) -> None:
-    demo.suite(precisions=["fp32", "int8"], gates='Gate("latency", max_ratio=0.001, against="fp32")')
-    result = demo.run(f"test_demo.py::test_latency[{INT8}]")
-    result.assert_outcomes(failed=1)
-    assert f"{INT8}: latency missed: observed " in output(result)
-    assert "expected ≤ 0.001 (fp32 1)" in output(result)
-    assert list(demo.cells()) == [INT8]
-
-
-# What cannot run, and what goes wrong
-
-
-def test_an_unavailable_cell_is_skipped_with_the_reason(demo: Demo) -> None:
-    demo.suite(precisions=["fp32", "w8a16"])
-    result = demo.run("-m", "accuracy", "-rs")
-    result.assert_outcomes(passed=1, skipped=1)
-    reason = "this version of quantgate has no w8a16 recipe for null"
-    assert any(line.startswith("SKIPPED") and reason in line for line in result.outlines)
-    assert f"unavailable: null w8a16: {reason}" in output(result)
-    assert demo.statuses() == {FP32: "no-baseline", "model-w8a16-null-cpu": "unavailable"}
-
-
-def test_a_required_backend_that_is_not_installed_fails(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TensorRT is what cannot be installed where these tests run; with a GPU at hand there is nothing to see."""
-    monkeypatch.setattr("harness.backends.tensorrt.probe", missing)
-    demo.suite(backends=["null", "tensorrt"])
-    result = demo.run("-m", "accuracy", "--qg-require-backends=tensorrt,null")
-    result.assert_outcomes(passed=1, failed=1)
-    assert section(result, " FAILURES ")[0].startswith("model-fp32-tensorrt-cuda: unavailable but required: ")
-
-
-def missing(cell: Cell) -> str:
-    raise Unavailable("tensorrt is not installed")
-
-
-def test_what_no_machine_can_run_is_not_required(demo: Demo) -> None:
-    demo.suite(precisions=["fp32", "w8a16"])
-    result = demo.run("-m", "accuracy", "--qg-require-backends=onnxruntime,null")
-    result.assert_outcomes(passed=1, skipped=1)
+# What goes wrong
 
 
 def test_a_crash_an_exception_and_exhausted_memory_cost_their_cells_only(demo: Demo) -> None:

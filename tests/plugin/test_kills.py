@@ -1,6 +1,6 @@
 """`kill -9` of any worker or child at any moment: the run finishes, its cell is an error, the machine is free.
 
-Three times by default; as often as `QUANTGATE_KILLS=50 pytest tests/test_kills.py` says.
+Three times by default, and as often as QUANTGATE_KILLS says: `QUANTGATE_KILLS=50 pytest tests/plugin/test_kills.py`.
 """
 
 from __future__ import annotations

@@ -208,15 +208,6 @@ def test_qg_show_that_finds_nothing_says_so_and_fails_nothing(demo: Demo) -> Non
     assert "--qg-show: no cell matches 'nul1'; did you mean 'null'?" in output(result)
 
 
-def test_an_unknown_order_ends_the_run_before_it_begins(demo: Demo) -> None:
-    result = demo.run("--qg-sort=latencyp50")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    errors = [line for line in output(result).splitlines() if line.startswith("ERROR")]
-    assert errors == [
-        "ERROR: --qg-sort: 'latencyp50' is neither status, cell nor a metric; did you mean 'latency_p50_ms'?"
-    ]
-
-
 def test_a_repeat_command_stands_on_a_line_of_its_own(demo: Demo) -> None:
     demo.model("model", LOOSE)
     demo.suite(precisions=["fp32"], gates='Gate("map", min=0.9)')

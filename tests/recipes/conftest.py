@@ -1,50 +1,32 @@
-"""The bundled model as the recipes make it, each artifact built as a suite builds it: once, in a child of its own."""
+"""A small detector that several toolchains build from; the bundled one is in `built.py`."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness import Calibration, Suite
-from harness.core.cell import Cell
-from harness.core.measurement import Artifact
-from harness.inputs.finder import Finder, Settings
-from harness.inputs.sources import BUNDLED_DATA
-from harness.machine.child import Child
-from harness.machine.locks import MachineLock
-
-IMAGES = 8
-
-Built = Callable[[str, str], Artifact]
-
 
 @pytest.fixture(scope="session")
-def few_to_calibrate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first calibration images of the bundled data as a folder."""
-    folder = tmp_path_factory.mktemp("calibration") / "images"
-    folder.mkdir()
-    for file in sorted((BUNDLED_DATA["digits"] / "images" / "calibration").iterdir())[:IMAGES]:
-        shutil.copy(file, folder)
-    return folder
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoint of an untrained detector with what a YOLO has: a residual, two levels, boxes as distributions."""
+    import torch
+    from ultralytics.nn.tasks import DetectionModel
 
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, few_to_calibrate: Path) -> Built:
-    """(backend, precision) → artifact of `yolo26n-digits` at 256 px, calibrated on few images."""
-    root = tmp_path_factory.mktemp("built")
-
-    def run(job, label):
-        with Child(job, root / "log", 300) as child:
-            return child.heavy_answer(MachineLock(log=root / "intervals.jsonl"))
-
-    finder = Finder(Settings(root, root / "cache", calibration=few_to_calibrate), run)
-
-    def build(backend: str, precision: str) -> Artifact:
-        cell = Cell("yolo26n-digits", precision, backend, imgsz=256)
-        suite = Suite("recipes", "digits", [cell], calibration=Calibration(IMAGES))
-        return finder.inputs(suite, Path(), cell).artifact
-
-    return build
+    torch.manual_seed(0)
+    layers = {
+        "nc": 2,
+        "reg_max": 4,
+        "backbone": [
+            [-1, 1, "Conv", [8, 3, 2]],
+            [-1, 1, "Conv", [16, 3, 2]],
+            [-1, 1, "Bottleneck", [16]],
+            [-1, 1, "Conv", [32, 3, 2]],
+        ],
+        "head": [[[2, 3], 1, "Detect", ["nc"]]],
+    }
+    model = DetectionModel(layers, ch=3, nc=2, verbose=False)
+    model.names, model.args = {0: "cat", 1: "dog"}, {}
+    checkpoint = tmp_path_factory.mktemp("tiny") / "tiny.pt"
+    torch.save({"model": model}, checkpoint)
+    return checkpoint

@@ -30,28 +30,10 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (4, 3, SIZE, SIZE), np.uint8)
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory) -> BuildInputs:
-    """An untrained detector with what a YOLO has: a residual, two levels, boxes as distributions."""
-    from ultralytics.nn.tasks import DetectionModel
-
-    folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    layers = {
-        "nc": 2,
-        "reg_max": 4,
-        "backbone": [
-            [-1, 1, "Conv", [8, 3, 2]],
-            [-1, 1, "Conv", [16, 3, 2]],
-            [-1, 1, "Bottleneck", [16]],
-            [-1, 1, "Conv", [32, 3, 2]],
-        ],
-        "head": [[[2, 3], 1, "Detect", ["nc"]]],
-    }
-    model = DetectionModel(layers, ch=3, nc=2, verbose=False)
-    model.names, model.args = {0: "cat", 1: "dog"}, {}
-    torch.save({"model": model}, folder / "tiny.pt")
-    np.save(folder / "pixels.npy", PIXELS)
-    return BuildInputs(folder / "tiny.pt", folder / "tiny.pt", SIZE, 1, False, folder / "pixels.npy")
+def inputs(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> BuildInputs:
+    pixels = tmp_path_factory.mktemp("pixels") / "pixels.npy"
+    np.save(pixels, PIXELS)
+    return BuildInputs(tiny, tiny, SIZE, 1, False, pixels)
 
 
 @pytest.fixture(scope="module")

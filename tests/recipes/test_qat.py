@@ -22,8 +22,10 @@ from onnx import numpy_helper
 from harness import Suite, matrix
 from harness.backends.registry import backend
 from harness.core.cell import Cell, Model, Qat
+from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
 from harness.core.measurement import Artifact
+from harness.inputs.datasets.loading import load_calibration
 from harness.inputs.finder import Settings
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.measure.runner import Runner
@@ -37,8 +39,8 @@ SHORT = Qat(epochs=2, batch=4, images=8)
 NAMES = [str(digit) for digit in range(10)]
 
 
-def training(folder: Path, names: list[str] = NAMES) -> Path:
-    """The bundled calibration images with their boxes, as a YOLO data set."""
+def training(folder: Path, names: list[str] = NAMES) -> Dataset:
+    """The first bundled calibration images with their boxes, written to `folder` and read as a user's YOLO data set."""
     source = BUNDLED_DATA["digits"]
     truth = json.loads((source / "annotations" / "instances_calibration.json").read_text())
     for part in ("images", "labels"):
@@ -55,7 +57,9 @@ def training(folder: Path, names: list[str] = NAMES) -> Path:
         (folder / "labels" / f"{file.stem}.txt").write_text("\n".join(rows))
     declaration = folder / "data.yaml"
     declaration.write_text(yaml.safe_dump({"train": str(folder / "images"), "val": "none", "names": names}))
-    return declaration
+    read = load_calibration(declaration, explicit=False)
+    assert read is not None
+    return read
 
 
 def declared(folder: Path, **qat: object) -> BuildInputs:
@@ -103,9 +107,8 @@ def test_a_ready_checkpoint_gives_the_graph_of_the_run_that_wrote_it(
 
 
 def test_nothing_is_written_beside_the_training_data(trained: tuple[BuildInputs, Path]) -> None:
-    inputs, _ = trained
-    assert inputs.training is not None
-    assert sorted(path.name for path in inputs.training.parent.iterdir()) == ["data.yaml", "images", "labels"]
+    _, built_in = trained
+    assert sorted(path.name for path in (built_in.parent / "data").iterdir()) == ["data.yaml", "images", "labels"]
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
@@ -157,8 +160,8 @@ def test_a_float_checkpoint_is_not_taken_for_a_trained_one(tmp_path: Path) -> No
 
 
 def test_a_class_that_the_model_does_not_know_is_named(tmp_path: Path) -> None:
-    inputs = declared(tmp_path)
-    training(tmp_path / "data", [*NAMES[:-1], "giraffe"])
+    unknown = training(tmp_path / "other", [*NAMES[:-1], "giraffe"])
+    inputs = dataclasses.replace(declared(tmp_path), training=unknown)
     with pytest.raises(ConfigError, match="'giraffe'"):
         built(SOURCES["qat"], inputs, tmp_path / "out")
 

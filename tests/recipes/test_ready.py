@@ -17,7 +17,7 @@ from harness.core.errors import first_line
 from harness.recipes.base import BuildInputs
 from harness.recipes.ready import float_graph, ir
 from harness.recipes.ready import onnx as ready_onnx
-from harness.recipes.registry import RECIPES, SOURCES, source_of
+from harness.recipes.registry import RECIPES, source_of
 
 SIZE = 32
 
@@ -95,12 +95,6 @@ def test_a_float_onnx_stands_where_the_exported_graph_does(graphs, tmp_path):
 def test_a_quantized_onnx_cannot_be_quantized_again(graphs, tmp_path):
     with pytest.raises(ConfigError, match=r"int8.onnx is int8 already .* precisions='ready'"):
         float_graph(given(graphs / "int8.onnx"), tmp_path)
-
-
-@pytest.mark.parametrize("made_by", [RECIPES["torch", "fp32"], SOURCES["onnx"]])
-def test_other_files_run_ready_only(tmp_path, made_by):
-    with pytest.raises(ConfigError, match=r"mine.tflite is no checkpoint.* precisions='ready'"):
-        source_of(made_by, tmp_path / "mine.tflite")
 
 
 def test_a_truncated_onnx_is_one_line(graphs, tmp_path):

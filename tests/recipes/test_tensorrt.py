@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from jobs import Silent
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from standins import install
@@ -162,13 +163,6 @@ def test_timings_of_another_gpu_are_left_out(monkeypatch, tmp_path, graph, build
 
 
 # Keys
-
-
-class Silent:
-    """A channel that nobody listens to."""
-
-    def progress(self, done, total):
-        pass
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a real run writes for a pull request: Markdown in files, annotations on its lines."""
+"""The media of a run besides the terminal: which files are written, and what a GitHub job shows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,57 @@ from pathlib import Path
 
 import pytest
 from demoproject import FP32, LOOSE, Demo, output
+from reports import INT8, read, regressed
+
+from harness.core.errors import ConfigError
+from harness.core.status import FAILING
+from harness.report.media import MEDIA, Finished, Medium, annotated, summarize_step, write_media
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Finished:
+    """A run that has regressed."""
+    return Finished(read(tmp_path, regressed()), FAILING, tmp_path, None)
+
+
+def test_every_medium_has_an_option_of_its_own_that_says_what_it_writes() -> None:
+    assert len({medium.option for medium in MEDIA}) == len(MEDIA)
+    assert all(medium.option.startswith("--qg-") and medium.help for medium in MEDIA)
+
+
+@pytest.mark.parametrize("medium", MEDIA, ids=lambda medium: medium.option)
+def test_a_medium_is_written_where_its_option_asks_for_it_and_no_other(
+    finished: Finished, tmp_path: Path, medium: Medium
+) -> None:
+    file = tmp_path / "out" / "made"
+    write_media(finished, {medium.option: file})
+    assert INT8.id in file.read_text()
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_medium_that_cannot_be_written_names_its_option(finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="--qg-markdown"):
+        write_media(finished, {"--qg-markdown": tmp_path / "file" / "results.md"})
+
+
+def test_outside_a_github_job_nothing_is_summarized_and_nothing_annotated(finished: Finished, tmp_path: Path) -> None:
+    summarize_step(finished, {})
+    assert list(annotated(finished, tmp_path, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("started", "top", "named"), [(".", ".", ""), ("detector", ".", "detector/"), ("a/b", "a", "b/"), ("a", "", "")]
+)
+def test_annotations_name_files_from_the_top_of_the_repository(
+    finished: Finished, tmp_path: Path, started: str, top: str, named: str
+) -> None:
+    variables = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path / top) if top else ""}
+    (line,) = annotated(finished, tmp_path / started, variables)
+    assert line.startswith(f"::error file={named}suites/test_demo.py,line=1,title={INT8.id}%3A regressed::")
+
+
+# What a real run writes
 
 
 @pytest.fixture

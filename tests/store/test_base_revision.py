@@ -1,4 +1,4 @@
-"""The two sides of a gate: what is the same on both, what the base has, and how it is read back."""
+"""The base of a gate: when both sides open the same file, what the base has and lacks, and how it is read back."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pytest
 from builders import FP32, INT8, MACHINE, measurement
 
 from harness.core.errors import ConfigError
-from harness.core.measurement import Artifact, Measurement, measurement_to_json
+from harness.core.measurement import Artifact, Measurement, Observation, measurement_to_json
 from harness.core.processes import Side, Target
 from harness.measure.sequential import alternating
+from harness.store import baselines
 from harness.store.base_revision import Base, other_versions
+from harness.store.baselines import BaselineFile
 from harness.store.results import CellResult, Plan, PlannedCell, results_to_json
 
 TARGET = Target(FP32, Artifact("model.onnx", "k1", 1), "pixels.npy", {"network": "n"})
@@ -81,12 +83,23 @@ def test_a_file_that_is_no_base_is_one_line(tmp_path: Path) -> None:
         Base.read(tmp_path / "base.json")
 
 
-def test_other_versions_are_noted() -> None:
+def test_versions_that_differ_from_the_base_s_are_noted(tmp_path: Path) -> None:
     def at(**versions: str) -> Measurement:
         return dataclasses.replace(measurement(), provenance={"versions": versions})
 
-    noted = other_versions(at(onnx="1", onnxruntime="2"), at(onnx="1", onnxruntime="1"))
-    assert noted.notes == ("onnxruntime 1 on the base, 2 here",)
-    assert other_versions(at(onnx="1"), at(onnx="1")).notes == ()
-    assert other_versions(at(onnx="1"), None).notes == ()
+    def base(**versions: str) -> Observation | None:
+        """The base's accuracy as the candidate's run reads it."""
+        file = BaselineFile(tmp_path, "s", "accuracy", "avx2", INT8.id)
+        baselines.save_baseline(file, at(**versions))
+        return baselines.load_baseline(file)
+
+    noted = other_versions(at(onnx="1", onnxruntime="2", nncf="3"), base(onnx="1", onnxruntime="1", torch="2"))
+    assert noted.notes == (
+        "nncf absent on the base, 3 here",
+        "onnxruntime 1 on the base, 2 here",
+        "torch 2 on the base, absent here",
+    )
     assert measurement_to_json(noted)["notes"] == noted.notes
+    assert other_versions(at(onnx="1"), base(onnx="1")).notes == ()
+    assert other_versions(at(onnx="1"), base()).notes == (), "a base that does not say"
+    assert other_versions(at(onnx="1"), None).notes == ()

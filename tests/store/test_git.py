@@ -36,6 +36,20 @@ def test_the_commit_is_named_and_tracked_changes_make_it_dirty(repository: Path)
     assert git.head(repository) == git.Revision(found.commit, True)
 
 
+def test_a_revision_is_named_by_seven_digits_and_says_that_files_differ() -> None:
+    commit = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
+    assert [str(git.Revision(commit, dirty)) for dirty in (False, True)] == ["1a2b3c4", "1a2b3c4-dirty"]
+
+
+def test_a_hook_that_has_started_us_does_not_say_where_we_are(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = git.head(repository), git.dates(repository)
+    monkeypatch.setenv("GIT_DIR", ".git")
+    monkeypatch.setenv("GIT_INDEX_FILE", "elsewhere")
+    assert (git.head(repository / "sub"), git.dates(repository)) == expected
+
+
 def test_a_file_has_the_day_of_its_last_commit(repository: Path) -> None:
     (repository / "sub" / "new").write_text("")
     day = run_git(repository, "log", "-1", "--format=%cs").strip()

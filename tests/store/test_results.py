@@ -10,7 +10,16 @@ from builders import FP32, INT8, MACHINE, measurement
 
 from harness import ConfigError, Gate, Measurement, Suite, Verdict
 from harness.store.records import Record
-from harness.store.results import SCHEMA_FILE, Plan, gather, plan_of, read_cells, results_to_json
+from harness.store.results import (
+    SCHEMA_FILE,
+    Plan,
+    gather,
+    intervals,
+    plan_of,
+    read_cells,
+    results_file,
+    results_to_json,
+)
 
 GATES = (Gate("map", max_drop=0.002, precisions=["int8"]),)
 REGRESSED = Verdict("map", "baseline", "regressed", 0.4, 0.41, "≥ 0.408")
@@ -131,3 +140,14 @@ def test_anything_else_is_one_line(tmp_path, text, message):
     with pytest.raises(ConfigError, match=message) as raised:
         read_cells(file)
     assert "\n" not in str(raised.value)
+
+
+def test_an_interval_that_a_killed_process_left_half_written_is_skipped(tmp_path):
+    assert intervals(tmp_path) == [], "nothing held the machine"
+    (tmp_path / "intervals.jsonl").write_text('{"kind": "timed", "start": 1.0}\n{"kind": "heavy", "st')
+    assert intervals(tmp_path) == [{"kind": "timed", "start": 1.0}]
+
+
+def test_results_are_named_by_their_file_or_by_its_folder(tmp_path):
+    assert results_file(tmp_path) == tmp_path / "results.json"
+    assert results_file(tmp_path / "kept.json") == tmp_path / "kept.json"

@@ -1,13 +1,11 @@
-"""Trends: comparable runs in order, with their change points; and the file that every run is appended to."""
+"""Trends: comparable runs in order, with their change points, and how `quantgate history` shows them."""
 
 from __future__ import annotations
 
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from demoproject import FP32, Demo, output
 from runs import CELL, NOW, results
 
 from harness import ConfigError
@@ -64,19 +62,31 @@ def test_what_is_not_known_is_one_line_with_the_nearest(file: Path, cell: str, m
         trends.trend(file, cell, metric)
 
 
+def test_a_run_is_listed_with_its_suites_and_how_many_cells_ended_in_each_status(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    append(path, results("later", cells=3, started=NOW + timedelta(days=1)), NOW)
+    mixed = results("earlier", cells=3)
+    mixed["run"] |= {"commit": None, "dirty": None}
+    for cell, status in zip(mixed["cells"], ("met", "error", "met"), strict=True):
+        cell["status"] = status
+    mixed["cells"][0]["suite"] = "another"
+    append(path, mixed, NOW)
+    earlier, later = trends.known_runs(path)
+    assert (earlier.id, earlier.started, earlier.revision, earlier.dirty) == ("earlier", NOW, "", False)
+    assert (earlier.suites, earlier.statuses) == (("another", "made"), {"met": 2, "error": 1})
+    assert (later.id, later.revision, later.suites, later.statuses) == ("later", "c0ffee", ("made",), {"unchanged": 3})
+    assert (earlier.machine_class, later.machine_class) == ("epyc-2c", "epyc-2c")
+
+
+def test_the_cells_of_a_history_are_known_by_their_ids(tmp_path: Path) -> None:
+    append(tmp_path / "history.db", results("one", cells=2), NOW)
+    append(tmp_path / "history.db", results("two"), NOW)
+    assert trends.known_cells(tmp_path / "history.db") == (CELL, f"{CELL}1")
+
+
 def test_without_a_file_it_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no .*run a suite.*--db"):
         trends.known_runs(tmp_path / "history.db")
-
-
-def committed(folder: Path) -> str:
-    """A repository around the folder, with everything in it in one commit."""
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "all"]):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
-    return subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 # Commands
@@ -109,46 +119,3 @@ def test_more_runs_than_columns_leave_the_oldest_out(
 def test_a_cell_without_the_metric_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["history", CELL, "--db", str(file), "--metric", "map_small"]) == 2
     assert f"no run of {CELL} in {file} has map_small" in capsys.readouterr().err
-
-
-def test_every_run_is_appended_and_its_results_are_imported_elsewhere_once(
-    demo: Demo, capsys: pytest.CaptureFixture[str]
-) -> None:
-    demo.run("-m", "accuracy")
-    commit = committed(demo.path)
-    demo.run("-m", "accuracy", "-n2")
-    assert [run.revision for run in trends.known_runs(demo.path / ".quantgate" / "history.db")] == ["", commit]
-    run = demo.results()["run"]
-    assert run["id"] == trends.known_runs(demo.path / ".quantgate" / "history.db")[-1].id
-    other = demo.path / "elsewhere.db"
-    for said in ("imported", "is there already"):
-        assert main(["history", "import", str(demo.path / ".quantgate"), "--db", str(other)]) == 0
-        assert said in capsys.readouterr().out
-    assert trends.known_cells(other) == (FP32,)
-    assert main(["history", "list", "--db", str(other)]) == 0
-    assert "demo" in capsys.readouterr().out
-
-
-def test_the_history_is_switched_off_or_put_elsewhere(demo: Demo) -> None:
-    demo.run("-m", "accuracy", "--qg-history=off")
-    assert not list(demo.path.rglob("history.db"))
-    demo.run("-m", "accuracy", "--qg-history=kept/all.db")
-    assert len(trends.known_runs(demo.path / "kept" / "all.db")) == 1
-
-
-def test_a_history_that_cannot_be_written_is_a_loud_line_and_the_verdicts_stand(demo: Demo) -> None:
-    (demo.path / "broken.db").write_text("no database " * 99)
-    result = demo.run("-m", "accuracy", "--qg-history=broken.db")
-    assert result.ret == 0
-    assert "this run is not in the history: history" in output(result)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [(["list", "a.json"], "only `history import` takes files"), (["import"], "history import takes results")],
-)
-def test_arguments_that_make_no_sense_are_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    assert main(["history", *arguments]) == 2
-    assert message in capsys.readouterr().err

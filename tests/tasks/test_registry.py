@@ -1,4 +1,4 @@
-"""What a task is scored by: masks and key points that are some, and the area of an object."""
+"""The tasks by name, and a data set as each of them sees it: its ground truth, and the area of its objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from builders import coco, dataset
 
 from harness import ConfigError
 from harness.inputs.datasets.loading import load_scored
-from harness.tasks.registry import of_task
+from harness.tasks.registry import TASKS, of_task, task
 
 TRIANGLE = [[0, 0, 20, 0, 0, 20]]
 RUNS = {"size": [100, 200], "counts": [100, 50, 19850]}
@@ -44,24 +44,30 @@ def test_a_coco_file_need_not_give_areas(tmp_path):
     assert of_task(made, "segment").annotations[0]["area"] == pytest.approx(100, abs=12)
 
 
-@pytest.mark.parametrize("shape", [[], None, [[]], [[1, 2]], [[1, 2, 3, 4]], [[1, 2, 3, 4, 5, 6, 7]], {"counts": "a"}])
-def test_what_is_no_mask_is_told(shape):
-    made = with_rows({"segmentation": TRIANGLE}, {"segmentation": shape})
-    with pytest.raises(ConfigError, match=r"1 of 2 objects have no masks .*\(first: image 1\)"):
-        of_task(made, "segment")
+def test_a_task_is_known_by_the_name_that_ultralytics_gives_it():
+    assert list(TASKS) == ["detect", "segment", "pose"]
+    assert [task(name).name for name in TASKS] == list(TASKS)
 
 
-@pytest.mark.parametrize("unknown", [{}, {"keypoints": None}, {"keypoints": []}])
-def test_objects_without_key_points_stay_to_be_ignored(unknown):
-    made = with_rows({"keypoints": [1, 1, 2, 3, 3, 1]}, unknown)
-    assert of_task(made, "pose").annotations[1]["keypoints"] == [0] * 6
+def test_an_unknown_task_is_one_line_with_the_known_ones():
+    with pytest.raises(ConfigError) as raised:
+        task("obb")
+    assert str(raised.value) == "the model is for the task 'obb'; quantgate scores detect, segment, pose"
+    with pytest.raises(ConfigError, match="'obb'"):
+        of_task(dataset(1), "obb")
 
 
-def test_a_data_set_without_any_key_points_scores_no_pose():
-    with pytest.raises(ConfigError, match="none of its 2 objects has key points"):
-        of_task(with_rows({}, {}), "pose")
+def test_a_data_set_of_the_task_is_returned_as_it_is():
+    made = dataset(1)
+    assert of_task(made, "detect") is made
 
 
-def test_objects_of_another_number_of_key_points_are_told():
-    with pytest.raises(ConfigError, match=r"have \[1, 2\] key points, not all as many"):
-        of_task(with_rows({"keypoints": [1, 1, 2]}, {"keypoints": [1, 1, 2, 1, 1, 2]}), "pose")
+@pytest.mark.parametrize(
+    ("name", "truth", "sigmas"),
+    [("segment", "segmentation", ()), ("pose", "keypoints", (0.1,)), ("detect", "bbox", ())],
+)
+def test_a_data_set_is_scored_by_the_entry_and_the_sigmas_of_the_task(name, truth, sigmas):
+    made = with_rows({"segmentation": TRIANGLE, "keypoints": [1, 1, 2]})
+    made = dataclasses.replace(made, task="another", truth="another", sigmas=(0.1,))
+    seen = of_task(made, name)
+    assert (seen.task, seen.truth, seen.sigmas, seen.images) == (name, truth, sigmas, made.images)

@@ -1,20 +1,27 @@
-"""Masks and key points: where the image has them, in COCO's run lengths."""
+"""Masks: where the image has them in COCO's run lengths, what they are scored by, and how they are stored."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import cv2
 import numpy as np
 import pytest
-from builders import quick
+from builders import dataset, detections, quick
 from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask
 
-from harness.tasks.pose import points
+from harness import ConfigError
+from harness.tasks.base import Content
 from harness.tasks.preprocess import fit
-from harness.tasks.segment import encoded, masks
+from harness.tasks.registry import of_task
+from harness.tasks.segment import Segment, encoded, masks
 
 SIZE = 64
+SEGMENT = Segment()
+TRIANGLE = [[0, 0, 20, 0, 0, 20]]
+CAT, DOG = (20, 10, 60, 40, 0.9, 0), (5, 5, 9, 9, 0.5, 1)
 WHOLE = np.array([[0, 0, SIZE, SIZE]], np.float32)
 
 
@@ -70,10 +77,81 @@ def test_a_box_without_a_pixel_has_an_empty_mask(box):
     assert runs.tolist() == [64 * 64]
 
 
-def test_key_points_come_back_into_the_image_and_are_seen_where_the_model_does_not_say():
-    place = fit(128, 64, SIZE)  # half as large, 16 rows of border
-    found = points(np.array([[10, 26, 30, 16]], np.float32), (2, 2), place, (128, 64))
-    assert found.tolist() == [[[20, 20, 1], [60, 0, 1]]]
-    outside = points(np.array([[-5, 0, 0.25]], np.float32), (1, 3), place, (128, 64))
-    assert outside.tolist() == [[[0, 0, 0.25]]]
-    assert points(np.zeros((0, 6), np.float32), (2, 3), place, (128, 64)).shape == (0, 2, 3)
+# Outputs and ground truth
+
+
+def test_prototypes_are_the_output_with_four_dimensions_and_say_how_many_coefficients_there_are():
+    said = Content(80, "segment")
+    assert SEGMENT.extra(said, [(1, 116, 8400), (1, 32, 160, 160)]) == (32, 1)
+    assert SEGMENT.extra(said, [(1, 116, 8400)]) is None
+    assert SEGMENT.finds(said) == " and mask coefficients"
+
+
+def labelled(*segmentations):
+    """A data set of one image, 200 × 100 pixels, with one object for each segmentation."""
+    made = dataset(1, [(1, 10, (0, 0, 20, 20)) for _ in segmentations])
+    rows = [{**row, "segmentation": own} for row, own in zip(made.annotations, segmentations, strict=True)]
+    return dataclasses.replace(made, annotations=rows)
+
+
+@pytest.mark.parametrize("shape", [[], None, [[]], [[1, 2]], [[1, 2, 3, 4]], [[1, 2, 3, 4, 5, 6, 7]], {"counts": "a"}])
+def test_what_is_no_mask_is_told(shape):
+    with pytest.raises(ConfigError, match=r"1 of 2 objects have no masks .*\(first: image 1\)"):
+        of_task(labelled(TRIANGLE, shape), "segment")
+
+
+def test_an_area_that_the_source_did_not_give_is_counted_in_pixels_whatever_the_form_of_the_mask():
+    box = np.zeros((100, 200), np.uint8, order="F")
+    box[10:20, 30:35] = 1
+    coded = mask.encode(box)
+    runs = {"size": [100, 200], "counts": encoded(box.astype(bool), 0, 0, 200, 100).tolist()}
+    polygon = [30, 10, 35, 10, 35, 20, 30, 20]
+    forms = [
+        coded, {**coded, "counts": coded["counts"].decode()}, runs, [polygon],
+        [polygon, polygon],  # parts that overlap are counted once
+    ]  # fmt: skip
+    made = labelled(*forms)
+    made = dataclasses.replace(made, annotations=[{**row, "area_of_box": True} for row in made.annotations])
+    assert [row["area"] for row in SEGMENT.ground_truth(made)] == [50] * len(forms)
+
+
+# Scored and stored
+
+
+def masked(*rows, seed=0):
+    """Detections in an image of 200 × 100 pixels, with a random mask each."""
+    draw = np.random.default_rng(seed)
+    made = tuple(encoded(draw.random((9, 9)) < 0.5, 3, 4, 200, 100) for _ in rows)
+    return dataclasses.replace(detections(*rows), masks=made)
+
+
+def test_a_detection_is_as_large_as_its_mask():
+    window = np.zeros((9, 9), bool)
+    window[2:5, 1:8] = True
+    found = dataclasses.replace(detections(CAT), masks=(encoded(window, 3, 4, 200, 100),))
+    entries = SEGMENT.annotation(dataset(1).images[0], found, 0, [20, 10, 40, 30])
+    assert (entries["bbox"], entries["area"]) == ([20, 10, 40, 30], 21)
+    image = np.zeros((100, 200), np.uint8, order="F")
+    image[4:13, 3:12] = window
+    assert entries["segmentation"] == mask.encode(image)
+
+
+def test_a_detection_without_a_mask_is_as_large_as_its_box():
+    assert SEGMENT.annotation(dataset(1).images[0], detections(CAT), 0, [20, 10, 40, 30])["area"] == 1200
+
+
+@pytest.mark.parametrize("rows", [[(CAT, DOG), (), (DOG,)], [(CAT,)], [()], [(), (CAT,)]])
+def test_masks_are_stored_and_come_back_to_their_detections(rows):
+    found = [masked(*one, seed=seed) for seed, one in enumerate(rows)]
+    back = SEGMENT.unpack(SEGMENT.pack(found), [dataclasses.replace(one, masks=None) for one in found])
+    assert run_lengths(back) == run_lengths(found)
+
+
+def run_lengths(found):
+    return [[own.tolist() for own in one.masks] for one in found]
+
+
+def test_detections_without_masks_store_none_and_stay_as_they_are():
+    found = [detections(CAT), detections()]
+    assert SEGMENT.pack(found) == {}
+    assert SEGMENT.unpack({}, found) == found

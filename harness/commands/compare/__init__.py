@@ -1,4 +1,4 @@
-"""`quantgate compare A B`: two results or folders of baselines side by side."""
+"""`quantgate compare A B`: two results, or two folders of baselines, side by side."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from harness.commands.base import Commands, Exit, command
 
 
 def add(commands: Commands) -> None:
+    """Register the command."""
     parser = command(
         commands, "compare", run,
         summary="two results or baseline folders side by side; exit 1 on a regression",
         description="A and B are each a results.json, a results folder (.quantgate) or a baselines folder. "
-        "B is judged against A by B's own baseline gates, else by: mAP −0.002, size +1 %.",
+        "B is judged against A by the baseline gates of B's own suites; a suite without any by: mAP −0.002, "
+        "size +1 %.",
         examples=[
             "quantgate compare baselines .quantgate",
             "quantgate compare main/results.json branch/results.json --inconclusive fail",
@@ -28,6 +30,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> Exit:
+    """Print both sides in one table, and return whether B is worse than A."""
     from rich.console import Console
 
     from harness.commands.compare import side_by_side

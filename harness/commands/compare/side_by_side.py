@@ -1,9 +1,8 @@
-"""Two results, or two folders of baselines, side by side, judged by the same rules as a run against its baseline."""
+"""Two results, or two folders of baselines, side by side, judged by the rules of a run against its baseline."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,11 @@ from harness.judge.gates import judge_gates
 from harness.machine import fingerprint
 from harness.report.common.numbers import difference, megabytes, milliseconds, number
 from harness.report.common.tables import Column, Row, Section, Sheet
-from harness.store import baselines, results
+from harness.store import baselines
+from harness.store.results import load_results, read_cells, results_file
 
 GATES = (Gate("map", max_drop=0.002), Gate("size_bytes", max_rise=0.01))
-"""What counts as a regression where no suite says so: 0.2 AP points, 1 % of the size."""
+"""The gates of a suite that declares none: a drop of 0.2 AP points or a rise of 1 % in size is a regression."""
 
 COLUMNS = (
     Column("mAP A", 3),
@@ -40,63 +40,69 @@ Key = tuple[str, str]  # suite, cell id
 
 @dataclass(frozen=True)
 class Compared:
-    """One cell on both sides."""
+    """One cell on both sides: `old` is side A, `new` is side B; None on a side that does not have the cell."""
 
     key: Key
     old: Observation | None
     new: Observation | None
-    status: Status
-    detail: str
+    status: Status  # the worst of its verdicts
+    detail: str  # every verdict that is neither `unchanged` nor `met`, in one line
+
+    def both(self, metric: str) -> list[float | None]:
+        """The metric on side A and on side B; None on a side that does not have it."""
+        return [side.metrics.get(metric) if side else None for side in (self.old, self.new)]
 
 
 def load_side(source: Path) -> dict[Key, Observation]:
-    """Measurements of a `results.json`, of a results folder, or of a baseline folder, by suite and cell.
+    """The measurements of a results.json, of a results folder or of a folder of baselines, by suite and cell.
 
     Raises:
-        ConfigError: it is none of them, or damaged.
+        ConfigError: `source` is none of the three, or a file of it is damaged.
     """
-    if source.is_dir() and (source / "results.json").exists():
-        source = source / "results.json"
-    if source.is_file():
-        return {(r.suite, r.id): r.measured for r in results.read_cells(source) if r.measured and r.measured.metrics}
-    return _folder(source)
+    file = results_file(source)
+    if not file.is_file():
+        return _accepted(source)
+    return {(row.suite, row.id): row.measured for row in read_cells(file) if row.measured and row.measured.metrics}
 
 
-def _folder(source: Path) -> dict[Key, Observation]:
-    """The baselines of one kind of machine: of this one, or of the only one there is; two kinds are never mixed."""
-    files = [file for file in baselines.baseline_files(source) if file.shelf == "accuracy"] if source.is_dir() else []
+def _accepted(folder: Path) -> dict[Key, Observation]:
+    """The accuracy baselines of one kind of machine: this machine's kind, or else the only kind in the folder.
+
+    Raises:
+        ConfigError: there are no baselines, there are several kinds but not this machine's, or a file is damaged.
+    """
+    every = baselines.baseline_files(folder) if folder.is_dir() else []
+    files = [file for file in every if file.shelf == "accuracy"]
     kinds, own = sorted({file.kind for file in files}), fingerprint.isa()
     if not kinds:
         raise ConfigError(
-            f"{source} holds neither a results.json nor baselines; give a file or folder that a run wrote"
+            f"{folder} holds neither a results.json nor baselines; give a file or folder that a run wrote"
         )
     if own not in kinds and len(kinds) > 1:
-        raise ConfigError(f"{source} has baselines of {', '.join(kinds)} and none of this machine's {own}")
+        raise ConfigError(f"{folder} has baselines of {', '.join(kinds)} and none of this machine's {own}")
     chosen = own if own in kinds else kinds[0]
     found = {(file.suite, file.cell): baselines.load_baseline(file) for file in files if file.kind == chosen}
     return {key: accepted for key, accepted in found.items() if accepted}
 
 
 def declared_gates(source: Path) -> dict[str, tuple[Gate, ...]]:
-    """The baseline gates that each suite of a `results.json` declared; empty for a folder of baselines."""
-    file = source / "results.json" if source.is_dir() else source
-    if not file.exists():
-        return {}
-    try:
-        declared = {
-            suite["name"]: [Gate(**gate) for gate in suite["gates"]] for suite in json.loads(file.read_text())["suites"]
-        }
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f"{file} is not a results.json: {type(error).__name__} {error}") from None
-    return {name: tuple(gate for gate in rules if gate.against == "baseline") for name, rules in declared.items()}
+    """The gates against a baseline that each suite of a results.json declares; none for a folder of baselines.
+
+    Raises:
+        ConfigError: the results.json is damaged.
+    """
+    file = results_file(source)
+    declared = load_results(file).gates if file.is_file() else {}
+    return {name: tuple(gate for gate in gates if gate.against == "baseline") for name, gates in declared.items()}
 
 
 def compare_results(
     old: Mapping[Key, Observation], new: Mapping[Key, Observation], rules: Mapping[str, tuple[Gate, ...]]
 ) -> list[Compared]:
-    """The union of cells; one that only the old side has is `missing`, one that only the new side has `no-baseline`.
+    """Every cell of either side, judged, in the order of suites and cells.
 
-    `rules` are the gates by suite; a suite without any is judged by `GATES`.
+    A cell that only the old side has is `missing`; a cell that only the new side has is `no-baseline`. `rules` are
+    gates by suite; a suite without any is judged by `GATES`.
     """
     rows = []
     for key in sorted(old.keys() | new.keys()):
@@ -108,35 +114,36 @@ def compare_results(
         else:
             known = baselines.comparable(before, after, "accuracy")
             verdicts = judge_gates(_of_cell(after, before), known, None, rules.get(key[0]) or GATES, "accuracy")
-            detail = "; ".join(
-                verdict_line(verdict) for verdict in verdicts if verdict.status not in ("unchanged", "met")
-            )
-            rows.append(Compared(key, before, after, worst([v.status for v in verdicts]), detail))
+            telling = [verdict for verdict in verdicts if verdict.status not in ("unchanged", "met")]
+            status = worst([verdict.status for verdict in verdicts])
+            rows.append(Compared(key, before, after, status, "; ".join(map(verdict_line, telling))))
     return rows
 
 
 def _of_cell(observed: Observation, other: Observation) -> Observation:
-    """`observed` with the cell of the other side, where that side alone knows it: gates may be for some cells only."""
+    """`observed`, with the cell from the other side where only that side knows it.
+
+    A baseline names no cell, but a gate may be for some cells only.
+    """
     if isinstance(observed, Measurement) or not isinstance(other, Measurement):
         return observed
-    return Measurement(
-        other.cell, **{part.name: getattr(observed, part.name) for part in dataclasses.fields(Observation)}
-    )
+    values = {field.name: getattr(observed, field.name) for field in dataclasses.fields(Observation)}
+    return Measurement(other.cell, **values)
 
 
 def comparison_sheet(rows: list[Compared]) -> Sheet:
-    """mAP, size and (shown, not judged) p50 on both sides; a section per suite, the worst cells first."""
+    """mAP, size and median latency on both sides, a section per suite, the worst cells first. Latency is not judged."""
     suites: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: severity(row.status)):
-        scores, sizes, times = (
-            [side.metrics.get(name) if side else None for side in (row.old, row.new)]
-            for name in ("map", "size_bytes", "latency_p50_ms")
-        )
-        moved = Text(difference(scores[1], scores[0]), TABLE[row.status].colour if row.status in FAILING else "")
+        colour = TABLE[row.status].colour
+        old, new = row.both("map")
         values = (
-            *(Text(number(value, ".4f")) for value in scores), moved,
-            *(Text(megabytes(value)) for value in sizes), *(Text(milliseconds(value)) for value in times),
-            Text(row.status, TABLE[row.status].colour),
-        )  # fmt: skip
+            Text(number(old, ".4f")),
+            Text(number(new, ".4f")),
+            Text(difference(new, old), colour if row.status in FAILING else ""),
+            *(Text(megabytes(value)) for value in row.both("size_bytes")),
+            *(Text(milliseconds(value)) for value in row.both("latency_p50_ms")),
+            Text(row.status, colour),
+        )
         suites.setdefault(row.key[0], []).append(Row(Text(row.key[1]), values))
     return Sheet("", COLUMNS, [Section(suite, shown) for suite, shown in suites.items()])

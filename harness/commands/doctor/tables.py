@@ -1,4 +1,4 @@
-"""What this machine can run: every backend × precision, and where weights and data are looked for."""
+"""What this machine can run: every backend with every precision, and where weights and data are looked for."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ from harness.machine import energy, fingerprint, noise
 from harness.matrix import matrix
 from harness.recipes.registry import PRECISIONS
 
+NAMES_SHOWN = 6  # of the files in a folder that is searched
+
 
 @dataclass(frozen=True)
 class Ability:
-    """Whether one backend can run one precision here."""
+    """Whether one backend can run one precision on this machine."""
 
     backend: str
     precision: str
-    version: str | None  # of the runtime; None where unavailable
-    reason: str  # why not, or what is stored and executed
+    version: str | None  # of the runtime; None where the precision cannot run
+    reason: str  # why it cannot run, or the types that are stored and executed
 
 
 def abilities() -> list[Ability]:
-    """Every combination a suite may declare, `null` excepted."""
+    """Every combination of backend and precision that a suite may declare, without the backend `null`."""
     return [_ability(name, precision) for name in backend_names() if name != "null" for precision in PRECISIONS]
 
 
@@ -49,6 +51,7 @@ def _ability(name: str, precision: str) -> Ability:
 
 
 def ability_table(rows: list[Ability]) -> Table:
+    """A row for each backend and outcome, with the precisions that share it."""
     drawn = Table(title="backends", title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     drawn.add_column("backend", no_wrap=True)
     drawn.add_column("precision", max_width=20)
@@ -64,7 +67,7 @@ def ability_table(rows: list[Ability]) -> Table:
 
 
 def machine_table() -> Table:
-    """The machine, and the folders that matter."""
+    """The machine, what disturbs its latency, what it can measure, and the folders that are searched."""
     drawn = Table(
         title="machine", title_justify="left", box=SIMPLE_HEAD, show_edge=False, show_header=False, pad_edge=False
     )
@@ -83,11 +86,8 @@ def machine_table() -> Table:
     drawn.add_row("bundled data", _places(BUNDLED_DATA))
     for variable, option in (("QUANTGATE_WEIGHTS", "--qg-weights-dir"), ("QUANTGATE_DATA", "--qg-data-dir")):
         folders = folders_in(variable)
-        said = (
-            ", ".join(f"{folder} ({_found(folder)})" for folder in folders)
-            or f"not set; also {option}; else Ultralytics by name"
-        )
-        drawn.add_row(variable, said)
+        searched = ", ".join(f"{folder} ({_content(folder)})" for folder in folders)
+        drawn.add_row(variable, searched or f"not set; also {option}; else Ultralytics by name")
     drawn.add_row(
         "QUANTGATE_CACHE", os.environ.get("QUANTGATE_CACHE") or f"not set: {platformdirs.user_cache_dir('quantgate')}"
     )
@@ -95,10 +95,13 @@ def machine_table() -> Table:
 
 
 def _places(known: dict[str, Path]) -> str:
+    """The names of bundled files, and the path of every one that is absent."""
     return ", ".join(name if path.exists() else f"{name} (absent: {path})" for name, path in known.items())
 
 
-def _found(folder: Path) -> str:
+def _content(folder: Path) -> str:
+    """The first names in a folder, hidden files left out."""
     if not folder.is_dir():
         return "no such folder"
-    return ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))[:6]) or "empty"
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    return ", ".join(names[:NAMES_SHOWN]) or "empty"

@@ -1,4 +1,4 @@
-"""The card of an exported artifact for people: a README with code that loads the file."""
+"""The card of an exported artifact as a README for people, with code that loads the file."""
 
 from __future__ import annotations
 
@@ -47,13 +47,14 @@ engine = runtime.deserialize_cuda_engine(open("{entry}", "rb").read())""",
 
 script = json.load(open("{entry}"))""",
 }
-"""By backend, or by the ending of a file that is loaded otherwise."""
+"""The code that loads a file and calls it: by backend, or by the ending of a file that is loaded in its own way."""
 
 OTHER = "# {entry} is loaded by {backend}, whose backend comes from another package than quantgate"
+"""What stands in the place of `LOADING` for a backend that does not ship with quantgate."""
 
 
 def readme(known: Mapping[str, Any], cell: Cell) -> str:
-    """`known` as `cards.card` makes it."""
+    """The Markdown of a card that `model_card.card` has made."""
     return "\n".join(_lines(known, cell))
 
 
@@ -111,7 +112,7 @@ def _table(left: str, right: str, rows: Mapping[str, str]) -> Iterator[str]:
 
 
 def _value(name: str, value: float | None) -> str:
-    """With its unit; empty where there is none."""
+    """A metric with its unit; empty where the value is None."""
     if value is None:
         return ""
     shown = f"{value:,}" if isinstance(value, int) else f"{value:.5g}"

@@ -1,4 +1,4 @@
-"""What `quantgate gate` makes of both sides' results: lines that the table does not have, and one exit code. Pure."""
+"""What the results of both sides come to: the lines that no table of one side can have, and one exit code. Pure."""
 
 from __future__ import annotations
 
@@ -11,29 +11,36 @@ from harness.core.suite import Gate
 from harness.store.results import Recorded
 
 NOTHING = Recorded((), (), {}, {}, {})
+"""The results of a side that has none."""
 
 
 def difference_lines(now: Recorded, base: Recorded) -> Iterator[str]:
-    """Cells and gates of one side only, and cells that the base could not measure."""
+    """Yield lines on cells of one side only, on cells that the base could not measure, and on gates that differ."""
     present, accepted = _cells(now), _cells(base)
     for word, found in (("new", present - accepted), ("removed", accepted - present)):
         for suite in sorted({suite for suite, _ in found}):
             names = sorted(name for owner, name in found if owner == suite)
-            yield f"{suite}: {len(names)} {word} cell{'s' * (len(names) > 1)}: {', '.join(names)}"
+            noun = "cell" if len(names) == 1 else "cells"
+            yield f"{suite}: {len(names)} {word} {noun}: {', '.join(names)}"
     for row in base.cells:
         if row.status == "error":
             yield f"{row.suite}: {row.id}: error on the base: {row.reason}"
     for suite in sorted(base.gates.keys() & now.gates.keys()):
-        changed = [f"− {_said(one)}" for one in base.gates[suite] if one not in now.gates[suite]]
-        changed += [f"+ {_said(one)}" for one in now.gates[suite] if one not in base.gates[suite]]
+        changed = [f"− {_declared(one)}" for one in base.gates[suite] if one not in now.gates[suite]]
+        changed += [f"+ {_declared(one)}" for one in now.gates[suite] if one not in base.gates[suite]]
         if changed:
-            yield f"{suite}: judged by its own gates, which the base has not: {', '.join(changed)}"
+            yield f"{suite}: judged by its own gates, which the base does not have: {', '.join(changed)}"
 
 
 def code(ended: int, now: Recorded, base: Recorded, strict: bool, allow_removed: bool) -> Exit:
-    """The exit code. `ended` is pytest's own; `strict` fails what is inconclusive.
+    """The exit code of the gate. A regression outweighs an error, and an error outweighs an inconclusive verdict.
 
-    A regression outweighs an error, and an error what is inconclusive. Nothing judged is no success.
+    Args:
+        ended: the exit code of the working tree's pytest; negative where a signal killed it.
+        now: the results of the working tree. Without any cell the gate does not succeed.
+        base: the results of the base.
+        strict: an inconclusive verdict is no success.
+        allow_removed: a cell that only the base has is no regression.
     """
     if ended not in (0, 1):
         return Exit.INFRASTRUCTURE if ended < 0 or ended == 3 else Exit.USAGE
@@ -50,14 +57,15 @@ def code(ended: int, now: Recorded, base: Recorded, strict: bool, allow_removed:
 
 
 def _cells(side: Recorded) -> set[tuple[str, str]]:
+    """Suite and id of every cell that the suites of a side declare."""
     return {(row.suite, row.id) for row in side.cells if row.cell}
 
 
-def _said(gate: Gate) -> str:
-    """The gate as its author wrote it, less what is said by default."""
-    given = {
-        field.name: getattr(gate, field.name)
-        for field in dataclasses.fields(gate)
-        if field.name != "metric" and getattr(gate, field.name) != field.default
-    }
-    return f"Gate({', '.join([repr(gate.metric), *(f'{name}={value!r}' for name, value in given.items())])})"
+def _declared(gate: Gate) -> str:
+    """The gate as its author wrote it: without the fields that have their default."""
+    words = [repr(gate.metric)]
+    for field in dataclasses.fields(gate):
+        value = getattr(gate, field.name)
+        if field.name != "metric" and value != field.default:
+            words.append(f"{field.name}={value!r}")
+    return f"Gate({', '.join(words)})"

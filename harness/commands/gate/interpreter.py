@@ -1,4 +1,4 @@
-"""The base's interpreter, and processes that the gate runs to their end."""
+"""The Python that the base runs on, whether this quantgate can measure with it, and processes that run to their end."""
 
 from __future__ import annotations
 
@@ -14,20 +14,48 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 
 PROBE = "import importlib.metadata as m; import harness.plugin; m.version('quantgate')"
+"""Fails in an environment without quantgate."""
+
+NO_WORKER = 3  # exit code
+WORKER = f"""
+import sys
+from importlib.machinery import PathFinder
+import harness
+folders = [f"{{folder}}/machine" for folder in harness.__path__]
+sys.exit(0 if PathFinder.find_spec("worker", folders) else {NO_WORKER})
+"""
+"""Looks for `harness.machine.worker`, in which cells are timed, where the base's `harness` lies.
+
+It is not imported, because the finder of an editable install would find the working tree's for a base without one.
+"""
+
+OLDER = (
+    "its quantgate is older than 0.2, whose modules moved: it cannot be measured by this one; name a base after the "
+    "move, or run the gate with the base's quantgate"
+)
 
 
 class BaseFailed(Exception):
-    """The base cannot be measured; the message says why, in one line."""
+    """The base cannot be measured. The message says why in one line."""
 
 
 def environment(
     python: Path | None, requirements: str, here: Path, of_base: Callable[[str], Path], folder: Path
 ) -> str:
-    """The base's interpreter: as named, one with what its requirements name where they differ, or this one.
+    """The path of the base's interpreter.
+
+    Args:
+        python: the interpreter that the user names, relative to `here`; None where the user names none.
+        requirements: a file for pip, relative to `here`, that both sides have; empty where the user names none. Where
+            the two files differ, a virtual environment is made in `folder` and the base's requirements are installed
+            into it. Otherwise the base runs on this interpreter.
+        here: the folder that the user is in.
+        of_base: the base's counterpart of a path.
+        folder: temporary; lives as long as the base is needed.
 
     Raises:
-        ConfigError: a file that does not exist.
-        BaseFailed: its environment cannot be made, or has no quantgate.
+        ConfigError: `python` cannot run, or one side has no file of requirements.
+        BaseFailed: the environment cannot be made, or has no quantgate.
     """
     if python:
         return _with_quantgate(str(here / python))
@@ -52,6 +80,7 @@ def environment(
 
 
 def _with_quantgate(python: str) -> str:
+    """`python` itself, where it has quantgate; raises as `environment` does."""
     try:
         done = subprocess.run([python, "-c", PROBE], capture_output=True, text=True)
     except OSError as error:
@@ -61,10 +90,33 @@ def _with_quantgate(python: str) -> str:
     return python
 
 
-def run_to_end(command: Sequence[str], place: Path, variables: Mapping[str, str], log: Path | None = None) -> int:
-    """Run a process to its end, whatever ends us: an interruption is passed on once, and waited for.
+def refuse_older(python: str, path: str, tree: Path) -> None:
+    """Check that the base's quantgate has the module in which this quantgate times cells.
 
-    In a session of its own, or Ctrl-C would reach it twice, and pytest cleans up after the first only.
+    Args:
+        python: the base's interpreter.
+        path: PYTHONPATH of the base's processes.
+        tree: the base's checkout, in which the interpreter is started, since Python 3.10 knows no PYTHONSAFEPATH.
+
+    Raises:
+        BaseFailed: there is no such worker; the base's quantgate is older than the move of the modules.
+    """
+    variables = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    if subprocess.run([python, "-c", WORKER], cwd=tree, env=variables, capture_output=True).returncode == NO_WORKER:
+        raise BaseFailed(OLDER)
+
+
+def run_to_end(command: Sequence[str], place: Path, variables: Mapping[str, str], log: Path | None = None) -> int:
+    """Run a process in the folder `place` to its end, and return its exit code.
+
+    An interruption of this process is passed on once, and waited for. The process has a session of its own: otherwise
+    Ctrl-C would reach it twice, and pytest cleans up after the first only.
+
+    Args:
+        command: the program and its arguments.
+        place: the folder that it starts in.
+        variables: its whole environment; empty: this process's.
+        log: the file that takes its output; None: it goes where this process's output goes.
     """
     with contextlib.ExitStack() as stack:
         if log:
@@ -86,10 +138,19 @@ def run_to_end(command: Sequence[str], place: Path, variables: Mapping[str, str]
 
 
 def last_words(log: Path) -> str:
-    """Why a run failed, as its output says: pytest's marked lines, or the first of its errors, or its last lines."""
+    """Why a run failed, as its output says, in one line.
+
+    The last line that pytest marks with E; without one, the first three lines of pytest's errors; without errors, the
+    last three lines of the output. Rules (`=====`) do not count.
+    """
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-    telling = [line for line in lines if line and not re.match(r"[=_-]{3}", line)]
-    marked = [line[1:].strip() for line in telling if re.match(r"E( |$)", line)]
-    start = next((n for n, line in enumerate(lines) if re.match(r"=+ ERRORS =+", line)), None)
-    errors = [line for line in lines[start + 1 :] if line in telling][:3] if start is not None else []
+    heading = next((n for n, line in enumerate(lines) if re.match(r"=+ ERRORS =+", line)), len(lines))
+    telling = [line for line in lines if _telling(line)]
+    marked = [line[1:].strip() for line in telling if re.match(r"E\s+\S", line)]
+    errors = [line for line in lines[heading:] if _telling(line)][:3]
     return " ⏎ ".join(marked[-1:] or errors or telling[-3:]) or "it said nothing"
+
+
+def _telling(line: str) -> bool:
+    """Whether a line of output is neither empty nor a rule."""
+    return bool(line) and not re.match(r"[=_-]{3}", line)

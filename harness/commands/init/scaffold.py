@@ -1,4 +1,4 @@
-"""What `quantgate init` writes into a user's own repository. What is there already stays as it is."""
+"""The files that `quantgate init` writes into a user's own repository. A file that is there already stays as it is."""
 
 from __future__ import annotations
 
@@ -20,19 +20,28 @@ QUICK = ("onnxruntime", "openvino")
 """Runtimes that build and score the starter suite within a minute on two cores."""
 
 EXTRAS = {"openvino": "openvino"}
-"""Runtime → the extra of quantgate that brings it."""
+"""The extra of quantgate that installs a runtime, by runtime; onnxruntime needs none."""
 
 IGNORED = ".quantgate/"
+"""The line of .gitignore: the folder that holds results."""
+
 BASELINES = """Accepted measurements, written by `pytest suites -n auto --qg-baseline-update`. Commit them: later runs
 are held against them, and a reviewer sees in the diff which numbers a change moves.
 """
-
+"""The text of baselines/README.md."""
 
 UNFINDABLE = ", and this one is from a folder: put the address of yours (git+https://…) into QUANTGATE of the workflow"
+"""What follows the name of a quantgate that CI cannot install."""
 
 
 def write_starter(root: Path) -> Iterator[str]:
-    """Write every file that is not there; says of each what happened to it, and then what CI installs."""
+    """Write every file that is not there yet.
+
+    Yields a line for each file that says what happened to it, and at the end a line that says what CI installs.
+
+    Raises:
+        ConfigError: a file cannot be written.
+    """
     backends = installed()
     extras = ",".join(dict.fromkeys(EXTRAS[name] for name in backends if name in EXTRAS))
     known = {
@@ -49,7 +58,7 @@ def write_starter(root: Path) -> Iterator[str]:
 
 
 def installed() -> Sequence[str]:
-    """The quick runtimes that can run both precisions of the starter suite here."""
+    """The quick runtimes that can run both precisions of the starter suite on this machine."""
     return [name for name in QUICK if all(_runs(name, precision) for precision in ("fp32", "int8"))]
 
 
@@ -63,20 +72,21 @@ def _runs(backend: str, precision: str) -> bool:
 
 
 def requirement(extras: str) -> str:
-    """What pip installs to get the quantgate that runs here."""
+    """What pip must be told to install the quantgate that runs here; `extras` are separated by commas."""
     named, origin = f"quantgate[{extras}]" if extras else "quantgate", _origin()
-    if vcs := origin.get("vcs_info"):
+    vcs = origin.get("vcs_info")
+    if vcs:
         return f"{named} @ {vcs['vcs']}+{origin['url']}@{vcs['commit_id']}"
     return f"{named}=={__version__}"
 
 
 def findable() -> bool:
-    """Whether CI can install what runs here: not what was installed from a folder of this machine."""
+    """Whether CI can install the quantgate that runs here; False where it came from a folder of this machine."""
     return not _origin() or "vcs_info" in _origin()
 
 
 def _origin() -> dict[str, Any]:
-    """Where the installed quantgate came from, as PEP 610 records it; empty if from an index."""
+    """Where the installed quantgate came from, as PEP 610 records it; empty where it came from an index."""
     try:
         known = importlib.metadata.distribution("quantgate").read_text("direct_url.json")
     except importlib.metadata.PackageNotFoundError:
@@ -86,10 +96,12 @@ def _origin() -> dict[str, Any]:
 
 
 def _filled(name: str, known: dict[str, str]) -> str:
+    """A template of the assets with its placeholders replaced."""
     return string.Template((ASSETS / "init" / name).read_text()).substitute(known)
 
 
 def _once(file: Path, text: str) -> str:
+    """Write a file unless it is there, and say which."""
     if file.exists():
         same = file.read_text() == text
         return f"{file}: is there already{'' if same else ', with other content'}; left as it is"
@@ -98,6 +110,7 @@ def _once(file: Path, text: str) -> str:
 
 
 def _ignore(file: Path) -> str:
+    """Add `IGNORED` to a .gitignore that does not have it, and say whether."""
     before = file.read_text() if file.exists() else ""
     if any(line.strip().strip("/") == IGNORED.strip("/") for line in before.splitlines()):
         return f"{file}: ignores {IGNORED} already; left as it is"

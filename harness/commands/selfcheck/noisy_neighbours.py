@@ -13,7 +13,7 @@ from harness.machine.worker import die_with_parent
 
 
 class Crowd:
-    """`count` processes beside whatever runs in the context; each is busy or idle for 0.05–2 s at a time."""
+    """`count` processes that run as long as the context is open; each is busy or idle for 0.05–2 s at a time."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -21,13 +21,7 @@ class Crowd:
 
     def __enter__(self) -> Crowd:
         for number in range(self._count):
-            command = [
-                sys.executable,
-                "-m",
-                "harness.commands.selfcheck.noisy_neighbours",
-                str(os.getpid()),
-                str(number),
-            ]
+            command = [sys.executable, "-m", __name__, str(os.getpid()), str(number)]
             self._processes.append(subprocess.Popen(command))
         return self
 
@@ -40,10 +34,13 @@ class Crowd:
 
 
 def main() -> None:
-    """`python -m harness.commands.selfcheck.noisy_neighbours PARENT_PID NUMBER`"""
+    """Disturb until the parent dies: `python -m harness.commands.selfcheck.noisy_neighbours PARENT_PID NUMBER`.
+
+    At random it counts, copies memory or sleeps, for 0.05 to 2 s each. NUMBER makes the draws of siblings differ.
+    """
     die_with_parent(int(sys.argv[1]))
     draw = random.Random(f"{sys.argv[2]} {time.time()}")
-    big = bytearray(64 << 20)  # more than a core's share of the last cache
+    big = bytearray(64 << 20)  # 64 MiB, more than a core's share of the last-level cache
     while True:
         until = time.monotonic() + draw.uniform(0.05, 2)
         kind = draw.choice(("cpu", "memory", "idle"))

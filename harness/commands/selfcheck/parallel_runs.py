@@ -1,4 +1,4 @@
-"""`quantgate selfcheck interference`: whether parallel tests disturb what is gated: real pytest runs."""
+"""`quantgate selfcheck interference`: whether parallel tests disturb gated latency, tried in real pytest runs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,32 @@ BACKENDS = {backends}
 SUITE = Suite("crosscheck", "digits", matrix("yolo26n-digits", ["fp32", "int8"], BACKENDS, imgsz=256), threads=1,
               gates=[Gate("map", max_drop=0.01), Gate("latency", max_rise=0.05)])
 """
+"""The suite file of the runs, with a place for the names of backends."""
 
 
 @dataclass(frozen=True)
 class ParallelRun:
-    """What one pytest run gated, and when its sections were held."""
+    """The gated latency of one pytest run, and how often its timed sections were disturbed."""
 
-    ratios: dict[str, float]  # cell → mean log ratio to the network
-    overlaps: int  # of timed sections with anything else
+    ratios: dict[str, float]  # by cell: the mean logarithm of CPU time against the reference network
+    overlaps: int  # pairs of a timed section and anything that ran at the same time
 
 
 def shifts(backends: Sequence[str], rounds: int, cache: Path) -> tuple[dict[str, float], int]:
-    """Shift of every cell's gated ratio, `-n auto` against `-n 0`, as a share; and overlaps in the interval logs."""
+    """How far `-n auto` shifts gated latency against `-n 0`.
+
+    Args:
+        backends: the backends whose cells are run.
+        rounds: how often both runs are made; their logarithms are averaged.
+        cache: the artifact cache.
+
+    Returns:
+        The shift of each cell's gated ratio as a share (0.01 is 1 % slower), and the overlaps of timed sections with
+        anything else, counted over all runs.
+
+    Raises:
+        CellError: a run failed.
+    """
     pairs = [(_run(backends, "0", cache), _run(backends, "auto", cache)) for _ in range(rounds)]
     cells = pairs[0][0].ratios
     moved = {
@@ -41,6 +55,7 @@ def shifts(backends: Sequence[str], rounds: int, cache: Path) -> tuple[dict[str,
 
 
 def _run(backends: Sequence[str], workers: str, cache: Path) -> ParallelRun:
+    """Run the suite in a temporary project with pytest's `-n WORKERS`."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "pytest.ini").touch()
         Path(folder, "test_crosscheck.py").write_text(SUITE.format(backends=list(backends)))
@@ -61,7 +76,10 @@ def _run(backends: Sequence[str], workers: str, cache: Path) -> ParallelRun:
 
 
 def overlaps(intervals: Sequence[dict[str, float | str]]) -> int:
-    """How many timed sections meet any other interval: heavy work or another timed section."""
+    """How many pairs of a timed section and any other interval run at the same time.
+
+    An interval has `start` and `end` in seconds and a `kind`: `timed`, or `heavy` for other work.
+    """
     spans = sorted((float(one["start"]), float(one["end"]), str(one["kind"])) for one in intervals)
     return sum(
         later[0] < earlier[1] and "timed" in (earlier[2], later[2])

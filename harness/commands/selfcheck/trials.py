@@ -1,16 +1,18 @@
 """Trials of the whole latency rule on this machine, for `quantgate selfcheck aa` and `power`.
 
-A trial is a fresh baseline (two occasions of five processes) and a fresh candidate (3, 5 or 7, as the rule asks for);
-every process is used once. Trials go in blocks: the first occasion of all trials of a block, then their second, then
-their candidates, so that minutes lie between them as they do between a recording and a pull request.
+A trial is a fresh baseline (two occasions of five processes) and a fresh candidate (3, 5 or 7 processes, as the rule
+asks for). Every process is used once. Trials run in blocks: the first occasion of all trials of a block, then their
+second, then their candidates. So minutes lie between them, as they do between a recording and a pull request.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from harness.core.cell import Cell
@@ -30,30 +32,39 @@ from harness.measure.latency.cpu_pairs import PairsJob, Slowed
 from harness.measure.latency.references import SINGLE_THREAD
 
 CELLS = (("fp32", "onnxruntime"), ("int8", "openvino"), ("int8", "litert"))
-LIMIT_S = 120.0  # of a child without a sign of life
+"""The precision and the backend of the cells that take turns."""
+
+LIMIT_S = 120.0  # a child without a sign of life for so long is killed
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: a cell, built."""
+    """A cell that trials measure, built."""
 
     cell: Cell
     artifact: Artifact
-    pixels: str
+    pixels: str  # .npy of letterboxed images, uint8 [N, 3, S, S]
 
 
 @dataclass(frozen=True)
 class Trial:
     """One run of the rule."""
 
-    cell: str
+    cell: str  # id
     baseline: tuple[Replicate, ...]
     candidate: tuple[Replicate, ...]
-    decision: Status
+    decision: Status  # regressed, unchanged or inconclusive
 
 
 def subjects(folder: Path, cache: Path, run_job: Callable[..., object], wanted: Sequence[str] = ()) -> list[Subject]:
-    """Cells of the bundled detector on the runtimes that are here; `wanted` are names of backends."""
+    """Build the cells of the bundled detector whose runtimes are installed.
+
+    Args:
+        folder: temporary, for logs.
+        cache: the artifact cache.
+        run_job: runs a job in a child process and returns its answer.
+        wanted: names of backends; empty for all.
+    """
     finder = Finder(Settings(folder, cache), run_job)
     found = []
     for precision, name in CELLS:
@@ -71,7 +82,14 @@ def subjects(folder: Path, cache: Path, run_job: Callable[..., object], wanted: 
 def process(
     subject: Subject, log: Path, reference: str, repeats: Mapping[str, int], slowed: Slowed | None
 ) -> Replicate:
-    """One fresh process."""
+    """Measure pairs of the subject and the reference in one fresh process.
+
+    `repeats` are the calls of the reference per call of the subject, empty where the process is to find them out. `log`
+    takes the output of the process. `slowed` adds work to every call of the subject.
+
+    Raises:
+        CellError: the process died.
+    """
     job = PairsJob(subject.cell, subject.artifact, subject.pixels, (reference,), repeats, slowed)
     with Child(job, log, LIMIT_S, SINGLE_THREAD) as child:
         child.answer()  # its runtime is imported
@@ -82,74 +100,83 @@ def process(
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What `run` does."""
+    """What `run_trials` is to do."""
 
     subjects: Sequence[Subject]
-    log: Path
+    log: Path  # takes the output of all processes
     trials: int
-    limit: float  # share
-    block: int = 100  # trials between the first occasion of one and its second
-    jobs: int = 1  # trials at a time; above 1 they are each other's neighbours
-    reference: str = "network"
+    limit: float  # of the gate, as a share: 0.05 is 5 %
+    block: int = 100  # trials in a block, and so between a trial's first occasion and its second
+    jobs: int = 1  # trials at a time; above 1 they disturb each other
+    reference: str = "network"  # what CPU time is divided by
     wall: bool = False  # judge the wall clock instead of CPU time
-    slowed: Slowed | None = None
-    baselines: Sequence[tuple[str, tuple[Replicate, ...]]] = ()  # of earlier trials, instead of fresh ones
+    slowed: Slowed | None = None  # extra work in every call of the candidate
+    baselines: Sequence[tuple[str, tuple[Replicate, ...]]] = ()  # cell and baseline of earlier trials, to be used again
+
+    @property
+    def metric(self) -> str:
+        """The gated metric that is judged."""
+        return "latency_wall" if self.wall else "latency"
 
 
 def run_trials(plan: TrialPlan, lock: MachineLock) -> Iterator[list[Trial]]:
-    """Blocks of trials, cells in turn; nothing else of quantgate runs on the machine meanwhile."""
+    """Yield blocks of finished trials, in which the subjects take turns.
+
+    Nothing else of quantgate runs on the machine during a block. A trial takes the next earlier baseline of its cell
+    from `plan.baselines` as long as there is one, and records a fresh one otherwise.
+    """
     turns = itertools.cycle(plan.subjects)
     left = [next(turns) for _ in range(plan.trials)]
-    known = {
-        subject.cell.id: [list(old) for cell, old in plan.baselines if cell == subject.cell.id]
-        for subject in plan.subjects
-    }
+    earlier: dict[str, list[list[Replicate]]] = defaultdict(list)
+    for cell, baseline in plan.baselines:
+        earlier[cell].append(list(baseline))
     with ThreadPoolExecutor(plan.jobs) as pool:
         while left:
             block, left = left[: plan.block], left[plan.block :]
             with lock.timed():
-                accepted: list[list[Replicate]] = [
-                    known[one.cell.id].pop(0) if known[one.cell.id] else [] for one in block
-                ]
+                accepted = [earlier[one.cell.id].pop(0) if earlier[one.cell.id] else [] for one in block]
                 for _ in range(MIN_OCCASIONS):
-                    missing = [len(old) < OCCASION * MIN_OCCASIONS for old in accepted]
-                    list(pool.map(lambda one, old, go: _record(plan, one, old) if go else None,
-                                  block, accepted, missing))  # fmt: skip
-                done = list(pool.map(lambda one, old: _judge(plan, one, old), block, accepted))
+                    list(pool.map(partial(_record, plan), block, accepted))
+                done = list(pool.map(partial(_judge, plan), block, accepted))
             yield done
 
 
 def _record(plan: TrialPlan, subject: Subject, accepted: list[Replicate]) -> None:
-    """One occasion."""
+    """Add the processes of one occasion to a baseline, unless it is whole."""
+    if len(accepted) >= OCCASION * MIN_OCCASIONS:
+        return
     for _ in range(OCCASION):
         repeats = accepted[0].repeats if accepted else {}
         accepted.append(process(subject, plan.log, plan.reference, repeats, None))
 
 
 def _judge(plan: TrialPlan, subject: Subject, accepted: Sequence[Replicate]) -> Trial:
-    """The candidate, as many processes as the rule wants."""
+    """Measure the candidate, in as many processes as the rule asks for, and judge it."""
     now: list[Replicate] = []
 
     def measure(processes: int) -> None:
         while len(now) < processes:
             now.append(process(subject, plan.log, plan.reference, accepted[0].repeats, plan.slowed))
 
-    metric = "latency_wall" if plan.wall else "latency"
-    decided = in_looks([metric], measure, lambda name: verdict(plan, accepted, now), "inconclusive".__eq__)
-    return Trial(subject.cell.id, tuple(accepted), tuple(now), decided[metric])
+    decided = in_looks(
+        [plan.metric],
+        measure,
+        lambda metric: verdict(plan, accepted, now),
+        lambda status: status == "inconclusive",
+    )
+    return Trial(subject.cell.id, tuple(accepted), tuple(now), decided[plan.metric])
 
 
 def verdict(plan: TrialPlan, accepted: Sequence[Replicate], now: Sequence[Replicate]) -> Status:
-    """What a run would say of these processes."""
-    metric = "latency_wall" if plan.wall else "latency"
+    """The verdict of a run whose gate has `plan.limit`, of the processes `now` against the processes `accepted`."""
     baseline = Observation(samples=latency.samples(accepted))
-    return latency.judge_latency(metric, now, baseline, plan.reference, plan.limit, cells=1).status
+    return latency.judge_latency(plan.metric, now, baseline, plan.reference, plan.limit, cells=1).status
 
 
 def thinned_trial(trial: Trial) -> Trial:
-    """Without the samples that nobody replays: those of all processes but the first on each side."""
+    """The trial without the calls of all but the first process of each side: no rule reads them, and they are many."""
+    return replace(trial, baseline=_thinned(trial.baseline), candidate=_thinned(trial.candidate))
 
-    def first(side: tuple[Replicate, ...]) -> tuple[Replicate, ...]:
-        return tuple(replace(one, samples_ms=one.samples_ms if n == 0 else ()) for n, one in enumerate(side))
 
-    return replace(trial, baseline=first(trial.baseline), candidate=first(trial.candidate))
+def _thinned(side: tuple[Replicate, ...]) -> tuple[Replicate, ...]:
+    return side[:1] + tuple(replace(one, samples_ms=()) for one in side[1:])

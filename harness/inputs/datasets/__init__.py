@@ -1,1 +1,1 @@
-"""YOLO YAML or COCO JSON become images and ground truth."""
+"""Reads data sets, as YOLO YAML or COCO JSON, into images and ground truth."""

@@ -1,4 +1,4 @@
-"""YOLO YAML or COCO JSON → images and ground truth with content hashes. Nothing is decoded here."""
+"""YOLO YAML or COCO JSON → images and ground truth, with hashes of the image files. Nothing is decoded here."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from harness.inputs.datasets.base import images_in, numbered
 from harness.inputs.datasets.coco import read_coco
 from harness.inputs.datasets.yolo import parse_yaml, read_yolo, same_splits
 
-VAL, TRAIN = ("val", "test"), ("calib", "train")  # what an annotation file's name says about its split
+VAL, TRAIN = ("val", "test"), ("calib", "train")  # words in a file's name that tell which split it declares
 
 
 def load_scored(source: Path) -> Dataset:
-    """The split to score, from a YOLO YAML, a COCO JSON, or a folder that holds one.
+    """Load the split to score from a YOLO YAML, a COCO JSON, or a folder that holds one.
+
+    Where train and val are the same images, half of them are scored and the other half calibrates.
 
     Raises:
         ConfigError: the file, its split, an image, a label or a category is missing or malformed.
@@ -26,12 +28,21 @@ def load_scored(source: Path) -> Dataset:
 
 
 def load_calibration(source: Path, explicit: bool = True) -> Dataset | None:
-    """The images to calibrate on: the train split, a folder of images or a .txt that lists them; None without any.
+    """Load the images to calibrate on, or to train on where they have labels.
 
-    `explicit`: the source was named for calibration. Otherwise it is the suite's data set, whose COCO JSON is scored.
+    They are the train split, the images in a folder without a declaration, or the images that a .txt lists.
+
+    `explicit` says that the user named the source for calibration. Otherwise it is the data set of the suite, a COCO
+    JSON is its scored split, and the train split is looked for in another JSON of the folder.
+
+    Returns:
+        The data set, or None where there are no such images.
+
+    Raises:
+        ConfigError: as `load_scored`.
     """
     if source.suffix == ".json" and not explicit:
-        source = source.parent  # a COCO JSON is one split; the training images are in another file beside it
+        source = source.parent
     if source.suffix == ".txt" or (source.is_dir() and not _declarations(source)):
         images = images_in([source])
         return Dataset(source.name, numbered(images)) if images else None
@@ -49,24 +60,25 @@ def load_calibration(source: Path, explicit: bool = True) -> Dataset | None:
 
 
 def overlap(calibration: Dataset, scored: Dataset) -> list[str]:
-    """Files of `calibration` whose bytes are also scored."""
+    """Paths of the images in `calibration` whose bytes are also scored, under any name."""
     known = {image.digest for image in scored.images}
     return [image.path for image in calibration.images if image.digest in known]
 
 
 def _half(dataset: Dataset, part: int) -> Dataset:
-    """One half of a data set whose train and val are the same images (coco128), chosen by content."""
+    """The half 0 or 1 of a data set whose train and val are the same images, as in coco128; chosen by content."""
     return dataset.of_images([image for image in dataset.images if int(image.digest[:8], 16) % 2 == part])
 
 
 def _declarations(folder: Path) -> list[Path]:
-    """The YAML or COCO JSON files that a folder holds, YAML first."""
+    """The YAML files that a folder holds, or else its COCO JSON files, in the folder or in `annotations`."""
     return sorted(folder.glob("*.y*ml")) or sorted(
         {*folder.glob("annotations/instances*.json"), *folder.glob("instances*.json"), *folder.glob("*.json")}
     )
 
 
 def _declaration(source: Path, words: Sequence[str]) -> Path:
+    """The file itself, or the declaration in a folder; if it holds several, the one with one of `words` in its name."""
     if not source.exists():
         raise ConfigError(f"dataset {source} does not exist; give a YOLO YAML, a COCO JSON, or a folder that holds one")
     if source.is_file():

@@ -1,7 +1,4 @@
-"""Detections against other detections of the same images, without ground truth: do they say the same? Pure.
-
-Pairs are of one class and one to one, the largest overlap first.
-"""
+"""Two sets of detections of the same images, compared without ground truth: do they say the same?"""
 
 from __future__ import annotations
 
@@ -11,30 +8,50 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.measure.accuracy.box_iou import box_iou
 from harness.tasks.base import Detections
 
-SAME_IOU, SAME_SCORE = 0.99, 1e-3  # of two detections that are numerically the same
-FOUND_IOU = 0.5  # of two detections of one object
-COLLAPSED = 0.2  # AP above which a class that falls to 0 has collapsed
+SAME_IOU, SAME_SCORE = 0.99, 1e-3  # least IoU and largest difference of scores of numerically equal detections
+FOUND_IOU = 0.5  # least IoU of two detections of one object
+NOTED = 0.1  # score above which a detection counts in the detection error
+NOTED_IOU = 0.5  # IoU above which two boxes are the same detection in the detection error
+COLLAPSED = 0.2  # a class whose AP was above this and is 0 now has collapsed
 
-Pair = tuple[int, int]  # positions in the old and the new detections of an image
+Pair = tuple[int, int]
+"""Positions of a detection among the old and of its partner among the new detections of an image."""
 
 
 def matched_share(old: Sequence[Detections], new: Sequence[Detections]) -> float:
-    """Share of detections that match one to one: IoU ≥ 0.99, scores within 0.001, the same class."""
+    """Return the share of detections that are numerically equal to a detection of the other set.
+
+    Two detections are equal when they have one class, an IoU ≥ 0.99 and scores within 0.001. The share is taken of the
+    larger set; it is 1 where both sets are empty.
+
+    Args:
+        old: detections by image.
+        new: detections by image, of the same images in the same order.
+    """
     number = max(sum(len(one.scores) for one in side) for side in (old, new))
     same = 0
     for before, after in zip(old, new, strict=True):
         for i, j in pairs(before, after, SAME_IOU):
-            same += abs(float(before.scores[i]) - float(after.scores[j])) <= SAME_SCORE
+            if abs(float(before.scores[i]) - float(after.scores[j])) <= SAME_SCORE:
+                same += 1
     return same / number if number else 1.0
 
 
 def survival(reference: Sequence[Detections], cell: Sequence[Detections], conf: float) -> dict[str, float | None]:
-    """What becomes of the reference's detections with a score ≥ `conf` in the cell.
+    """Return what becomes in a cell of the reference's detections with a score ≥ `conf`.
 
-    `agreement`: the share that the cell has too, of the same class, at IoU ≥ 0.5 and a score ≥ `conf`. `score_shift`:
-    the median change of the score where the cell has the object at any score. None where there is nothing to match.
+    Args:
+        reference: detections by image.
+        cell: detections by image, of the same images in the same order.
+        conf: the score from which a detection of the reference counts.
+
+    Returns:
+        `agreement`: the share of the counted detections that the cell finds too, at an IoU ≥ 0.5 and a score ≥ `conf`;
+        None where none counts. `score_shift`: the median change of the score, wherever the cell finds the object at
+        all; None where it finds none.
     """
     wanted = survived = 0
     shifts: list[float] = []
@@ -43,7 +60,8 @@ def survival(reference: Sequence[Detections], cell: Sequence[Detections], conf: 
         chosen = Detections(before.boxes[sure], before.scores[sure], before.classes[sure])
         wanted += len(chosen.scores)
         for i, j in pairs(chosen, after, FOUND_IOU):
-            survived += bool(after.scores[j] >= conf)
+            if after.scores[j] >= conf:
+                survived += 1
             shifts.append(float(after.scores[j]) - float(chosen.scores[i]))
     return {
         "agreement": survived / wanted if wanted else None,
@@ -51,33 +69,56 @@ def survival(reference: Sequence[Detections], cell: Sequence[Detections], conf: 
     }
 
 
+def detection_error(exact: Sequence[Detections], other: Sequence[Detections]) -> float:
+    """Return the root mean square of the differences of detection scores, seen from either set.
+
+    Detections with a score above 0.1 count. Each is compared with the closest box of its class in the other set, where
+    the IoU exceeds 0.5; a detection that the other set lacks counts with its whole score.
+
+    Args:
+        exact: detections of the float network by image.
+        other: detections of another network, of the same images in the same order.
+    """
+    differences = []
+    for one, two in zip(exact, other, strict=True):
+        differences += [_score_differences(one, two), _score_differences(two, one)]
+    every = np.concatenate(differences)
+    return float(np.sqrt(np.mean(every**2))) if len(every) else 0.0
+
+
 def collapsed(reference: Mapping[str, float | None], cell: Mapping[str, float | None]) -> list[str]:
-    """Classes whose AP was above 0.2 and is 0."""
+    """Return the classes that have collapsed: their AP is above 0.2 in the reference and 0 in the cell."""
     return [name for name, value in cell.items() if value == 0 and (reference.get(name) or 0) > COLLAPSED]
 
 
 def pairs(old: Detections, new: Detections, least: float) -> list[Pair]:
-    """Detections of one class with an IoU ≥ `least`, one to one, the largest first; by score where IoUs are equal."""
-    overlaps = iou(old.boxes, new.boxes)
+    """Pair the detections of one image: one class, an IoU ≥ `least`, one to one, the largest IoU first.
+
+    Where IoUs are equal, the higher score of the old detection comes first, then the higher score of the new one.
+    """
+    overlaps = box_iou(old.boxes, new.boxes)
     overlaps[old.classes[:, None] != new.classes[None, :]] = 0
     first, second = np.nonzero(overlaps >= least)
     ranked = np.lexsort((-new.scores[second], -old.scores[first], -overlaps[first, second]))
-    left, right = set(range(len(old.scores))), set(range(len(new.scores)))
+    free_old, free_new = set(range(len(old.scores))), set(range(len(new.scores)))
     found: list[Pair] = []
     for i, j in zip(first[ranked].tolist(), second[ranked].tolist(), strict=True):
-        if i in left and j in right:
-            left.remove(i)
-            right.remove(j)
+        if i in free_old and j in free_new:
+            free_old.remove(i)
+            free_new.remove(j)
             found.append((i, j))
     return found
 
 
-def iou(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[N, M] intersection over union of boxes x1, y1, x2, y2."""
-    a, b = ours.astype(np.float64)[:, None], theirs.astype(np.float64)[None, :]
-    sides = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
-    common = sides.prod(axis=-1)
-    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(axis=-1) for boxes in (a, b)]
-    union = areas[0] + areas[1] - common
-    shares: NDArray[np.float64] = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-    return shares
+def _score_differences(one: Detections, other: Detections) -> NDArray[np.float32]:
+    """The score of each detection of `one` that counts, minus its score in `other`, which is 0 where it is absent."""
+    noted = one.scores > NOTED
+    scores = one.scores[noted]
+    if not len(scores) or not len(other.scores):
+        return scores
+    overlaps = box_iou(one.boxes[noted], other.boxes)
+    overlaps[one.classes[noted][:, None] != other.classes[None]] = 0
+    closest = overlaps.argmax(axis=1)
+    same = overlaps[np.arange(len(closest)), closest] > NOTED_IOU
+    difference: NDArray[np.float32] = scores - np.where(same, other.scores[closest], 0)
+    return difference

@@ -1,4 +1,7 @@
-"""Detections + ground truth → COCO's numbers. The only user of pycocotools."""
+"""Detections and ground truth → COCO's numbers, computed by pycocotools.
+
+This module is the only one that evaluates with pycocotools (`COCO`, `COCOeval`); `tasks.segment` uses its masks.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
-from harness.measure.accuracy.bootstrap import AREAS, Ranked
+from harness.measure.accuracy.bootstrap import AREAS, Ranked, Ranks
 from harness.tasks.base import Detections
 from harness.tasks.detect import COCO_STATS
 from harness.tasks.registry import of_task, task
@@ -21,58 +24,123 @@ from harness.tasks.registry import of_task, task
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What pycocotools says of all images, and how it came to say so."""
+    """What pycocotools says about all images of a data set, and the matches from which it says so."""
 
-    metrics: dict[str, float | None]
+    metrics: dict[str, float | None]  # by name, as in `core.metrics`
     per_class: dict[str, float | None]  # AP by class name
-    ranks: dict[tuple[int, int], Ranked]  # by class (position among the data set's sorted ids) and area range
-    instances: dict[str, int]  # objects by class name, without what COCO ignores
-    box_ranks: dict[tuple[int, int], Ranked] = field(default_factory=dict)  # of another task's boxes
-
-
-def evaluate(dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> Evaluation:
-    """COCO's numbers and AP per class, by pycocotools on all images of `dataset`, for the task of `dataset`.
-
-    A number without any ground truth behind it (pycocotools: −1) is None, and so is one that COCO does not define for
-    key points. Zero detections score 0. Of masks and key points, `box_map` is mAP of their boxes.
-
-    Raises:
-        ConfigError: no class of the data set is known to the model.
-    """
-    return summed(
-        dataset,
-        matched(
-            dataset,
-            coco_annotations(dataset, found, known_classes(dataset, names)),
-            task(dataset.task).oks_sigmas(dataset),
-        ),
-    )
+    ranks: Ranks  # the matched detections
+    instances: dict[str, int]  # objects by class name, without the objects that COCO ignores
+    box_ranks: Ranks = field(default_factory=dict)  # the matched boxes, where the task is not detection
 
 
 Matched = tuple[Any, ...]
-"""pycocotools' COCOeval with the matches of every image: of the task, and of the boxes where the task is another."""
+"""COCOeval objects with the matches of every image: one for the task, and one for the boxes of any other task."""
 
 
-def matched(dataset: Dataset, detections: list[dict[str, Any]], sigmas: NDArray[np.float64] | None) -> Matched:
-    """Match detections, as COCO's annotations (`rows`), with the ground truth."""
-    scorer = _matched(dataset, detections, sigmas)
+def evaluate(dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> Evaluation:
+    """Return COCO's numbers and AP per class, by pycocotools on all images of a data set, for the task of the data set.
+
+    A number without any ground truth behind it (pycocotools: −1) is None, and so is a number that COCO does not define
+    for key points. A class with ground truth and without detections scores 0. Masks and key points also get `box_map`,
+    the mAP of their boxes.
+
+    Args:
+        dataset: images and ground truth.
+        found: detections, one entry for each of `dataset.images`.
+        names: class names of the model, in the order of its outputs.
+
+    Raises:
+        ConfigError: the model knows no class of the data set.
+    """
+    annotations = coco_annotations(dataset, found, known_classes(dataset, names))
+    return summarize_matches(dataset, match_images(dataset, annotations, task(dataset.task).oks_sigmas(dataset)))
+
+
+def match_images(dataset: Dataset, detections: list[dict[str, Any]], sigmas: NDArray[np.float64] | None) -> Matched:
+    """Match detections with the ground truth of a data set, image by image.
+
+    Args:
+        dataset: images and ground truth.
+        detections: as `coco_annotations` writes them.
+        sigmas: how far each key point may be off, as `Task.oks_sigmas` returns it.
+    """
+    scorer = _match(dataset, detections, sigmas)
     if dataset.task == "detect":
         return (scorer,)
     boxes = [{**row, "area": row["bbox"][2] * row["bbox"][3]} for row in detections]
-    return scorer, _matched(of_task(dataset, "detect"), boxes, None)
+    return scorer, _match(of_task(dataset, "detect"), boxes, None)
 
 
-def summed(dataset: Dataset, scorers: Matched) -> Evaluation:
-    """What the matches of all images come to."""
-    evaluation = _summed(dataset, scorers[0])
+def summarize_matches(dataset: Dataset, scorers: Matched) -> Evaluation:
+    """Return the evaluation that follows from the matches of all images."""
+    evaluation = _summarize(dataset, scorers[0])
     if len(scorers) == 1:
         return evaluation
-    boxes = _summed(of_task(dataset, "detect"), scorers[1])
+    boxes = _summarize(of_task(dataset, "detect"), scorers[1])
     metrics = {**evaluation.metrics, "box_map": boxes.metrics["map"]}
     return replace(evaluation, metrics=metrics, box_ranks=boxes.ranks)
 
 
-def _matched(dataset: Dataset, detections: list[dict[str, Any]], sigmas: NDArray[np.float64] | None) -> Any:
+def at_confidence(ranks: Ranks, conf: float) -> dict[str, float | None]:
+    """Return `recall_op` and `f1_op`: recall and F1 of the detections with a score ≥ `conf`, at IoU 0.5.
+
+    Both are taken over all classes together, and are None without ground truth. pycocotools matches by falling score:
+    low scores can be left out without changing the matches of high ones.
+    """
+    right = wrong = objects = 0
+    for (_, area), one in ranks.items():
+        if area == 0:
+            sure = one.score >= conf
+            right += int((one.true[0] & sure).sum())
+            wrong += int((~one.true[0] & ~one.ignored[0] & sure).sum())
+            objects += int(one.positives.sum())
+    if not objects:
+        return {"recall_op": None, "f1_op": None}
+    return {"recall_op": right / objects, "f1_op": 2 * right / (right + wrong + objects)}
+
+
+def known_classes(dataset: Dataset, names: Sequence[str]) -> dict[int, int]:
+    """Return the category id of the data set for each class index of the model, matched by name.
+
+    Case and surrounding spaces do not matter. Classes of the model that the data set does not have are left out.
+
+    Raises:
+        ConfigError: the model knows no class of the data set.
+    """
+    ids = {name.strip().lower(): number for number, name in dataset.categories.items()}
+    known = {index: ids[name.strip().lower()] for index, name in enumerate(names) if name.strip().lower() in ids}
+    if not known:
+        wanted, offered = ", ".join(list(ids)[:4]), ", ".join(list(names)[:4])
+        raise ConfigError(
+            f"dataset {dataset.name}: none of its classes ({wanted}, …) is known to the model ({offered}, …)"
+        )
+    return known
+
+
+def coco_annotations(
+    dataset: Dataset, found: Sequence[Detections], categories: Mapping[int, int]
+) -> list[dict[str, Any]]:
+    """Return detections as COCO's annotations.
+
+    Args:
+        dataset: the images.
+        found: detections, one entry for each of `dataset.images`.
+        categories: class index of the model → category id; detections of other classes are left out.
+    """
+    written: list[dict[str, Any]] = []
+    kind = task(dataset.task)
+    for image, one in zip(dataset.images, found, strict=True):
+        rows = zip(one.boxes.tolist(), one.scores.tolist(), one.classes.tolist(), strict=True)
+        for k, ((x1, y1, x2, y2), score, label) in enumerate(rows):
+            if label in categories:
+                row = {"id": len(written) + 1, "image_id": image.id, "category_id": categories[label]}
+                shape = kind.annotation(image, one, k, [x1, y1, x2 - x1, y2 - y1])
+                written.append({**row, "score": score, "iscrowd": 0, **shape})
+    return written
+
+
+def _match(dataset: Dataset, detections: list[dict[str, Any]], sigmas: NDArray[np.float64] | None) -> Any:
+    """A COCOeval of the task of `dataset`, with the matches of every image."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -95,13 +163,15 @@ def _matched(dataset: Dataset, detections: list[dict[str, Any]], sigmas: NDArray
     return scorer
 
 
-def _summed(dataset: Dataset, scorer: Any) -> Evaluation:
+def _summarize(dataset: Dataset, scorer: Any) -> Evaluation:
+    """The evaluation of one COCOeval."""
     with contextlib.redirect_stdout(io.StringIO()):
         scorer.accumulate()
         scorer.summarize()
     numbers = dict(zip(task(dataset.task).stats, scorer.stats, strict=True))
     metrics = {name: _defined(numbers.get(name, -1)) for name in COCO_STATS}
-    precision = scorer.eval["precision"][:, :, :, 0, -1]  # [IoU, recall, class], all areas and as many as there may be
+    # [IoU thresholds, recalls, classes], for all areas and the largest number of detections per image
+    precision = scorer.eval["precision"][:, :, :, 0, -1]
     per_class = {dataset.categories[number]: _mean(precision[:, :, k]) for k, number in enumerate(scorer.params.catIds)}
     ranks = _ranks(scorer)
     instances = {
@@ -111,68 +181,24 @@ def _summed(dataset: Dataset, scorer: Any) -> Evaluation:
     return Evaluation(metrics, per_class, ranks, instances)
 
 
-def at_confidence(ranks: Mapping[tuple[int, int], Ranked], conf: float) -> dict[str, float | None]:
-    """Recall and F1 over all classes of the detections with a score ≥ `conf`, at IoU 0.5; None without ground truth.
-
-    pycocotools matches by falling score, so leaving out the low scores leaves the matches of the others as they are.
-    """
-    right = wrong = objects = 0
-    for (_, area), one in ranks.items():
-        if area == 0:
-            sure = one.score >= conf
-            right += int((one.true[0] & sure).sum())
-            wrong += int((~one.true[0] & ~one.ignored[0] & sure).sum())
-            objects += int(one.positives.sum())
-    if not objects:
-        return {"recall_op": None, "f1_op": None}
-    return {"recall_op": right / objects, "f1_op": 2 * right / (right + wrong + objects)}
-
-
-def known_classes(dataset: Dataset, names: Sequence[str]) -> dict[int, int]:
-    """Class index of the model → category id of the data set, matched by name."""
-    ids = {name.strip().lower(): number for number, name in dataset.categories.items()}
-    known = {index: ids[name.strip().lower()] for index, name in enumerate(names) if name.strip().lower() in ids}
-    if not known:
-        wanted, offered = ", ".join(list(ids)[:4]), ", ".join(list(names)[:4])
-        raise ConfigError(
-            f"dataset {dataset.name}: none of its classes ({wanted}, …) is known to the model ({offered}, …)"
-        )
-    return known
-
-
-def coco_annotations(
-    dataset: Dataset, found: Sequence[Detections], categories: Mapping[int, int]
-) -> list[dict[str, Any]]:
-    """Detections of known classes as COCO's annotations."""
-    written: list[dict[str, Any]] = []
-    kind = task(dataset.task)
-    for image, one in zip(dataset.images, found, strict=True):
-        for k, (box, score, label) in enumerate(
-            zip(one.boxes.tolist(), one.scores.tolist(), one.classes.tolist(), strict=True)
-        ):
-            if label in categories:
-                said = {"id": len(written) + 1, "image_id": image.id, "category_id": categories[label]}
-                x1, y1, x2, y2 = box
-                shape = kind.annotation(image, one, k, [x1, y1, x2 - x1, y2 - y1])
-                written.append({**said, "score": score, "iscrowd": 0, **shape})
-    return written
-
-
 def _ranks(scorer: Any) -> dict[tuple[int, int], Ranked]:
-    """The matches of `COCOeval.evaluate`, which it keeps by class, area range and image."""
+    """The matched detections of a COCOeval, which keeps its matches by class, area range and image, in this order."""
     images, areas = len(scorer.params.imgIds), len(scorer.params.areaRng)
-    number = {label: at for at, label in enumerate(AREAS)}  # key points have no range of small objects
+    position = {label: at for at, label in enumerate(AREAS)}  # key points have no range of small objects
     found = {}
     for category in range(len(scorer.params.catIds)):
         for area in range(areas):
             first = (category * areas + area) * images
             if one := _ranked(scorer.evalImgs[first : first + images]):
-                found[category, number[scorer.params.areaRngLbl[area]]] = one
+                found[category, position[scorer.params.areaRngLbl[area]]] = one
     return found
 
 
 def _ranked(of_images: Sequence[Mapping[str, Any] | None]) -> Ranked | None:
-    """One class and area range; None where there is neither a detection nor a ground truth."""
+    """The detections of one class and area range; None where there is neither a detection nor a ground truth.
+
+    `of_images` has one entry of `COCOeval.evalImgs` for each image.
+    """
     found = [(i, one) for i, one in enumerate(of_images) if one is not None]
     if not found:
         return None
@@ -189,9 +215,11 @@ def _ranked(of_images: Sequence[Mapping[str, Any] | None]) -> Ranked | None:
 
 
 def _defined(value: float) -> float | None:
+    """A number of pycocotools; None for −1, which it gives where there is no ground truth."""
     return None if value < 0 else float(value)
 
 
-def _mean(values: NDArray[np.float64]) -> float | None:
-    known = values[values > -1]
+def _mean(precision: NDArray[np.float64]) -> float | None:
+    """AP of one class from its precisions; None where they are −1, without ground truth."""
+    known = precision[precision > -1]
     return float(known.mean()) if known.size else None

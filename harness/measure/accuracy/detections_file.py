@@ -1,4 +1,4 @@
-"""Detections of a run on disk: one compressed file, addressed by a hash of what was found and nothing else."""
+"""Detections of a run on disk: one compressed file, addressed by a hash of the detections and nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from harness.tasks.registry import TASKS
 
 
 def detections_digest(found: Sequence[Detections]) -> str:
-    """Equal for equal detections of every image, in whatever order an image's are; 24 hexadecimal digits."""
+    """Return a hash of the detections of every image, 24 hexadecimal digits.
+
+    The order of the images matters, and the order of the detections of an image does not.
+    """
     seen = hashlib.sha256()
     for one in found:
         table = np.column_stack([-one.scores, one.classes, one.boxes]).astype(np.float32)
@@ -26,16 +29,22 @@ def detections_digest(found: Sequence[Detections]) -> str:
             table = np.concatenate([table, one.points.reshape(len(table), one.points[0:1].size)], axis=1)
         order = np.lexsort(table.T[::-1])
         seen.update(len(table).to_bytes(4, "little"))
-        seen.update((table[order] + np.float32(0)).tobytes())  # −0 and 0 are the same
+        seen.update((table[order] + np.float32(0)).tobytes())  # + 0 turns −0 into 0
         if one.masks is not None:
             seen.update(b"".join(one.masks[k].tobytes() for k in order))
     return seen.hexdigest()[:24]
 
 
 def save_detections(path: Path, dataset: Dataset, found: Sequence[Detections], names: Sequence[str]) -> None:
-    """All detections of a run, concatenated; `counts` splits them by image, `lengths` the masks by detection.
+    """Write the detections of a run to an .npz file, concatenated.
 
-    `names` are the model's classes.
+    Its array `counts` tells how many detections each image has; what `Task.pack` adds holds masks and key points.
+
+    Args:
+        path: the file.
+        dataset: the images, whose ids are stored.
+        found: detections, one entry for each of `dataset.images`.
+        names: class names of the model, in the order of its outputs.
     """
     more: dict[str, Any] = {name: part for kind in TASKS.values() for name, part in kind.pack(found).items()}
     np.savez_compressed(
@@ -51,10 +60,14 @@ def save_detections(path: Path, dataset: Dataset, found: Sequence[Detections], n
 
 
 def load_detections(path: Path, shapes: bool = True) -> list[Detections]:
-    """By image, in the order of the data set; without `shapes` boxes alone, without masks and key points.
+    """Return detections by image, in the order of the data set.
+
+    Args:
+        path: a file that `save_detections` has written.
+        shapes: load masks and key points too, besides boxes, scores and classes.
 
     Raises:
-        OSError, ValueError, KeyError: it is not such a file.
+        OSError, ValueError, KeyError: the file is absent or damaged, or holds something else.
     """
     with _opened(path) as stored:
         ends = np.cumsum(stored["counts"])[:-1]
@@ -66,10 +79,10 @@ def load_detections(path: Path, shapes: bool = True) -> list[Detections]:
 
 
 def stored_class_names(path: Path) -> list[str]:
-    """Of the model that found them; empty for a file of an earlier version.
+    """Return the class names of the model that found the detections; none for a file of an earlier version.
 
     Raises:
-        OSError, ValueError: it is not such a file.
+        OSError, ValueError: the file is absent or damaged, or holds something else.
     """
     with _opened(path) as stored:
         return [str(name) for name in stored["names"]] if "names" in stored else []
@@ -77,15 +90,15 @@ def stored_class_names(path: Path) -> list[str]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """The arrays of an .npz file by name."""
     try:
-        with (
-            path.open("rb") as file,
-            np.load(file) as stored,
-        ):  # numpy leaves a torn one open
+        # Opened here and not by numpy, which leaves a damaged file open.
+        with path.open("rb") as file, np.load(file) as stored:
             yield stored
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path}: {error}") from None
 
 
 def _joined(arrays: Sequence[NDArray[np.generic]], empty: tuple[int, ...], dtype: type) -> NDArray[np.generic]:
+    """The arrays as one; an array of shape `empty` where there are none."""
     return np.concatenate([np.zeros(empty, dtype), *arrays])

@@ -1,4 +1,4 @@
-"""Run a cell over a data set and score what it finds."""
+"""Run a cell over a data set, and score the detections."""
 
 from __future__ import annotations
 
@@ -28,134 +28,183 @@ from harness.tasks.outputs import content, read_outputs
 from harness.tasks.preprocess import normalize
 
 Pixels = NDArray[np.uint8]
-Decoder = Callable[..., list[Detections]]  # as `families.decode`
-DIGITS = 6  # decimals of a resampled metric; a thousandth of what any data set proves
+"""Letterboxed images [N, 3, S, S], in the order of the data set."""
+
+Decoder = Callable[..., list[Detections]]
+"""A function with the arguments of `tasks.decode.decode`."""
+
+DIGITS = 6  # decimals of a resampled metric; the rounding is a thousandth of any change that a data set can prove
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What the accuracy phase brings back from its child."""
+    """What the accuracy phase brings back from its child process."""
 
     metrics: dict[str, float | None]
-    per_class: dict[str, float | None]
-    instances: dict[str, int]  # objects of the data set by class
-    resampled: dict[str, list[float]]  # metrics in the resamples of the data set, to six digits
-    detections: str  # their digest
-    executed: dict[str, int]
+    per_class: dict[str, float | None]  # AP by class name
+    instances: dict[str, int]  # objects of the data set by class name
+    resampled: dict[str, list[float]]  # metrics in each resample of the data set, to six decimals
+    detections: str  # hash of the detections (`detections_digest`)
+    executed: dict[str, int]  # multiply-accumulates of one call by numeric type (`Session.executed`)
     unknown: tuple[str, ...]  # classes of the data set that the model does not know; they score 0
     infer_s: float  # seconds inside the runtime, for the whole data set
 
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """Run a cell over a data set and score it. One thread: a result may not depend on how busy the machine is."""
+    """Run a cell over a data set and score it. On one thread: a result may not depend on how busy the machine is."""
 
     cell: Cell
     artifact: Artifact
     dataset: Dataset
-    pixels: str  # .npy of letterboxed bytes [N, 3, S, S], in the order of dataset.images
+    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S], in the order of dataset.images
     decoding: Decoding
-    found: str  # .npz to write the detections to
-    resampled: Sequence[str] = ("map",)  # metrics
-    operating_conf: float = 0.25
+    found: str  # .npz file to which the detections are written
+    resampled: Sequence[str] = ("map",)  # metrics to resample: keys of PARTS, or "box_map"
+    operating_conf: float = 0.25  # score from which on the deployed detector reports an object
 
     def run(self, channel: Channel) -> Scored:
+        """Infer, decode and score all images, and write the detections to the file `found`.
+
+        Raises:
+            Unavailable: the device is absent.
+            ConfigError: the outputs fit no family, or the model knows no class of the data set.
+        """
         session = backend(self.cell.backend).open(self.artifact, self.cell, threads=1)
         pixels = np.load(self.pixels, mmap_mode="r")
-        reading = reading_of(session, self.cell, self.artifact)
-        names = names_of(reading, self.cell, self.artifact, self.dataset)
+        layout = output_layout(session, self.cell, self.artifact)
+        names = class_names_of(layout, self.cell, self.artifact, self.dataset)
         evaluator = Evaluator(self.dataset, names)
         found: list[Detections] = []
         infer_s = 0.0
-        for some, took in by_batch(session, self.cell, reading, self.dataset, pixels, self.decoding, channel.progress):
-            evaluator.add(some)
-            found += some
-            infer_s += took
+        batches = detect_batches(session, self.cell, layout, self.dataset, pixels, self.decoding, channel.progress)
+        for batch in batches:
+            evaluator.add(batch.found)
+            found += batch.found
+            infer_s += batch.infer_s
         executed = session.executed()
         session.close()
         detections_file.save_detections(Path(self.found), self.dataset, found, names)
-        scored = evaluator.result()
-        drawn = self._drawn(scored, draws(self.dataset.digest, len(found)))
-        known = set(known_classes(self.dataset, names).values())
-        unknown = tuple(name for number, name in self.dataset.categories.items() if number not in known)
+        evaluation = evaluator.result()
+        drawn = self._drawn(evaluation, draws(self.dataset.digest, len(found)))
         return Scored(
-            {**scored.metrics, **at_confidence(scored.ranks, self.operating_conf)},
-            scored.per_class,
-            scored.instances,
-            {name: [round(value, DIGITS) for value in values.tolist()] for name, values in drawn.items()},
-            detections_file.detections_digest(found),
-            executed,
-            unknown,
-            infer_s,
+            metrics={**evaluation.metrics, **at_confidence(evaluation.ranks, self.operating_conf)},
+            per_class=evaluation.per_class,
+            instances=evaluation.instances,
+            resampled={name: [round(value, DIGITS) for value in values.tolist()] for name, values in drawn.items()},
+            detections=detections_file.detections_digest(found),
+            executed=executed,
+            unknown=_unknown_classes(self.dataset, names),
+            infer_s=infer_s,
         )
 
-    def _drawn(self, scored: Evaluation, counts: Counts) -> dict[str, NDArray[np.float64]]:
+    def _drawn(self, evaluation: Evaluation, counts: Counts) -> dict[str, NDArray[np.float64]]:
         """The metrics of `self.resampled` in each resample."""
-        drawn = resampled(scored.ranks, counts, [name for name in self.resampled if name != "box_map"])
-        if "box_map" in self.resampled and scored.box_ranks:
-            drawn["box_map"] = resampled(scored.box_ranks, counts)["map"]
+        drawn = resampled(evaluation.ranks, counts, [name for name in self.resampled if name != "box_map"])
+        if "box_map" in self.resampled and evaluation.box_ranks:
+            drawn["box_map"] = resampled(evaluation.box_ranks, counts)["map"]
         return drawn
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a session found in a data set."""
+    """What a session has found in a data set."""
 
     found: list[Detections]  # by image
-    names: Sequence[str]  # of the model's classes
+    names: Sequence[str]  # class names of the model
+
+
+@dataclass(frozen=True)
+class DetectedBatch:
+    """What a session has found in one batch."""
+
+    found: list[Detections]  # by image
+    infer_s: float  # seconds inside the runtime
 
 
 def detect(
     session: Session, cell: Cell, artifact: Artifact, dataset: Dataset, pixels: Pixels, decoding: Decoding,
     progress: Callable[[int, int], None] = lambda done, total: None, decoder: Decoder = decode,
 ) -> Seen:  # fmt: skip
-    """Run a session over a data set and decode its outputs; `pixels` are letterboxed bytes [N, 3, S, S]."""
-    reading = reading_of(session, cell, artifact)
-    batches = by_batch(session, cell, reading, dataset, pixels, decoding, progress, decoder)
-    found = [one for some, _ in batches for one in some]
-    return Seen(found, names_of(reading, cell, artifact, dataset))
+    """Run a session over a data set, and decode its outputs.
+
+    Args:
+        session: the opened artifact.
+        cell: the cell.
+        artifact: its artifact, whose metadata says what the outputs hold.
+        dataset: the images.
+        pixels: the letterboxed images.
+        decoding: thresholds.
+        progress: called after each batch with the number of images done and the number of all images.
+        decoder: turns outputs into detections.
+
+    Raises:
+        ConfigError: the outputs fit no family, or do not fit the class names.
+    """
+    layout = output_layout(session, cell, artifact)
+    batches = detect_batches(session, cell, layout, dataset, pixels, decoding, progress, decoder)
+    found = [one for batch in batches for one in batch.found]
+    return Seen(found, class_names_of(layout, cell, artifact, dataset))
 
 
-def by_batch(
-    session: Session, cell: Cell, reading: OutputLayout, dataset: Dataset, pixels: Pixels, decoding: Decoding,
+def detect_batches(
+    session: Session, cell: Cell, layout: OutputLayout, dataset: Dataset, pixels: Pixels, decoding: Decoding,
     progress: Callable[[int, int], None], decoder: Decoder = decode,
-) -> Iterator[tuple[list[Detections], float]]:  # fmt: skip
-    """What is found in each batch, and the seconds inside the runtime."""
+) -> Iterator[DetectedBatch]:  # fmt: skip
+    """Yield what a session finds, batch by batch. Arguments are as in `detect`; `layout` says how outputs are read."""
     for start in range(0, len(pixels), cell.batch):
         batch = _padded(normalize(pixels[start : start + cell.batch]), cell.batch)
-        batch = prepare(batch, reading.layout)
+        batch = prepare(batch, layout.layout)
         begun = time.perf_counter()
         outputs = session.infer(batch)
         took = time.perf_counter() - begun
-        originals = [(i.width, i.height) for i in dataset.images[start : start + cell.batch]]
-        yield decoder(outputs, reading, decoding, cell.imgsz, originals), took
+        originals = [(image.width, image.height) for image in dataset.images[start : start + cell.batch]]
+        yield DetectedBatch(decoder(outputs, layout, decoding, cell.imgsz, originals), took)
         progress(min(start + cell.batch, len(pixels)), len(pixels))
 
 
-def reading_of(session: Session, cell: Cell, artifact: Artifact) -> OutputLayout:
-    """The family of the model, from the shapes of its outputs."""
-    blank = np.zeros((cell.batch, 3, cell.imgsz, cell.imgsz), np.float32)
-    shapes = [output.shape for output in session.infer(blank)]
+def blank_batch(cell: Cell) -> NDArray[np.float32]:
+    """Return a batch of black images [N, 3, S, S], to see the shapes of a cell's outputs."""
+    return np.zeros((cell.batch, 3, cell.imgsz, cell.imgsz), np.float32)
+
+
+def output_layout(session: Session, cell: Cell, artifact: Artifact) -> OutputLayout:
+    """Return how the outputs of a cell are read, told by their shapes in one call.
+
+    Raises:
+        ConfigError: the outputs fit no family.
+    """
+    shapes = [output.shape for output in session.infer(blank_batch(cell))]
     try:
         return read_outputs(shapes, content(artifact.meta), cell.imgsz, cell.head)
     except ConfigError as error:
         raise ConfigError(f"{cell}: {error}") from None
 
 
-def names_of(reading: OutputLayout, cell: Cell, artifact: Artifact, dataset: Dataset) -> Sequence[str]:
-    """Class names from the file; where it has none, the data set's by id, if there are as many."""
+def class_names_of(layout: OutputLayout, cell: Cell, artifact: Artifact, dataset: Dataset) -> Sequence[str]:
+    """Return the class names of a model: those in its file, else the names of the data set in the order of their ids.
+
+    Raises:
+        ConfigError: the file has no names, and the data set does not have as many as the model has classes.
+    """
     if artifact.meta["names"]:
         return list(artifact.meta["names"])
     names = [dataset.categories[number] for number in sorted(dataset.categories)]
-    if reading.classes not in (None, len(names)):
+    if layout.classes not in (None, len(names)):
         raise ConfigError(
-            f"{cell}: the file carries no class names and has {reading.classes} classes, the data set "
+            f"{cell}: the file carries no class names and has {layout.classes} classes, the data set "
             f"{dataset.name} has {len(names)}"
         )
     return names
 
 
+def _unknown_classes(dataset: Dataset, names: Sequence[str]) -> tuple[str, ...]:
+    """The classes of the data set that are not among the class names of the model."""
+    known = set(known_classes(dataset, names).values())
+    return tuple(name for number, name in dataset.categories.items() if number not in known)
+
+
 def _padded(batch: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """The last batch of a data set, filled up with zeros to the static shape of the artifact."""
+    """The batch, filled up with black images to the static size of the artifact: the last batch may be short."""
     missing = size - len(batch)
     return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.float32)]) if missing else batch

@@ -1,7 +1,7 @@
-"""Accuracy that an earlier run has measured: the same artifact on the same data by the same runtime scores the same.
+"""Accuracy that an earlier run has measured: one artifact on one data set by one runtime always scores the same.
 
-Sound because accuracy runs on one thread and nothing in it is random: a test compares two fresh runs to the last digit.
-What could change a number is in the key.
+This is sound because accuracy runs on one thread and nothing in it is random: a test compares two fresh runs to the
+last digit. Everything that could change a number is in the key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,16 @@ SCORING = ("numpy", "opencv-python", "pycocotools")  # distributions that turn o
 
 
 class Scores:
-    """The kept score of one artifact on one data set, where there is one."""
+    """Where the score of one artifact on one data set is kept between runs.
+
+    Args:
+        cache: folder of the cache.
+        cell: the cell that is scored.
+        artifact: its artifact.
+        provenance: everything else that the score depends on: data set, decoding, image size, versions of the runtime
+            and the tools.
+        resampled: metrics that the bootstrap resamples.
+    """
 
     def __init__(
         self, cache: Path, cell: Cell, artifact: Artifact, provenance: Mapping[str, Any], resampled: Sequence[str]
@@ -35,7 +44,7 @@ class Scores:
             "cell": [cell.backend, cell.precision, cell.device, cell.head],
             "quantgate": __version__,  # its sessions and its scoring shape the numbers too
             "artifact": artifact.key,
-            "provenance": dict(provenance),  # data set, decoding, image size, versions of the runtime and the tools
+            "provenance": dict(provenance),
             "decoding": DECODING_VERSION,
             "resampled": sorted(resampled),
             "machine": machine_class(),
@@ -45,7 +54,7 @@ class Scores:
         self._cache, self._card = cache, cache / "scores" / f"{key}.json"
 
     def reuse(self) -> Scored | None:
-        """The kept score; None where there is none, or it or its detections are damaged."""
+        """Return the kept score; None where there is none, or where the score or its detections are damaged or gone."""
         try:
             card = json.loads(self._card.read_text())
             scored = Scored(**{**card, "unknown": tuple(card["unknown"])})
@@ -54,17 +63,33 @@ class Scores:
             return None
 
     def keep(self, scored: Scored, found: Path) -> None:
-        """Remember a score; the card comes last, so that it never names what is not there."""
+        """Keep a score and its detections, which lie in the file `found`.
+
+        The card of the score is written last, so that it never names detections that are not there.
+
+        Raises:
+            ConfigError: the cache cannot be written.
+        """
         file = detections_file(self._cache, scored.detections)
         files.write_bytes(file, found.read_bytes(), "--qg-cache-dir")
         files.write_text(self._card, json.dumps(dataclasses.asdict(scored)), "--qg-cache-dir")
 
 
 def dataset_file(folder: Path, digest: str) -> Path:
-    """Where the results of a run have what was scored, as COCO instances (`datasets.coco.to_coco`)."""
+    """Return the file in which the results of a run keep a scored data set, as COCO instances (`to_coco`).
+
+    Args:
+        folder: folder of the run.
+        digest: hash of the data set.
+    """
     return folder / "datasets" / f"{digest}.json"
 
 
 def detections_file(folder: Path, digest: str) -> Path:
-    """Where a cache, or the results of a run, have the detections of this digest."""
+    """Return the file in which a cache, or the results of a run, keep detections (`save_detections`).
+
+    Args:
+        folder: folder of the cache or of the run.
+        digest: `detections_digest` of the detections.
+    """
     return folder / "detections" / f"{digest}.npz"

@@ -1,4 +1,4 @@
-"""What one call of an artifact shows of its outputs."""
+"""What one call of an artifact shows of its outputs, for the card of an exported artifact."""
 
 from __future__ import annotations
 
@@ -10,35 +10,37 @@ from harness.core.cell import Cell
 from harness.core.dataset import Dataset
 from harness.core.measurement import Artifact
 from harness.machine.worker import Channel
-from harness.measure.accuracy.score import names_of, reading_of
+from harness.measure.accuracy.score import blank_batch, class_names_of, output_layout
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What one call of an artifact shows."""
+    """The output of an artifact that holds the detections, and the classes of the model."""
 
-    layout: str  # of its detections, a key of OUTPUTS
-    output: int  # which of the outputs holds them
-    shape: tuple[int, ...]  # of that output
-    names: Sequence[str]  # of the classes
+    layout: str  # one of `tasks.base.LAYOUTS`
+    output: int  # position of this output among all outputs
+    shape: tuple[int, ...]  # its shape
+    names: Sequence[str]  # class names, in the order of the outputs
 
 
 @dataclass(frozen=True)
 class SignatureJob:
-    """Open an artifact and run it once."""
+    """Open an artifact and run it on black images."""
 
     cell: Cell
     artifact: Artifact
     dataset: Dataset  # names the classes where the file does not
 
     def run(self, channel: Channel) -> Signature:
-        import numpy as np
+        """Return the signature.
 
+        Raises:
+            Unavailable: the device is absent.
+            ConfigError: the outputs fit no family, or do not fit the class names.
+        """
         session = backend(self.cell.backend).open(self.artifact, self.cell, threads=1)
-        reading = reading_of(session, self.cell, self.artifact)
-        blank = np.zeros((self.cell.batch, 3, self.cell.imgsz, self.cell.imgsz), np.float32)
-        shape = tuple(map(int, session.infer(blank)[reading.output].shape))
+        layout = output_layout(session, self.cell, self.artifact)
+        shape = tuple(map(int, session.infer(blank_batch(self.cell))[layout.output].shape))
         session.close()
-        return Signature(
-            reading.layout, reading.output, shape, names_of(reading, self.cell, self.artifact, self.dataset)
-        )
+        names = class_names_of(layout, self.cell, self.artifact, self.dataset)
+        return Signature(layout.layout, layout.output, shape, names)

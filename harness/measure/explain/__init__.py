@@ -1,1 +1,1 @@
-"""Where accuracy went: stages, kinds of error, layers."""
+"""Where accuracy was lost: pipeline stages, kinds of error, layers."""

@@ -1,4 +1,4 @@
-"""Where the accuracy of a cell went: stages, kinds of error, classes, images, layers. Everything runs in one child."""
+"""Where the accuracy of a cell was lost: stages, kinds of error, classes, images, layers. One child looks at it all."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from harness.tasks.base import Detections
 from harness.tasks.outputs import content, read_outputs
 from harness.tasks.preprocess import normalize
 
-IMAGES = 64  # that the stages are walked on; all of a smaller data set
-NOISE_IMAGES = 8  # that the layers are compared on
-SHOWN = 8  # worst classes, images and layers that are kept
+IMAGES = 64  # on which the stages are walked; a smaller data set is taken whole
+NOISE_IMAGES = 8  # on which the layers are compared
+SHOWN = 8  # how many of the worst classes, images and layers are kept
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A class or an image, and what became of it."""
+    """A class or an image, and what it has lost."""
 
-    name: str
-    before: float
-    after: float
+    name: str  # of the class, or of the image's file
+    before: float  # class: AP of the reference; image: its detections above operating_conf
+    after: float  # class: AP of the cell; image: how many of these detections survive in the cell
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,18 @@ class Explanation:
 
     cell: str
     images: int
-    blamed: str  # the stage that lost most; empty where none lost anything
+    blamed: str  # the stage that lost most; empty: none has lost anything
     stages: tuple[Stage, ...]
-    before: Errors  # kinds of error of the reference
-    after: Errors
-    classes: tuple[Lost, ...]  # AP
-    pictures: tuple[Lost, ...]  # detections of the reference above operating_conf, and how many of them survive
-    layers: tuple[Layer, ...]  # the worst first
-    no_layers: str = ""  # why there are none
+    before: Errors  # the errors of the reference by type
+    after: Errors  # the errors of the cell by type
+    classes: tuple[Lost, ...]  # the classes that lost most AP, the worst first
+    pictures: tuple[Lost, ...]  # the images that lost most detections, the worst first
+    layers: tuple[Layer, ...]  # the layers that add most noise, the worst first
+    no_layers: str = ""  # why there are no layers
 
 
 def from_json(kept: Mapping[str, Any]) -> Explanation:
-    """The inverse of `dataclasses.asdict`, from a results file."""
+    """Return the explanation that `dataclasses.asdict` turned into the JSON of a results file."""
     made = {
         "stages": tuple(Stage(**one) for one in kept["stages"]),
         "before": Errors(**kept["before"]),
@@ -71,11 +71,12 @@ def from_json(kept: Mapping[str, Any]) -> Explanation:
 
 @dataclass(frozen=True)
 class ExplainJob:
-    """Walk the stages, then look at what differs between the first and the last."""
+    """Walk through the stages, then look at the differences between the reference and the cell."""
 
     walk: WalkJob
 
     def run(self, channel: Channel) -> Explanation:
+        """Return the explanation. Raises as `WalkJob.run` does."""
         walked = self.walk.run(channel)
         categories = known_classes(self.walk.dataset, walked.names)
         before, after = (tide.errors(self.walk.dataset, found, categories) for found in _sides(walked))
@@ -86,21 +87,23 @@ class ExplainJob:
         )  # fmt: skip
 
     def _classes(self, walked: Walked) -> tuple[Lost, ...]:
+        """The classes whose AP fell most."""
         old, new = walked.reference.per_class, walked.cell.per_class
-        lost = [Lost(name, value, new[name] or 0.0) for name, value in old.items() if value is not None]
-        worst = sorted(lost, key=lambda one: one.after - one.before)
-        return tuple(one for one in worst[:SHOWN] if one.after < one.before)
+        known = [Lost(name, value, new[name] or 0.0) for name, value in old.items() if value is not None]
+        return _worst([one for one in known if one.after < one.before])
 
     def _pictures(self, walked: Walked) -> tuple[Lost, ...]:
+        """The images in which most detections of the reference do not survive."""
         lost = []
         for image, old, new in zip(self.walk.dataset.images, *_sides(walked), strict=True):
             sure = int((old.scores >= self.walk.conf).sum())
             share = agreement.survival([old], [new], self.walk.conf)["agreement"]
             if share is not None and share < 1:
                 lost.append(Lost(Path(image.path).name, sure, round(share * sure)))
-        return tuple(sorted(lost, key=lambda one: one.after - one.before)[:SHOWN])
+        return _worst(lost)
 
     def _layers(self) -> tuple[list[Layer], str]:
+        """The layers by the noise that they add, and why there are none."""
         walk = self.walk
         if walk.float_graph is None or walk.cell.backend not in intermediate_tensors.READABLE:
             return [], f"{walk.cell.backend} keeps no names of tensors"
@@ -111,16 +114,25 @@ class ExplainJob:
         pixels = np.load(walk.pixels, mmap_mode="r")
         batch = walk.cell.batch
         starts = range(0, min(NOISE_IMAGES, len(pixels) - batch + 1), batch)
+        batches = (normalize(pixels[start : start + batch]) for start in starts)
         shapes, said = intermediate_tensors.output_shapes(walk.float_graph), content(walk.artifact.meta)
         extra = read_outputs(shapes, said, walk.cell.imgsz, walk.cell.head).extra
-        return rank(convolutions, exact, built, (normalize(pixels[k : k + batch]) for k in starts), extra), ""
+        return rank(convolutions, exact, built, batches, extra), ""
 
 
 def explain(place: Place, suite: Suite, home: Path, cell: Cell, images: int = IMAGES) -> Explanation:
-    """Where the accuracy of a cell went, on the first `images` of its data set.
+    """Return where the accuracy of a cell was lost.
+
+    Args:
+        place: where the cell is built and the child runs.
+        suite: the suite of the cell.
+        home: folder of the suite's file.
+        cell: the cell.
+        images: how many images of the data set to look at, the first ones.
 
     Raises:
-        Unavailable, ConfigError, CellError: of the cell itself; what is missing beside it shortens the explanation.
+        Unavailable, ConfigError, CellError: the cell cannot be built, or the child failed. Where fp32 in PyTorch or
+            on the cell's runtime is absent, the explanation is only shorter.
     """
     with tempfile.TemporaryDirectory() as folder:
         job = _job(place, suite, home, cell, Path(folder), images)
@@ -129,26 +141,40 @@ def explain(place: Place, suite: Suite, home: Path, cell: Cell, images: int = IM
 
 
 def _job(place: Place, suite: Suite, home: Path, cell: Cell, folder: Path, images: int) -> ExplainJob:
-    """Build what is missing, and cut the data set to its first `images`."""
+    """The job of a cell: everything that is absent gets built, and the data set is cut to its first `images`."""
     inputs = place.inputs(suite, home, cell)
 
-    def other(backend: str) -> tuple[Cell, Artifact] | None:
+    def fp32(backend: str) -> tuple[Cell, Artifact] | None:
+        """The model in fp32 on a backend; None where it is no checkpoint, or the backend is not here."""
         sibling = replace(cell, precision="fp32", backend=backend)
         try:
             return sibling, place.inputs(suite, home, sibling).artifact
-        except QuantgateError:  # no checkpoint, or no such runtime
+        except QuantgateError:
             return None
 
-    torch, exported, graph = other("torch"), other(cell.backend), other("onnxruntime")
+    torch, exported, graph = fp32("torch"), fp32(cell.backend), fp32("onnxruntime")
     pixels = folder / "pixels.npy"
     np.save(pixels, np.load(inputs.pixels, mmap_mode="r")[:images])
     return ExplainJob(
         WalkJob(
-            cell, inputs.artifact, exported and exported[1], torch, graph and graph[1].path,
-            inputs.data.first(images), str(pixels), suite.decoding, suite.operating_conf,
+            cell=cell,
+            artifact=inputs.artifact,
+            exported=exported[1] if exported else None,
+            torch=torch,
+            float_graph=graph[1].path if graph else None,
+            dataset=inputs.data.first(images),
+            pixels=str(pixels),
+            decoding=suite.decoding,
+            conf=suite.operating_conf,
         )
-    )  # fmt: skip
+    )
 
 
 def _sides(walked: Walked) -> tuple[Sequence[Detections], Sequence[Detections]]:
+    """The detections of the reference and of the cell, by image."""
     return walked.reference.seen.found, walked.cell.seen.found
+
+
+def _worst(lost: Sequence[Lost]) -> tuple[Lost, ...]:
+    """What lost most, the worst first."""
+    return tuple(sorted(lost, key=lambda one: one.after - one.before)[:SHOWN])

@@ -1,20 +1,21 @@
-"""Where accuracy went: the way from the fp32 PyTorch pipeline to a cell's, one stage swapped at a time.
+"""Where accuracy was lost: from the fp32 PyTorch pipeline to the cell's pipeline, one stage swapped at a time.
 
-    reference       fp32 in PyTorch, quantgate's letterbox, decoding and NMS
-    preprocessing   the same, with Ultralytics' own letterbox
+    reference       fp32 in PyTorch, with quantgate's letterbox, decoding and NMS
+    preprocessing   the reference, with Ultralytics' own letterbox
     export          the float graph on the cell's runtime
-    quantization    the cell's network up to the detection head, the head of the float graph behind it
+    quantization    the cell's network up to the detection head, and the head of the float graph behind it
     head            the cell's own head too: the cell as it is
-    NMS             the same outputs, with Ultralytics' own NMS
+    NMS             the cell, with Ultralytics' own NMS
 
 Preprocessing and NMS are swapped sideways: they say what would change if the deployed pipeline used the other one.
-Export, quantization and head are steps on the way, each against the one before it, and add up to the cell's change.
+Export, quantization and head are steps on the way. Each is held against the step before it, and together they add up
+to the change of the cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,28 +31,29 @@ from harness.machine.worker import Channel
 from harness.measure.accuracy import agreement
 from harness.measure.accuracy.coco import evaluate
 from harness.measure.accuracy.score import Decoder, Pixels, Seen, detect
-from harness.measure.explain.intermediate_tensors import READABLE, Hybrid, boundary
+from harness.measure.explain.intermediate_tensors import READABLE, Hybrid, head_inputs
 from harness.tasks.base import Candidates, Detections, OutputLayout
 from harness.tasks.decode import decode, to_image
 
 WAY = ("export", "quantization", "head")
+"""The steps on the way; the other stages are swapped sideways."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One pipeline on the way."""
+    """What one pipeline has reached, or why it was skipped."""
 
     name: str
-    against: str  # the stage that it differs from in one thing; empty for the first
+    against: str  # name of the stage from which it differs in one thing; empty for the first
     map: float | None = None
-    agreement: float | None = None  # with the reference, above operating_conf
-    score_shift: float | None = None  # of the reference's detections
+    agreement: float | None = None  # with the reference, above operating_conf (`agreement.survival`)
+    score_shift: float | None = None  # median change of the scores of the reference's detections
     skipped: str = ""  # why there are no numbers
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What one pipeline found, and AP by class."""
+    """What one pipeline has found, and its AP by class."""
 
     seen: Seen
     per_class: dict[str, float | None]
@@ -59,12 +61,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Walked:
-    """All stages, and what the first and the last found."""
+    """All stages, and what the first pipeline and the cell have found."""
 
     stages: tuple[Stage, ...]
     reference: Judged
     cell: Judged
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # class names of the model
 
 
 @dataclass(frozen=True)
@@ -73,65 +75,83 @@ class WalkJob:
 
     cell: Cell
     artifact: Artifact
-    exported: Artifact | None  # fp32 on the cell's runtime
-    torch: tuple[Cell, Artifact] | None  # fp32 in PyTorch
-    float_graph: str | None  # .onnx
+    exported: Artifact | None  # fp32 on the cell's runtime; None: there is none
+    torch: tuple[Cell, Artifact] | None  # fp32 in PyTorch; None: the model is no checkpoint
+    float_graph: str | None  # .onnx file of the float graph; None: there is none
     dataset: Dataset
-    pixels: str  # .npy of letterboxed bytes
+    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S], in the order of dataset.images
     decoding: Decoding
-    conf: float  # operating
+    conf: float  # the suite's operating_conf: score from which on a detection of the reference counts
 
     def run(self, channel: Channel) -> Walked:
+        """Walk through all stages; stages that this model or runtime does not have are skipped, with the reason.
+
+        Raises:
+            Unavailable: a device is absent.
+            ConfigError: the outputs fit no family, or the model knows no class of the data set.
+        """
         walk = _Walk(self, channel)
-        ours = np.load(self.pixels, mmap_mode="r")
+        pixels = np.load(self.pixels, mmap_mode="r")
         if self.torch:
-            reference = _opened(*self.torch)
-            walk.step("reference", *self.torch, reference, ours)
-            walk.aside("preprocessing", *self.torch, reference, _ultralytics_pixels(self))
+            reference = _opened(*self.torch, pixels)
+            walk.step("reference", reference)
+            walk.aside("preprocessing", replace(reference, pixels=_ultralytics_pixels(self)))
         else:
             walk.skip("reference", "the model is no checkpoint that PyTorch opens")
         if self.exported:
-            exported = self.cell.sibling("fp32")
-            walk.step("export", exported, self.exported, _opened(exported, self.exported), ours)
+            walk.step("export", _opened(self.cell.sibling("fp32"), self.exported, pixels))
         else:
             walk.skip("export", f"{self.cell.backend} has no fp32 of this model")
-        split = self.float_graph and self.cell.backend in READABLE
-        if self.float_graph and split:
-            edge = boundary(self.float_graph)
-            hybrid = Hybrid(self.cell.backend, self.artifact.path, self.float_graph, edge)
-            walk.step("quantization", self.cell, self.artifact, hybrid, ours)
-        session = _opened(self.cell, self.artifact)
-        last = walk.step("head" if split else "quantization", self.cell, self.artifact, session, ours)
-        if not split:
+        head_is_apart = False
+        if self.float_graph and self.cell.backend in READABLE:
+            head_is_apart = True
+            hybrid = Hybrid(self.cell.backend, self.artifact.path, self.float_graph, head_inputs(self.float_graph))
+            walk.step("quantization", _Pipeline(self.cell, self.artifact, hybrid, pixels))
+        whole = _opened(self.cell, self.artifact, pixels)
+        last = walk.step("head" if head_is_apart else "quantization", whole)
+        if not head_is_apart:
             walk.skip("head", f"one with the quantization: {self.cell.backend} keeps no names of tensors")
         if self.cell.head == "e2e":
             walk.skip("NMS", "the network ends in its detections")
         else:
-            walk.aside("NMS", self.cell, self.artifact, session, ours, _ultralytics_decode)
+            walk.aside("NMS", replace(whole, decoder=_ultralytics_decode))
         assert walk.reference is not None  # at least the cell itself was run
         return Walked(tuple(walk.stages), walk.reference, last, tuple(last.seen.names))
 
 
+@dataclass(frozen=True)
+class _Pipeline:
+    """An opened network, what it is fed, and how its outputs are decoded."""
+
+    cell: Cell
+    artifact: Artifact
+    session: Session
+    pixels: Pixels
+    decoder: Decoder = decode
+
+
 class _Walk:
-    """The stages so far; the first that has detections is what the others agree with."""
+    """The stages so far. The first pipeline that runs is the reference with which the others agree or not."""
 
     def __init__(self, job: WalkJob, channel: Channel) -> None:
         self._job, self._channel = job, channel
-        self._here = ""  # the step that the next one is held against
+        self._here = ""  # the step that the next stage is held against
         self.stages: list[Stage] = []
         self.reference: Judged | None = None
 
-    def step(self, name: str, cell: Cell, artifact: Artifact, session: Session, pixels: Pixels) -> Judged:
-        """One step on the way; the next is held against it."""
-        judged = self.aside(name, cell, artifact, session, pixels)
+    def step(self, name: str, pipeline: _Pipeline) -> Judged:
+        """Run a step on the way; the next stages are held against it."""
+        judged = self.aside(name, pipeline)
         self._here = name
         return judged
 
-    def aside(
-        self, name: str, cell: Cell, artifact: Artifact, session: Session, pixels: Pixels, decoder: Decoder = decode
-    ) -> Judged:
+    def aside(self, name: str, pipeline: _Pipeline) -> Judged:
+        """Run a pipeline, and add its stage."""
         job = self._job
-        seen = detect(session, cell, artifact, job.dataset, pixels, job.decoding, self._channel.progress, decoder)
+        seen = detect(
+            pipeline.session, pipeline.cell, pipeline.artifact, job.dataset, pipeline.pixels, job.decoding,
+            self._channel.progress, pipeline.decoder,
+        )  # fmt: skip
         scored = evaluate(job.dataset, seen.found, seen.names)
         judged = Judged(seen, scored.per_class)
         self.reference = self.reference or judged
@@ -140,22 +160,23 @@ class _Walk:
         return judged
 
     def skip(self, name: str, why: str) -> None:
+        """Add a stage without numbers."""
         self.stages.append(Stage(name, self._here, skipped=why))
 
 
 def blamed(stages: Sequence[Stage]) -> str:
-    """The step that lost most mAP; empty where none lost anything.
+    """Return the name of the step that lost most mAP; empty where no step lost anything.
 
-    Where mAP does not tell, because nothing of it was lost, or because the cell no longer agrees with the reference
-    whatever its mAP says (confidence collapse), the step that lost most of the agreement.
+    Where mAP does not tell, it is the step that lost most of the agreement: where no step lost mAP, or where the cell
+    no longer agrees with the reference, whatever its mAP says (confidence collapse).
     """
     values = {stage.name: stage for stage in stages if not stage.skipped}
     steps = [(values[one.against], one) for name, one in values.items() if name in WAY and one.against in values]
     by_map = {after.name: _loss(before.map, after.map) for before, after in steps}
     by_agreement = {after.name: _loss(before.agreement, after.agreement) for before, after in steps}
-    kept = [after.agreement for _, after in steps if after.agreement is not None]
-    apart = bool(kept) and kept[-1] < AGREEMENT
-    for losses in (by_agreement, by_map) if apart else (by_map, by_agreement):
+    agreements = [after.agreement for _, after in steps if after.agreement is not None]
+    collapsed = bool(agreements) and agreements[-1] < AGREEMENT
+    for losses in (by_agreement, by_map) if collapsed else (by_map, by_agreement):
         worst = max(losses, key=lambda name: losses[name], default="")
         if worst and losses[worst] > 0:
             return worst
@@ -166,38 +187,41 @@ def _loss(before: float | None, after: float | None) -> float:
     return 0.0 if before is None or after is None else before - after
 
 
-def _opened(cell: Cell, artifact: Artifact) -> Session:
-    return backend(cell.backend).open(artifact, cell, threads=1)
+def _opened(cell: Cell, artifact: Artifact, pixels: Pixels) -> _Pipeline:
+    """The pipeline of a cell, opened on one thread."""
+    return _Pipeline(cell, artifact, backend(cell.backend).open(artifact, cell, threads=1), pixels)
 
 
 def _ultralytics_pixels(job: WalkJob) -> Pixels:
+    """The images as Ultralytics' own letterbox makes them."""
     from ultralytics.data.augment import LetterBox
 
     size = job.cell.imgsz
-    boxed = LetterBox(new_shape=(size, size), auto=False)
-    pictures = [boxed(image=read_image(image)) for image in job.dataset.images]
+    letterbox = LetterBox(new_shape=(size, size), auto=False)
+    pictures = [letterbox(image=read_image(image)) for image in job.dataset.images]
     return np.stack([np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1)) for picture in pictures])
 
 
 def _ultralytics_decode(
     outputs: Sequence[Tensor],
-    reading: OutputLayout,
+    layout: OutputLayout,
     decoding: Decoding,
     size: int,
     originals: Sequence[tuple[int, int]],
 ) -> list[Detections]:
-    """As `families.decode`, by Ultralytics' own NMS."""
+    """Do what `tasks.decode.decode` does, with Ultralytics' own NMS."""
     import torch
     from ultralytics.utils.nms import non_max_suppression
 
-    output = np.array(outputs[reading.output], np.float32)
+    output = np.array(outputs[layout.output], np.float32)
     found = non_max_suppression(
         torch.from_numpy(output), decoding.conf, decoding.iou, multi_label=True, max_det=decoding.max_det,
-        max_time_img=60, nc=output.shape[1] - 4 - reading.extra,
+        max_time_img=60, nc=output.shape[1] - 4 - layout.extra,
     )  # fmt: skip
     detections = []
+    # The last batch of a data set is filled up: it may have more outputs than images.
     for at, (rows, original) in enumerate(zip(found, originals, strict=False)):
         table = rows.numpy()
         chosen = Candidates(table[:, :4], table[:, 4], table[:, 5].astype(np.int64), table[:, 6:])
-        detections.append(to_image(chosen, outputs, at, reading, size, original))
+        detections.append(to_image(chosen, outputs, at, layout, size, original))
     return detections

@@ -1,1 +1,1 @@
-"""Two clocks: the wall clock that is reported, and CPU time in pairs that is gated."""
+"""Two clocks: the wall clock, which is reported, and CPU time in pairs, which is gated."""

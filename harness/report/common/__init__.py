@@ -1,1 +1,1 @@
-"""What several media share: tables, numbers, order of rows, wording."""
+"""What several media share: tables, numbers, the choice of cells, and sentences."""

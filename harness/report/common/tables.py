@@ -1,4 +1,8 @@
-"""The one layout of tables: sections of aligned numbers, whose columns give way in a defined order. Pure."""
+"""The layout of every table in the terminal: sections of aligned numbers.
+
+Where the terminal is narrow, columns give way in an order that the table defines. Nothing here prints: `draw` yields
+what a console of rich prints.
+"""
 
 from __future__ import annotations
 
@@ -12,39 +16,40 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-NONE = "–"
-NARROWEST = 8  # columns that a label keeps where there is no room for anything
+from harness.report.common.numbers import NONE
+
+NARROWEST = 8  # columns of the terminal that a label keeps, however little room there is
 
 
 @dataclass(frozen=True)
 class Column:
-    """What stands above numbers, its unit included."""
+    """A column of a table."""
 
-    title: str
-    gives_way: int = 0  # where there is no room the highest goes first; 0 stays
+    title: str  # with the unit of the numbers below it
+    gives_way: int = 0  # where there is no room, the column with the highest number goes first; 0: it always stays
     justify: Literal["left", "right"] = "right"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table."""
+    """A line of a table: its label, and a value for each column."""
 
     label: Text
-    values: tuple[Text, ...]  # one a column
+    values: tuple[Text, ...]  # one for each column
 
 
 @dataclass(frozen=True)
 class Section:
-    """Rows that belong together."""
+    """Rows that belong together, with a heading above and a remark below them."""
 
-    heading: str  # a line of its own above them; empty for none
+    heading: str  # a line of its own above the rows; empty for none
     rows: Sequence[Row]
-    below: str = ""  # a dim line under them
+    below: str = ""  # a dim line under the rows; empty for none
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table before it is fitted to a width."""
+    """A whole table, before or after it was fitted to a width."""
 
     title: str
     columns: Sequence[Column]
@@ -52,31 +57,35 @@ class Sheet:
 
 
 def fitted(sheet: Sheet, width: int) -> Sheet:
-    """The sheet with the columns that say anything and have room, the least important left out first."""
-    shown = _telling(sheet)
-    while _width(sheet, shown, 1) > width and (free := [n for n in shown if sheet.columns[n].gives_way]):
-        shown.remove(max(free, key=lambda n: sheet.columns[n].gives_way))
+    """The sheet without its empty columns, and without the columns that give way in `width` columns of the terminal."""
+    shown = _filled(sheet)
+    while _width(sheet, shown, gap=1) > width:
+        yielding = [n for n in shown if sheet.columns[n].gives_way]
+        if not yielding:
+            break
+        shown.remove(max(yielding, key=lambda n: sheet.columns[n].gives_way))
     return _only(sheet, shown)
 
 
 def pages(sheet: Sheet, width: int) -> list[Sheet]:
-    """The sheet in as many parts as its columns need: nothing gives way."""
+    """The sheet in as many parts as its filled columns need in `width` columns of the terminal: no column gives way."""
     parts: list[list[int]] = [[]]
-    for n in _telling(sheet):
-        if parts[-1] and _width(sheet, [*parts[-1], n], 1) > width:
+    for n in _filled(sheet):
+        if parts[-1] and _width(sheet, [*parts[-1], n], gap=1) > width:
             parts.append([])
         parts[-1].append(n)
-    return [
-        replace(_only(sheet, part), title=sheet.title + " (continued)" * bool(number))
-        for number, part in enumerate(parts)
-        if part
-    ]
+    first, *others = parts
+    titled = [(first, sheet.title), *((part, f"{sheet.title} (continued)") for part in others)]
+    return [replace(_only(sheet, part), title=title) for part, title in titled if part]
 
 
 def draw(sheet: Sheet, width: int) -> Iterator[RenderableType]:
-    """A fitted sheet, line by line; wider gaps where they fit. A label without room folds, a verdict never does."""
+    """The parts of a fitted sheet, from the top down, for a console of `width` columns.
+
+    Gaps are two columns wide where they fit. A label without room is folded; a value never is.
+    """
     everything = range(len(sheet.columns))
-    gap = 2 if _width(sheet, everything, 2) <= width else 1
+    gap = 2 if _width(sheet, everything, gap=2) <= width else 1
     widths = [_column_width(sheet, n) for n in everything]
     rest = sum(widths) + gap * len(widths)
     label = min(_label_width(sheet), max(NARROWEST, width - rest))
@@ -94,6 +103,7 @@ def draw(sheet: Sheet, width: int) -> Iterator[RenderableType]:
 
 
 def _grid(sheet: Sheet, label: int, widths: Sequence[int], gap: int, rows: Sequence[Row]) -> Table:
+    """Rows under columns of fixed widths; `label` is the width of the label."""
     drawn = Table.grid(padding=(0, gap, 0, 0), pad_edge=False)
     drawn.add_column(width=label, overflow="fold")
     for column, width in zip(sheet.columns, widths, strict=True):
@@ -107,8 +117,8 @@ def _rows(sheet: Sheet) -> list[Row]:
     return [row for section in sheet.sections for row in section.rows]
 
 
-def _telling(sheet: Sheet) -> list[int]:
-    """The columns in which anything stands, and those that stay in any case."""
+def _filled(sheet: Sheet) -> list[int]:
+    """The positions of the columns that hold any value, and of the columns that never give way."""
     rows = _rows(sheet)
     return [
         n
@@ -118,6 +128,7 @@ def _telling(sheet: Sheet) -> list[int]:
 
 
 def _only(sheet: Sheet, shown: Sequence[int]) -> Sheet:
+    """The sheet with the columns at these positions."""
     sections = [
         replace(section, rows=[replace(row, values=tuple(row.values[n] for n in shown)) for row in section.rows])
         for section in sheet.sections
@@ -126,6 +137,7 @@ def _only(sheet: Sheet, shown: Sequence[int]) -> Sheet:
 
 
 def _width(sheet: Sheet, shown: Sequence[int], gap: int) -> int:
+    """The width of the label and of the columns at these positions, each column with its gap."""
     return _label_width(sheet) + sum(_column_width(sheet, n) + gap for n in shown)
 
 

@@ -1,8 +1,8 @@
-"""Which cells a table shows, in which order, and which of them no other beats. Pure."""
+"""Which cells a report shows, in which order, and what it looks up beside a cell: its siblings, the Pareto front."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -13,7 +13,7 @@ from harness.store.results import CellResult
 
 SORTS = ("status", "cell")
 MEASURED = tuple(name for name in METRICS if name not in (*GATED, "class_ap"))
-"""The metrics that are numbers of a cell; the others exist in gates only."""
+"""The metrics that are measured for a cell; the other metrics exist in gates only."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class View:
         ConfigError: there is no such order.
     """
 
-    sort: str = "status"  # worst first; "cell": as the suite declares them; or a metric, the best first
+    sort: str = "status"  # the worst first; "cell": as the suite declares the cells; or a metric, the best value first
     show: str = ""  # words with commas between: a status, a part of a cell's id, or a pattern with * and ?; empty: all
     verbosity: int = 0  # −1: verdicts alone; 1: every metric, class and gate
 
@@ -35,7 +35,7 @@ class View:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """As ids spell them."""
+        """The words of `show`, spelled as ids spell them."""
         return tuple(filter(None, (word.strip().replace(":", "~") for word in self.show.split(","))))
 
 
@@ -47,12 +47,19 @@ def chosen(results: Sequence[CellResult], view: View) -> list[CellResult]:
     if view.sort == "cell":
         return found
     sign = -1 if METRICS[view.sort].higher_is_better else 1
-    values = {id(one): one.metric(view.sort) for one in found}
-    return sorted(found, key=lambda one: (values[id(one)] is None, sign * (values[id(one)] or 0)))
+
+    def order(one: CellResult) -> tuple[bool, float]:
+        value = one.metric(view.sort)
+        return value is None, sign * (value or 0)
+
+    return sorted(found, key=order)
 
 
 def in_vain(results: Sequence[CellResult], view: View) -> Iterator[str]:
-    """What of the view finds nothing, in one line each; a status that no cell has is an answer and not a mistake."""
+    """A line for each word or metric of the view that finds nothing.
+
+    A status that no cell has is no mistake: that there is none is what the person asked.
+    """
     cells = [one.cell for one in results if one.cell]
     known = {part for cell in cells for part in (cell.model, cell.precision, cell.backend, cell.device)}
     for word in view.words:
@@ -62,33 +69,81 @@ def in_vain(results: Sequence[CellResult], view: View) -> Iterator[str]:
         yield f"--qg-sort: this run measured no {view.sort}"
 
 
+def display_order(status: Status) -> tuple[bool, int]:
+    """The key that sorts statuses for a reader: the worst first, and `unavailable` last because it says least."""
+    return status == "unavailable", SEVERITY.index(status)
+
+
+def _matches(result: CellResult, word: str) -> bool:
+    if word in SEVERITY:
+        return result.status == word
+    return fnmatchcase(result.id, word if set(word) & set("*?[") else f"*{word}*")
+
+
+# Siblings
+
+
+def is_fp32(result: CellResult) -> bool:
+    """Whether this is the fp32 cell that its siblings are held against."""
+    return result.cell is not None and result.cell.precision == "fp32"
+
+
+def fp32_siblings(results: Sequence[CellResult]) -> Callable[[CellResult], CellResult | None]:
+    """A function that finds the fp32 sibling of a cell among `results`, in the cell's own suite.
+
+    It returns None for an fp32 cell, and for a cell whose sibling is not among `results`.
+    """
+    known = {(one.suite, one.cell): one for one in results if is_fp32(one)}
+
+    def sibling_of(result: CellResult) -> CellResult | None:
+        if result.cell is None or is_fp32(result):
+            return None
+        return known.get((result.suite, result.cell.sibling("fp32")))
+
+    return sibling_of
+
+
 def sibling_groups(results: Sequence[CellResult]) -> list[list[CellResult]]:
-    """Siblings together where their first one stands, fp32 before the others: it is what they are held against."""
+    """The results in groups of siblings. A group stands where its first cell stands, and begins with fp32."""
     found: dict[object, list[CellResult]] = {}
     for one in results:
         found.setdefault(one.cell.sibling("") if one.cell else None, []).append(one)
-    return [sorted(group, key=lambda one: not one.cell or one.cell.precision != "fp32") for group in found.values()]
+    return [sorted(group, key=lambda one: not is_fp32(one)) for group in found.values()]
 
 
-def best(results: Sequence[CellResult]) -> frozenset[str]:
-    """Ids of the cells on the Pareto front: no other is at least as good in both of mAP and p50 and better in one; of
-    mAP and size where nothing was timed. Devices, batches and tasks have fronts of their own. One cell alone beats
-    nobody."""
+# The Pareto front
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A cell that may be on the Pareto front."""
+
+    id: str
+    league: object  # equal for cells that can be weighed against each other
+    score: float  # mAP
+    cost: float  # milliseconds per call, or bytes
+
+    def beats(self, other: _Candidate) -> bool:
+        """Whether this cell is at least as good as the other in score and cost, and better in one of them."""
+        as_good = self.score >= other.score and self.cost <= other.cost
+        return self.league == other.league and as_good and (self.score, self.cost) != (other.score, other.cost)
+
+
+def pareto_front(results: Sequence[CellResult]) -> frozenset[str]:
+    """Ids of the cells that no other cell beats in mAP and p50, or in mAP and size where nothing was timed.
+
+    A cell beats another where it is at least as good in both numbers and better in one of them. Devices, batch sizes
+    and tasks have fronts of their own. A cell that is alone beats nobody: then there is no front.
+    """
     cost = "latency_p50_ms" if any(one.metric("latency_p50_ms") for one in results) else "size_bytes"
-    points = [
-        (one.id, _league(one), score, paid)
-        for one in results
-        if (score := one.metric("map")) is not None and (paid := one.metric(cost)) is not None
-    ]
-    return frozenset(
-        name
-        for name, league, score, paid in points
-        if len(points) > 1
-        and not any(
-            league == of and other >= score and other_paid <= paid and (other, other_paid) != (score, paid)
-            for _, of, other, other_paid in points
-        )
-    )
+    found = []
+    for one in results:
+        score, paid = one.metric("map"), one.metric(cost)
+        if score is not None and paid is not None:
+            found.append(_Candidate(one.id, _league(one), score, paid))
+    if len(found) < 2:
+        return frozenset()
+    return frozenset(one.id for one in found if not any(other.beats(one) for other in found))
 
 
 def _league(result: CellResult) -> object:
@@ -97,12 +152,20 @@ def _league(result: CellResult) -> object:
     return result.cell.device, result.cell.batch, result.measured.provenance.get("dataset")
 
 
-def display_order(status: Status) -> tuple[bool, int]:
-    """Worst first; what could not run says least."""
-    return status == "unavailable", SEVERITY.index(status)
+# What a cell or a suite has measured
 
 
-def _matches(result: CellResult, word: str) -> bool:
-    if word in SEVERITY:
-        return result.status == word
-    return fnmatchcase(result.id, word if set(word) & set("*?[") else f"*{word}*")
+def latency_change(result: CellResult) -> float | None:
+    """The change of gated CPU time against the baseline, as a share; None where no verdict tells it."""
+    for verdict in result.verdicts:
+        if (verdict.metric, verdict.against) == ("latency", "baseline") and verdict.observed is not None:
+            return verdict.observed - 1
+    return None
+
+
+def scored_images(results: Sequence[CellResult]) -> int:
+    """The number of images that the cells of a suite were scored on; 0 where none was scored."""
+    for result in results:
+        if result.measured and "images" in result.measured.provenance:
+            return int(result.measured.provenance["images"])
+    return 0

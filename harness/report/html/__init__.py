@@ -1,1 +1,1 @@
-"""The HTML report: one file with everything in it."""
+"""The HTML report: one file that needs no other."""

@@ -1,4 +1,4 @@
-"""Results → what the HTML report draws: one row a cell, as the scripts get it. Pure."""
+"""What the scripts of the HTML report draw: a row for each cell, made from the results."""
 
 from __future__ import annotations
 
@@ -16,94 +16,104 @@ from harness.core.verdict import Against, Verdict
 from harness.judge import accuracy
 from harness.judge.accuracy import resampled_name
 from harness.judge.gates import relative
-from harness.report.common.view import best
-from harness.report.common.wording import precision
+from harness.report.common.numbers import divided
+from harness.report.common.view import fp32_siblings, is_fp32, pareto_front
+from harness.report.common.wording import precision_label
 from harness.store.results import CellResult
 
-CALLS = 200  # timed calls of a cell that are drawn; of more, as many quantiles
+CALLS = 200  # timed calls that are drawn for each cell, at most; instead of more calls, as many quantiles
 
 
 @dataclass(frozen=True)
 class ChartChange:
-    """A metric against what it is held against; `low` and `high` where an interval is known."""
+    """How far a metric is from what it is held against. None: the number is not known."""
 
     value: float
-    low: float | None = None
+    low: float | None = None  # ends of the interval of `value`
     high: float | None = None
-    limit: float | None = None  # of the gate, as a change
-    status: Status = "met"  # of its own gate
+    limit: float | None = None  # the largest change that the gate lets pass
+    status: Status = "met"  # of the verdict on this metric
 
 
 @dataclass(frozen=True)
 class ChartRow:
-    """One cell, as table, figures and details show it."""
+    """One cell, as the table, the figures and the details of the page show it."""
 
-    index: int  # among the cells of all suites
+    index: int  # of the cell, among the cells of all suites
     id: str
     label: str  # the id without what all cells of the suite have in common
     model: str
     backend: str
-    family: str  # of the precision, which is what symbols tell apart
-    precision: str  # as the table says it: `fp16 (f32)` executed in another type
+    family: str  # the precision without its recipe: symbols tell families apart
+    precision: str  # as the table says it: `fp16 (f32)` was executed in f32
     status: Status
     reason: str
-    image_ms: float | None  # median wall clock of a call / batch
+    image_ms: float | None  # median wall clock per image, in milliseconds
     metrics: Mapping[str, float]
     baseline: Mapping[str, float]
-    size_ratio: float | None  # to the fp32 sibling
-    speed: float | None  # times the fp32 sibling, interleaved in one run
-    league: str = ""  # device, batch and data of the task: cells that can be weighed against each other
-    front: bool = False  # on the Pareto front of its league, see `order.best`
-    changes: Mapping[str, ChartChange] = field(default_factory=dict)  # baseline, fp32: mAP; latency: CPU time, a share
-    calls: Sequence[float] = ()  # milliseconds
-    processes: Sequence[float] = ()  # CPU time of each over the baseline's mean
+    size_ratio: float | None  # size of the artifact over the size of the fp32 sibling's
+    speed: float | None  # how many times as fast as the fp32 sibling, interleaved in one run
+    league: str = ""  # device, batch and data set: equal for cells that can be weighed against each other
+    front: bool = False  # whether the cell is on the Pareto front of its league
+    changes: Mapping[str, ChartChange] = field(default_factory=dict)
+    # "baseline" and "fp32": of mAP against them; "latency": of CPU time against the baseline, as a share
+    calls: Sequence[float] = ()  # wall clock of timed calls, in milliseconds
+    processes: Sequence[float] = ()  # CPU time of each fresh process over the mean of the baseline's processes
 
 
 def rows_of_suite(results: Sequence[CellResult], gates: Sequence[Gate], first: int = 0) -> list[ChartRow]:
-    """The cells of one suite, in its order; a missing cell has a name and a status only."""
-    siblings = {result.cell: result for result in results if result.cell}
+    """The rows of one suite, in the order of its cells; a missing cell has a name and a status only.
+
+    `first` is the index of the suite's first cell among the cells of all suites.
+    """
+    fp32_of, front = fp32_siblings(results), pareto_front(results)
     made = [
-        _row(index, result, siblings.get(result.cell.sibling("fp32")) if result.cell else None, gates, label)
+        _row(index, result, fp32_of(result), gates, label)
         for index, (result, label) in enumerate(zip(results, labels(results), strict=True), first)
     ]
-    front = best(results)
     return [replace(row, front=row.id in front) for row in made]
 
 
 def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequence[Gate], label: str) -> ChartRow:
     cell, measured = result.cell, result.measured
-    size, p50, ratio = (result.metric(name) for name in ("size_bytes", "latency_p50_ms", "latency_ratio"))
-    before = fp32.metric("size_bytes") if fp32 else None
+    size, p50 = result.metric("size_bytes"), result.metric("latency_p50_ms")
+    reference = result if is_fp32(result) else fp32
     return ChartRow(
-        index, result.id, label,
-        *((cell.model, cell.backend, cell.family) if cell else ("", "", "")),
-        precision(result), result.status, result.reason or "",
+        index,
+        result.id,
+        label,
+        model=cell.model if cell else "",
+        backend=cell.backend if cell else "",
+        family=cell.family if cell else "",
+        precision=precision_label(result),
+        status=result.status,
+        reason=result.reason or "",
         image_ms=p50 / cell.batch if p50 and cell else None,
         metrics=_known(measured.metrics if measured else {}),
         baseline=_known(result.baseline or {}),
-        size_ratio=size / before if size and before else None,
-        speed=1 / ratio if ratio else None,
-        changes=_changes(result, fp32 if fp32 is not result else None, gates),
+        size_ratio=divided(size, reference.metric("size_bytes")) if size and reference else None,
+        speed=divided(1, result.metric("latency_ratio")),
+        league=f"{cell.device} {cell.batch} {measured.provenance.get('dataset')}" if cell and measured else "",
+        changes=_changes(result, fp32, gates),
         calls=thinned_samples(measured.samples.get("latency_ms", ()) if measured else ()),
         processes=_processes(result),
-        league=f"{cell.device} {cell.batch} {measured.provenance.get('dataset')}" if cell and measured else "",
-    )  # fmt: skip
+    )
 
 
 def labels(results: Sequence[CellResult]) -> list[str]:
-    """What names each of these cells: of model, backend, device and tag only what differs, and the precision."""
+    """A short name for each cell: its precision, and its model, backend, device and tag where cells differ in them."""
     cells = [result.cell for result in results if result.cell]
-    varying = {name for name in ("model", "backend", "device", "tag") if len({getattr(c, name) for c in cells}) > 1}
+    names = ("model", "backend", "precision", "device", "tag")
+    told = [name for name in names if name == "precision" or len({getattr(cell, name) for cell in cells}) > 1]
 
     def label(cell: Cell) -> str:
-        parts = (cell.model, "model"), (cell.backend, "backend"), (cell.precision, ""), (cell.device, "device")
-        return " ".join(part for part, name in (*parts, (cell.tag, "tag")) if part and (not name or name in varying))
+        return " ".join(filter(None, (getattr(cell, name) for name in told)))
 
     return [label(result.cell) if result.cell else result.id for result in results]
 
 
 def thinned_samples(values: Sequence[float], most: int = CALLS) -> list[float]:
-    """At most so many values of the same distribution: its quantiles, minimum and maximum among them."""
+    """The values themselves, or `most` quantiles of them, minimum and maximum included, where there are more."""
     if len(values) <= most:
         return list(values)
     ordered = sorted(values)
@@ -111,20 +121,22 @@ def thinned_samples(values: Sequence[float], most: int = CALLS) -> list[float]:
 
 
 def gate_bound(gate: Gate, reference: float | None) -> float | None:
-    """The number that the gate does not let a metric pass, the first that it names; None without a reference."""
+    """The first bound that a gate sets for a metric; None where it is relative to a reference that is not known."""
     if gate.against == "limit":
         return gate.min if gate.min is not None else gate.max
     if reference is None:
         return None
     scale = abs(reference) if relative(gate) else 1.0
-    moved = ((gate.max_drop, -scale), (gate.max_rise, scale))
-    ends = [reference + sign * limit for limit, sign in moved if limit is not None]
-    ends += [ratio * reference for ratio in (gate.max_ratio, gate.min_ratio) if ratio is not None]
-    return ends[0] if ends else None
+    if gate.max_drop is not None:
+        return reference - scale * gate.max_drop
+    if gate.max_rise is not None:
+        return reference + scale * gate.max_rise
+    ratio = gate.max_ratio if gate.max_ratio is not None else gate.min_ratio
+    return None if ratio is None else ratio * reference
 
 
 def limit_of(verdict: Verdict, result: CellResult, gates: Sequence[Gate]) -> float | None:
-    """The bound of the gate behind a verdict; None where the suite declares none of that name."""
+    """The bound of the gate that gave a verdict; None where the suite declares no such gate."""
     if result.cell is None:
         return None
     same = (gate for gate in gates if (gate.metric, gate.against) == (verdict.metric, verdict.against))
@@ -133,7 +145,7 @@ def limit_of(verdict: Verdict, result: CellResult, gates: Sequence[Gate]) -> flo
 
 
 def _changes(result: CellResult, fp32: CellResult | None, gates: Sequence[Gate]) -> dict[str, ChartChange]:
-    """mAP against baseline and fp32, gated latency against the baseline; what is not known is not there."""
+    """The changes of `ChartRow.changes`; a change that is not known is left out."""
     return {
         name: change
         for name, change in (
@@ -146,10 +158,12 @@ def _changes(result: CellResult, fp32: CellResult | None, gates: Sequence[Gate])
 
 
 def _verdict(result: CellResult, metric: str, against: Against) -> Verdict | None:
+    """The cell's first verdict on a metric; None where no gate judged it."""
     return next((v for v in result.verdicts if (v.metric, v.against) == (metric, against)), None)
 
 
 def _since_baseline(result: CellResult, gates: Sequence[Gate]) -> ChartChange | None:
+    """The change of mAP against the baseline."""
     verdict = _verdict(result, "map", "baseline")
     now, before = result.metric("map"), (result.baseline or {}).get("map")
     if now is None or before is None:
@@ -160,14 +174,17 @@ def _since_baseline(result: CellResult, gates: Sequence[Gate]) -> ChartChange | 
 
 
 def _difference(verdict: Verdict, now: float, before: float, limit: float | None) -> ChartChange:
-    """A verdict as differences from what it is held against."""
+    """A verdict as a change from `before` to `now`; interval and limit of the verdict become changes too."""
     low, high = verdict.interval or (None, None)
     low, high, limit = (None if end is None else end - before for end in (low, high, limit))
     return ChartChange(now - before, low, high, limit, verdict.status)
 
 
 def _against_fp32(result: CellResult, fp32: CellResult | None, gates: Sequence[Gate]) -> ChartChange | None:
-    """Both sides are of this run, so their resamples give the interval, gated or not."""
+    """The change of mAP against the fp32 sibling.
+
+    Both cells were measured in this run, so that their resamples give an interval, whether a gate judges or not.
+    """
     if fp32 is None or not result.measured or not fp32.measured:
         return None
     now, before = result.metric("map"), fp32.metric("map")
@@ -175,16 +192,19 @@ def _against_fp32(result: CellResult, fp32: CellResult | None, gates: Sequence[G
         return None
     verdict = _verdict(result, "map", "fp32")
     limit = limit_of(verdict, result, gates) if verdict else None
-    bounds: tuple[float | None, float | None] = (None, None)
-    news, olds = (side.measured.samples.get(resampled_name("map"), ()) for side in (result, fp32))  # type: ignore[union-attr]
+    low: float | None = None
+    high: float | None = None
+    news, olds = (side.samples.get(resampled_name("map"), ()) for side in (result.measured, fp32.measured))
     if news and len(news) == len(olds):
         found = accuracy.paired_change(before, now, olds, news, int(result.measured.provenance["images"]))
-        bounds = (found.low, found.high) if math.isfinite(found.low) else bounds
-    past = None if limit is None else limit - before
-    return ChartChange(now - before, *bounds, past, verdict.status if verdict else "met")
+        if math.isfinite(found.low):
+            low, high = found.low, found.high
+    bound = None if limit is None else limit - before
+    return ChartChange(now - before, low, high, bound, verdict.status if verdict else "met")
 
 
 def _by_processes(result: CellResult, gates: Sequence[Gate]) -> ChartChange | None:
+    """The change of gated CPU time against the baseline, as a share."""
     verdict = _verdict(result, "latency", "baseline")
     if verdict is None or verdict.observed is None or verdict.interval is None:
         return None
@@ -192,7 +212,11 @@ def _by_processes(result: CellResult, gates: Sequence[Gate]) -> ChartChange | No
 
 
 def _processes(result: CellResult) -> list[float]:
-    """CPU time of each gated process over the mean of the baseline's, whose own processes the results do not have."""
+    """CPU time of each gated process over the mean of the baseline's processes.
+
+    The results do not have the baseline's processes. So the processes of this run are scattered around the ratio that
+    the verdict has observed.
+    """
     verdict = _verdict(result, "latency", "baseline")
     if verdict is None or not verdict.observed or not result.measured:
         return []
@@ -202,5 +226,5 @@ def _processes(result: CellResult) -> list[float]:
 
 
 def _known(numbers: Mapping[str, float | None]) -> dict[str, float]:
-    """In the order of METRICS, to six digits; what was not measured is left out."""
+    """The numbers that were measured, in the order of `METRICS` and to six significant digits."""
     return {name: float(f"{value:.6g}") for name in METRICS if (value := numbers.get(name)) is not None}

@@ -1,9 +1,8 @@
-"""The HTML report: one file with all that it needs, made of a `results.json` and the detections beside it."""
+"""The HTML report: one file with all that it needs, made from a `results.json` and the detections beside it."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,8 +16,8 @@ from harness.core.status import SEVERITY, TABLE
 from harness.core.suite import Gate
 from harness.core.version import __version__
 from harness.measure.explain import tide
-from harness.report.common import wording
-from harness.report.common.wording import repeat
+from harness.report.common.numbers import number, quantity, signed
+from harness.report.common.wording import STAGE_NAMES, dotted, repeat_command
 from harness.report.html import findings
 from harness.report.html import history as past
 from harness.report.html.chart_rows import ChartRow
@@ -30,30 +29,35 @@ TEMPLATES = ASSETS / "report"
 LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
 SCRIPTS = ("shared.js", "details.js", "table.js", "draw.js", "trade.js", "rows.js", "main.js")
 TONES = {status: traits.tone for status, traits in TABLE.items()}
-FINDINGS = 10  # that are open; the others unfold
+FINDINGS = 10  # how many findings are open; the others unfold
 
 
 def write_page(source: Path, target: Path, option: str = "-o", history: Path | None = None) -> None:
-    """Read a `results.json`, or the folder that holds one, and write the report of it.
+    """Read a `results.json`, or the folder that holds one, and write its report.
 
-    `history` is the file of earlier runs; where none is named, the one beside the results.
+    `option` names the option that names `target`, for the error. `history` is the file of earlier runs; where none is
+    named, it is the file beside the results.
 
     Raises:
         ConfigError: `source` holds no results, or `target` cannot be written.
     """
-    file = source / "results.json" if source.is_dir() else source
+    file = results.results_file(source)
     read = results.load_results(file)
     files.write_text(target, render_page(read, _beside(file, read), history or file.parent / history_db.NAME), option)
 
 
 def _beside(file: Path, read: Recorded) -> Path:
-    """The folder that holds `detections/`: the file's own, or that of its run below the results folder."""
+    """The folder that holds `detections/`: the folder of the run, or else the folder of the results file."""
     run = file.parent / "runs" / str(read.run.get("id") or "none")
     return run if run.is_dir() else file.parent
 
 
 def render_page(read: Recorded, folder: Path, history: Path | None = None) -> str:
-    """The whole document; `folder` is the one that holds `detections/` and `datasets/`."""
+    """The whole document.
+
+    `folder` is the folder that holds `detections/` and `datasets/`. `history` is the file of earlier runs; without one
+    the document has no history.
+    """
     import jinja2
 
     loader = jinja2.FileSystemLoader(TEMPLATES)
@@ -75,7 +79,7 @@ def render_page(read: Recorded, folder: Path, history: Path | None = None) -> st
         suites=suites,
         findings_open=FINDINGS,
         lines_past=past.LINES,
-        stages=wording.WORDS,
+        stages=STAGE_NAMES,
         kinds=tide.TYPES,
         data=_data(suites),
         style=_asset("style.css"),
@@ -85,6 +89,7 @@ def render_page(read: Recorded, folder: Path, history: Path | None = None) -> st
 
 
 def _tally(cells: Sequence[CellResult]) -> list[tuple[str, int]]:
+    """The statuses that cells have, the worst first, and how many cells have each."""
     counts = Counter(result.status for result in cells)
     return [(status, counts[status]) for status in SEVERITY if counts[status]]
 
@@ -93,7 +98,7 @@ def _tally(cells: Sequence[CellResult]) -> list[tuple[str, int]]:
 
 
 def _data(suites: Sequence[SuiteSection]) -> dict[str, Any]:
-    """Everything that figures and details need, as JSON."""
+    """Everything that the scripts draw and tell: metrics, cells, and the tone of each status."""
     cells = [
         _cell(row, result, suite.declared)
         for suite in suites
@@ -104,45 +109,33 @@ def _data(suites: Sequence[SuiteSection]) -> dict[str, Any]:
 
 
 def _cell(row: ChartRow, result: CellResult, gates: Sequence[Gate]) -> dict[str, Any]:
+    """A cell for the scripts: its row, and what its details tell besides."""
     measured = result.measured
     return {
         **dataclasses.asdict(row),
         "verdicts": [
             {"status": v.status, "metric": v.metric, "against": v.against, "detail": v.detail,
-             "observed": findings.quantity(v.metric, v.observed), "limit": findings.allowed(v, result, gates)}
+             "observed": quantity(v.metric, v.observed), "limit": findings.allowed(v, result, gates)}
             for v in result.verdicts
         ],
         "executed": dict(measured.executed) if measured else {},
         "provenance": flat(measured.provenance) if measured else [],
         "notes": list(measured.notes) if measured else [],
-        "repeat": repeat(result, ("accuracy", "latency"), ["pytest"]) if result.cell else "",
+        "repeat": repeat_command(result, ("accuracy", "latency"), ["pytest"]) if result.cell else "",
     }  # fmt: skip
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """A nested mapping as dotted names and words, empty ones left out."""
-    found: list[tuple[str, str]] = []
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            found += flat(value, f"{prefix}{name}.")
-        elif value not in (None, "", [], ()):
-            found.append((prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
-    return found
-
-
-def number(value: float | None, form: str, unit: str = "") -> str:
-    return "–" if value is None else format(value, form).replace("-", "−") + unit
-
-
-def signed(value: float | None, form: str = "+.4f") -> str:
-    """A change; nothing is said to have changed that rounds to zero."""
-    if value is None:
-        return "–"
-    text = format(value, form)
-    return text.replace("-", "−") if re.search("[1-9]", text) else text.lstrip("+-")
+def flat(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Nested provenance as pairs of a dotted name and a text; empty values are left out."""
+    return [
+        (name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+        for name, value in dotted(tree)
+        if value not in (None, "", [], ())
+    ]
 
 
 def _asset(name: str) -> str:
+    """The text of a file that quantgate brings along for the report."""
     try:
         return (TEMPLATES / name).read_text()
     except OSError as error:

@@ -16,88 +16,99 @@ import numpy as np
 from harness.measure.accuracy import agreement
 from harness.measure.accuracy import detections_file as detections
 from harness.measure.accuracy.score_cache import dataset_file, detections_file
+from harness.report.common.view import fp32_siblings
 from harness.store.results import CellResult
 from harness.tasks.base import Detections
 
-GALLERIES = 3  # cells of a suite with pictures
-PICTURES = 8  # of a cell
-SIDE = 420  # pixels of the longer side, once shrunk
-QUALITY = 82  # of the JPEG
+GALLERIES = 3  # how many cells of a suite have pictures, at most
+PICTURES = 8  # how many pictures a cell has, at most
+SIDE = 420  # pixels of a picture's longer side; a smaller image keeps its size
+QUALITY = 82  # of the JPEG, out of 100
 
 Fate = Literal["kept", "lost", "new", "truth"]
+"""What became of a detection: both sides have it, only fp32, or only the cell. `truth` is a box of the ground truth."""
 ACCURACIES = ("agreement", "collapsed_classes", "class_ap", "map", "recall_op", "f1_op")
 
 
 @dataclass(frozen=True)
 class Box:
-    """In pixels of the shown picture."""
+    """A box in a picture, in pixels of the picture as it is shown."""
 
     left: float
     top: float
     width: float
     height: float
     fate: Fate
-    name: str = ""  # of the class, and the score
+    name: str = ""  # the class and the score of a detection; empty for ground truth
 
 
 @dataclass(frozen=True)
 class Picture:
     """One image, what fp32 finds in it and what the cell finds."""
 
-    name: str
-    width: int
+    name: str  # of the file
+    width: int  # pixels, as shown
     height: int
-    source: str  # a data: URI
+    source: str  # the JPEG as a `data:` URI
     truth: Sequence[Box]
-    before: Sequence[Box]
-    after: Sequence[Box]
-    lost: int
-    new: int
+    before: Sequence[Box]  # found by fp32
+    after: Sequence[Box]  # found by the cell
+    lost: int  # how many detections only fp32 has
+    new: int  # how many detections only the cell has
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The pictures of a cell, the most changed first, or why there are none."""
+    """The pictures of a cell, the most changed image first, or why there are none."""
 
-    cell: str
+    cell: str  # its id
     pictures: Sequence[Picture] = ()
-    changed: int = 0  # images with any difference, of `images`
+    changed: int = 0  # how many of `images` have detections that differ
     images: int = 0
-    missing: str = ""
+    missing: str = ""  # why there are no pictures; empty where there are
 
 
 def galleries(results: Sequence[CellResult], folder: Path, only: int = GALLERIES) -> list[Gallery]:
-    """Of the cells of one suite whose accuracy is worst; `folder` is the one that holds `detections/`."""
-    siblings = {result.cell: result for result in results if result.cell}
-    found = []
-    for result in worst_images(results)[:only]:
-        assert result.cell is not None
-        found.append(gallery(result, siblings[result.cell.sibling("fp32")], folder))
-    return found
+    """The galleries of the `only` cells of one suite whose accuracy is worst.
+
+    `folder` is the folder that holds `detections/` and `datasets/`.
+    """
+    fp32_of = fp32_siblings(results)
+    pairs = ((result, fp32_of(result)) for result in worst_cells(results)[:only])
+    return [gallery(result, fp32, folder) for result, fp32 in pairs if fp32]
 
 
-def worst_images(results: Sequence[CellResult]) -> list[CellResult]:
-    """Scored cells with a scored fp32 sibling that an accuracy gate fails; else the one that agrees with it least."""
-    scored = {r.cell: r for r in results if r.cell and r.metric("map") is not None}
-    held = [r for cell, r in scored.items() if cell.precision != "fp32" and cell.sibling("fp32") in scored]
-    held.sort(key=lambda r: _agreement(r))
-    return [r for r in held if failed(r)] or [r for r in held if _agreement(r) < 1][:1]
+def worst_cells(results: Sequence[CellResult]) -> list[CellResult]:
+    """The cells whose images are worth a look, the cell that agrees least with its fp32 sibling first.
+
+    These are the cells that an accuracy gate fails. Where none fails, it is the cell that agrees least with its fp32
+    sibling, unless it agrees in full. Cell and sibling must both have been scored.
+    """
+    scored = [result for result in results if result.metric("map") is not None]
+    fp32_of = fp32_siblings(scored)
+    held = sorted((result for result in scored if fp32_of(result)), key=_agreement)
+    return [result for result in held if failed(result)] or [result for result in held if _agreement(result) < 1][:1]
 
 
 def failed(result: CellResult) -> bool:
-    """Whether a gate of what the cell detects fails."""
+    """Whether a gate on what the cell detects fails."""
     return any(
         verdict.status in ("regressed", "missed") and verdict.metric in ACCURACIES for verdict in result.verdicts
     )
 
 
 def _agreement(result: CellResult) -> float:
+    """The cell's agreement with its fp32 sibling; 1 where it was not measured."""
     value = result.metric("agreement")
     return 1.0 if value is None else value
 
 
 def gallery(result: CellResult, fp32: CellResult, folder: Path, most: int = PICTURES) -> Gallery:
-    """The images that changed most, above the operating confidence."""
+    """The `most` images whose detections above the operating confidence changed most.
+
+    `folder` is the folder that holds `detections/` and `datasets/`. Where a file is gone or cannot be read, the gallery
+    says so.
+    """
     assert result.measured and fp32.measured
     traced = result.measured.provenance
     files = [detections_file(folder, str(one.provenance.get("detections"))) for one in (fp32.measured, result.measured)]
@@ -126,18 +137,19 @@ def gallery(result: CellResult, fp32: CellResult, folder: Path, most: int = PICT
 
 @dataclass(frozen=True)
 class PictureSide:
-    """Detections of an image above a confidence, and whether the other side has each of them too."""
+    """What one side, fp32 or the cell, detects in an image above a confidence."""
 
     found: Detections
-    shared: Sequence[bool]
+    shared: Sequence[bool]  # for each detection whether the other side has it too
 
     @property
     def different(self) -> int:
+        """How many detections the other side does not have."""
         return len(self.shared) - sum(self.shared)
 
 
 def fates(before: Detections, after: Detections, conf: float) -> tuple[PictureSide, PictureSide]:
-    """Both sides of an image, matched as `agreement.survival` does it."""
+    """Both sides of an image above the confidence `conf`, matched as `agreement.survival` matches them."""
     old, new = (_above(side, conf) for side in (before, after))
     pairs = agreement.pairs(old, new, agreement.FOUND_IOU)
     return _side(old, {i for i, _ in pairs}), _side(new, {j for _, j in pairs})
@@ -155,7 +167,15 @@ def _above(found: Detections, conf: float) -> Detections:
 def _picture(
     image: Mapping[str, Any], old: PictureSide, new: PictureSide, names: Sequence[str], truth: Sequence[Sequence[float]]
 ) -> Picture:
-    """Raises OSError where the image is gone, ValueError where it is another."""
+    """The picture of an image.
+
+    `names` are the names of the classes. `truth` has the boxes of the ground truth: left, top, width and height, in
+    pixels of the image.
+
+    Raises:
+        OSError: the image is gone.
+        ValueError: its file holds another image by now.
+    """
     import PIL.Image
     import PIL.ImageOps
 
@@ -178,7 +198,7 @@ def _picture(
 
 
 def _boxes(side: PictureSide, otherwise: Fate, names: Sequence[str], scale: float) -> list[Box]:
-    """What both sides have first, so that what differs lies on top."""
+    """The boxes of a side; the boxes that both sides have come first, so that the others lie on top of them."""
     made = []
     for box, score, label, shared in zip(
         side.found.boxes.tolist(), side.found.scores.tolist(), side.found.classes.tolist(), side.shared, strict=True
@@ -191,7 +211,7 @@ def _boxes(side: PictureSide, otherwise: Fate, names: Sequence[str], scale: floa
 
 
 def _truth(data: Mapping[str, Any]) -> dict[int, list[Sequence[float]]]:
-    """Boxes xywh of the ground truth by image id, crowds left out."""
+    """Image id → boxes of the ground truth without crowds: left, top, width and height, in pixels of the image."""
     found: dict[int, list[Sequence[float]]] = {}
     for row in data["annotations"]:
         if not row["iscrowd"]:

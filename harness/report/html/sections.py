@@ -1,4 +1,4 @@
-"""What the HTML report says of one suite, section by section, in the shape that its templates read."""
+"""What the HTML report says about a suite, section by section, in the shape that its templates read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from harness.core.suite import Gate
 from harness.measure.explain import tide
 from harness.measure.explain.explain import Explanation, from_json
 from harness.measure.explain.tide import Errors
-from harness.report.common import wording
+from harness.report.common.view import scored_images
+from harness.report.common.wording import explanation_line
 from harness.report.html import chart_rows, findings, heatmap, pictures
 from harness.report.html import history as past
 from harness.report.html.chart_rows import ChartRow
@@ -22,30 +23,30 @@ from harness.report.html.history import Past
 from harness.report.html.pictures import Gallery
 from harness.store.results import CellResult, Recorded
 
-FINE = "no gate of accuracy failed; this cell agrees least with its fp32 sibling"
+FINE = "No gate of accuracy failed; this cell agrees least with its fp32 sibling"
 
 
 @dataclass(frozen=True)
 class Loss:
     """Where the accuracy of a cell went, as far as the run has explained it or kept its detections."""
 
-    index: int  # of the cell
+    index: int  # of the cell, among the cells of all suites
     id: str
     status: Status
-    explained: Explanation | None
-    said: str  # the answer in one line
-    changed: Errors | None  # kinds of error, the cell's less fp32's
-    gallery: Gallery | None
+    explained: Explanation | None  # None: the run did not explain the cell
+    said: str  # where the accuracy went, in one line; empty where nothing is to be said
+    changed: Errors | None  # by kind, the errors of the cell minus the errors of fp32
+    gallery: Gallery | None  # None: there are no pictures of the cell
 
 
 @dataclass(frozen=True)
 class SuiteSection:
-    """One suite."""
+    """What the report says about one suite."""
 
     name: str
-    file: str
-    threads: int
-    images: int
+    file: str  # in which the suite is declared
+    threads: int  # of timed sections
+    images: int  # that the cells were scored on
     results: Sequence[CellResult]
     rows: Sequence[ChartRow]  # one for each of `results`
     declared: Sequence[Gate]
@@ -55,41 +56,48 @@ class SuiteSection:
     notes: Sequence[Group]
     heat: Heat | None
     losses: Sequence[Loss]
-    unpictured: Sequence[str]  # why cells have no pictures
+    unpictured: Sequence[str]  # the reasons why cells have no pictures
     past: Past
-    versions: Sequence[tuple[str, Sequence[str]]]
-    hashes: Sequence[Mapping[str, str]]  # by cell; all with the same keys
+    versions: Sequence[tuple[str, Sequence[str]]]  # each tool, and every version of it
+    hashes: Sequence[Mapping[str, str]]  # one for each measured cell, all with equal keys
 
     @property
     def models(self) -> Sequence[str]:
+        """The models of the suite, each once."""
         return list(dict.fromkeys(row.model for row in self.rows if row.model))
 
     @property
     def timed(self) -> bool:
+        """Whether the latency of any cell was measured."""
         return any(row.image_ms is not None for row in self.rows)
 
     @property
     def gated(self) -> bool:
-        """Whether latency was judged against a baseline."""
+        """Whether the latency of any cell was judged against a baseline."""
         return any("latency" in row.changes for row in self.rows)
 
     @property
     def scored(self) -> bool:
+        """Whether the accuracy of any cell was measured."""
         return any("map" in row.metrics for row in self.rows)
 
     @property
     def boxed(self) -> bool:
-        """Whether mAP is that of masks or key points somewhere, so that boxes have one of their own."""
+        """Whether any cell finds masks or key points, so that its boxes have a mAP besides."""
         return any("box_map" in row.metrics for row in self.rows)
 
     @property
     def gates(self) -> Sequence[str]:
-        """As the suite file writes them."""
+        """The gates of the suite, as a suite file writes them."""
         return [declaration(gate) for gate in self.declared]
 
 
 def sections(read: Recorded, folder: Path, history: Path | None) -> list[SuiteSection]:
-    """Every suite of a results file; cells are counted through all of them."""
+    """A section for each suite of a results file; the indices of cells go on from suite to suite.
+
+    `folder` is the folder that holds `detections/` and `datasets/`. `history` is the file of earlier runs, if there is
+    one.
+    """
     made: list[SuiteSection] = []
     for suite in read.suites:
         first = sum(len(section.rows) for section in made)
@@ -98,24 +106,33 @@ def sections(read: Recorded, folder: Path, history: Path | None) -> list[SuiteSe
         galleries = pictures.galleries(cells, folder)
         made.append(
             SuiteSection(
-                suite["name"], suite["file"], suite["threads"], _images(cells), cells,
-                chart_rows.rows_of_suite(cells, gates, first), gates, findings.findings(cells, gates, first),
-                findings.undecided(cells), findings.unavailable(cells), findings.note_groups(cells),
-                heatmap.heat(cells, first),
-                losses(cells, galleries, first),
-                list(dict.fromkeys(gallery.missing for gallery in galleries if gallery.missing)),
-                past.of_suite(history, cells, read.environment, first), versions(cells), hashes(cells),
+                suite["name"],
+                suite["file"],
+                suite["threads"],
+                images=scored_images(cells),
+                results=cells,
+                rows=chart_rows.rows_of_suite(cells, gates, first),
+                declared=gates,
+                findings=findings.findings(cells, gates, first),
+                undecided=findings.undecided(cells),
+                unavailable=findings.unavailable(cells),
+                notes=findings.note_groups(cells),
+                heat=heatmap.heat(cells, first),
+                losses=losses(cells, galleries, first),
+                unpictured=list(dict.fromkeys(gallery.missing for gallery in galleries if gallery.missing)),
+                past=past.of_suite(history, cells, read.environment, first),
+                versions=versions(cells),
+                hashes=hashes(cells),
             )
-        )  # fmt: skip
+        )
     return made
 
 
-def _images(cells: Sequence[CellResult]) -> int:
-    return next((m.provenance["images"] for r in cells if (m := r.measured) and "images" in m.provenance), 0)
-
-
 def losses(cells: Sequence[CellResult], galleries: Sequence[Gallery], first: int) -> list[Loss]:
-    """The cells that were explained, and those that have pictures."""
+    """The cells that were explained, and the cells that have pictures.
+
+    `first` is the index of the suite's first cell among the cells of all suites.
+    """
     pictured = {gallery.cell: gallery for gallery in galleries if not gallery.missing}
     found = []
     for index, result in enumerate(cells, first):
@@ -123,16 +140,21 @@ def losses(cells: Sequence[CellResult], galleries: Sequence[Gallery], first: int
         gallery = pictured.get(result.id)
         if explained or gallery:
             changed = tide.compared(explained.before, explained.after) if explained else None
-            said = wording.explanation_line(explained).partition(": ")[2] if explained else ""
-            said = said or ("" if pictures.failed(result) else FINE)
-            found.append(
-                Loss(index, result.id, result.status, explained, said[:1].upper() + said[1:], changed, gallery)
-            )
+            said = _said(result, explained)
+            found.append(Loss(index, result.id, result.status, explained, said, changed, gallery))
     return found
 
 
+def _said(result: CellResult, explained: Explanation | None) -> str:
+    """Where the accuracy of a cell went, in one line, without the id of the cell before it."""
+    if explained:
+        said = explanation_line(explained).removeprefix(f"{explained.cell}: ")
+        return said[:1].upper() + said[1:]
+    return "" if pictures.failed(result) else FINE
+
+
 def versions(cells: Sequence[CellResult]) -> list[tuple[str, Sequence[str]]]:
-    """What built and ran the cells; more than one version where they differ."""
+    """The tools that built and ran the cells, sorted by name, each with every version that a cell was made with."""
     found: dict[str, dict[str, None]] = {}
     for result in cells:
         for tool, version in (result.measured.provenance.get("versions", {}) if result.measured else {}).items():
@@ -141,11 +163,12 @@ def versions(cells: Sequence[CellResult]) -> list[tuple[str, Sequence[str]]]:
 
 
 def hashes(cells: Sequence[CellResult]) -> list[dict[str, str]]:
+    """What traces the numbers of each measured cell to their inputs, by the titles of a table's columns."""
     return [_hashes(result) for result in cells if result.measured and result.measured.provenance]
 
 
 def _hashes(result: CellResult) -> dict[str, str]:
-    """What traces a cell's numbers to their inputs."""
+    """What traces the numbers of one cell to their inputs."""
     assert result.measured
     traced = result.measured.provenance
     calibrated = traced.get("calibration") or {}

@@ -1,4 +1,4 @@
-"""What `-v` adds under the table of a suite: every metric, the AP of every class, what every gate said. Pure."""
+"""What `-v` adds below the table of a suite: every metric, the AP of every class, the verdict of every gate."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from harness.core.status import FINE, TABLE
 from harness.core.verdict import Verdict, verdict_line
 from harness.report.common.numbers import difference, metric_value, number
 from harness.report.common.tables import Column, Row, Section, Sheet
-from harness.report.common.view import View, chosen, sibling_groups
-from harness.report.common.wording import precision
+from harness.report.common.view import View, chosen, is_fp32, sibling_groups
+from harness.report.common.wording import precision_label
 from harness.report.terminal.cells import heading
 from harness.store.results import CellResult
 
@@ -62,12 +62,12 @@ TABLES: dict[str, dict[str, str]] = {
         "first call ms": "first_inference_ms",
     },
 }
-"""Title → column → metric. The stages have a table of their own."""
+"""Title of a table → title of a column → metric. The stages of an image have a table of their own."""
 STAGES = ("preprocess ms", "infer ms", "postprocess ms", "together ms", "infer share")
 
 
 def sheets(results: Sequence[CellResult], view: View) -> Iterator[Sheet]:
-    """The tables of one suite; those about which nothing is known are left out by `tables.pages`."""
+    """The tables of one suite. `tables.pages` leaves out the tables that hold no value."""
     cells = [one for one in chosen(results, view) if one.measured and one.measured.metrics]
     for title, columns in TABLES.items():
         values = {one.id: [metric_value(metric, one.metric(metric)) for metric in columns.values()] for one in cells}
@@ -78,7 +78,7 @@ def sheets(results: Sequence[CellResult], view: View) -> Iterator[Sheet]:
 
 
 def column_notes(results: Sequence[CellResult]) -> Iterator[str]:
-    """What the columns of the table mean, and why energy and the 99th percentile are not there."""
+    """Lines that say what columns of the tables mean, and why a cell has no energy or no 99th percentile."""
     yield "speed, Δ time: times as fast as fp32, interleaved; gated CPU time against the baseline"
     yield f"agree: {METRICS['agreement'].title}"
     yield f"attested: {METRICS['attested_share'].title}"
@@ -90,7 +90,7 @@ def column_notes(results: Sequence[CellResult]) -> Iterator[str]:
 
 
 def judged(results: Sequence[CellResult], view: View) -> Iterator[Text]:
-    """Every gate of every cell that is shown, in words."""
+    """The verdict of every gate in words, below the id of its cell, for the cells that the view shows."""
     for one in chosen(results, view):
         if one.verdicts:
             yield Text(one.id, "bold")
@@ -98,15 +98,18 @@ def judged(results: Sequence[CellResult], view: View) -> Iterator[Text]:
 
 
 def _sheet(title: str, columns: Sequence[str], cells: Sequence[CellResult], values: dict[str, list[str]]) -> Sheet:
-    sections = [
-        Section(heading(group), [Row(Text(precision(one)), tuple(map(Text, values[one.id]))) for one in group])
-        for group in sibling_groups(cells)
-    ]
+    """A table with a row for each cell; `values` has a cell's values by its id, in the order of the columns."""
+
+    def section(group: Sequence[CellResult]) -> Section:
+        rows = [Row(Text(precision_label(one)), tuple(map(Text, values[one.id]))) for one in group]
+        return Section(heading(group), rows)
+
+    sections = [section(group) for group in sibling_groups(cells)]
     return Sheet(title, [Column(name, 1) for name in columns], sections)
 
 
 def _stages(result: CellResult) -> list[str]:
-    """Of an image, so that cells of different batch sizes compare."""
+    """The times of the stages per image, so that cells of different batch sizes compare, and the share of inference."""
     before, call, after = (result.metric(name) for name in ("preprocess_ms", "latency_p50_ms", "postprocess_ms"))
     infer = call / result.cell.batch if call is not None and result.cell else None
     known = [part for part in (before, infer, after) if part is not None]
@@ -116,8 +119,11 @@ def _stages(result: CellResult) -> list[str]:
 
 
 def _classes(group: Sequence[CellResult]) -> Sheet:
-    """AP by class of fp32, or of each where there is none; of the others the change. The largest loss comes first."""
-    reference = next((one for one in group if one.cell and one.cell.precision == "fp32"), None)
+    """AP by class of a group of siblings, the class with the largest loss first.
+
+    The fp32 cell shows its AP, and the others their change against it. Without an fp32 cell all show their AP.
+    """
+    reference = next((one for one in group if is_fp32(one)), None)
     per_class = {one.id: one.measured.per_class if one.measured else {} for one in group}
     known = per_class[reference.id] if reference else {}
     counts = next((one.measured.instances for one in group if one.measured and one.measured.instances), {})
@@ -131,9 +137,9 @@ def _classes(group: Sequence[CellResult]) -> Sheet:
 
     names = sorted({name: 0 for values in per_class.values() for name in values}, key=lost if reference else str)
     rows = [Row(Text(name), (Text(str(counts.get(name, ""))), *(value(one, name) for one in group))) for name in names]
-    title = f"AP by class: {heading(group)}" + "; of others the change to fp32" * bool(reference and len(group) > 1)
-    columns = [Column("objects", 1), *(Column(precision(one), 1) for one in group)]
-    return Sheet(title, columns, [Section("", rows)])
+    others = "; of others the change to fp32" if reference and len(group) > 1 else ""
+    columns = [Column("objects", 1), *(Column(precision_label(one), 1) for one in group)]
+    return Sheet(f"AP by class: {heading(group)}{others}", columns, [Section("", rows)])
 
 
 def _style(verdict: Verdict) -> str:

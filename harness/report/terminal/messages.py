@@ -1,9 +1,8 @@
-"""The lines under the tables: why, what is unsure, what failed and how to repeat it. Pure."""
+"""The lines below the tables: why cells could not run, what is undecided, what failed and how to repeat it."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.text import Text
@@ -12,15 +11,16 @@ from harness.core.metrics import METRICS
 from harness.core.status import TABLE, UNDECIDED
 from harness.core.verdict import verdict_line
 from harness.measure.accuracy.score_cache import REUSED
-from harness.report.common.wording import counts, repeat
+from harness.report.common.numbers import counted
+from harness.report.common.wording import repeat_command, status_counts
 from harness.report.outcome import Outcome
 from harness.store.results import CellResult
 
-WALL_CLOCK_SHOWN = 0.05  # smaller changes of a stored p50 are not worth a line
+WALL_CLOCK_SHOWN = 0.05  # a share; smaller changes against a stored p50 are not worth a line
 
 
 def message_lines(outcome: Outcome) -> Iterator[Text]:
-    """From what explains the table to what the reader has to act on."""
+    """All lines, from what explains the tables to what the reader has to act on."""
     yield from _wall_clocks(outcome.results)
     yield from _reasons(outcome.results)
     yield from _notes(outcome.results)
@@ -36,19 +36,21 @@ def message_lines(outcome: Outcome) -> Iterator[Text]:
 
 
 def _reasons(results: Sequence[CellResult]) -> Iterator[Text]:
-    """Why cells are unavailable, each reason once."""
-    reasons = Counter(
-        (r.reason or "", r.cell.backend, r.cell.precision) for r in results if r.status == "unavailable" and r.cell
-    )
-    grouped: dict[str, list[str]] = {}
-    for reason, backend, precision in reasons:
-        grouped.setdefault(reason, []).append(f"{backend} {precision}")
-    for reason, cells in grouped.items():
-        yield Text(f"unavailable: {', '.join(cells)}: {reason}", "dim")
+    """A line for each reason why cells are unavailable."""
+    grouped: dict[str, dict[str, None]] = {}
+    for result in results:
+        if result.status == "unavailable" and result.cell:
+            kind = f"{result.cell.backend} {result.cell.precision}"
+            grouped.setdefault(result.reason or "", {})[kind] = None
+    for reason, kinds in grouped.items():
+        yield Text(f"unavailable: {', '.join(kinds)}: {reason}", "dim")
 
 
 def _wall_clocks(results: Sequence[CellResult]) -> Iterator[Text]:
-    """What moved most against the stored wall clock; another day's machine is no basis for a gate."""
+    """A line with the three cells whose p50 moved most against the stored wall clock.
+
+    It is shown and not gated: how fast the machine was on another day is no basis for a gate.
+    """
     moved = []
     for result in results:
         now, before = result.metric("latency_p50_ms"), (result.baseline or {}).get("latency_p50_ms")
@@ -61,6 +63,7 @@ def _wall_clocks(results: Sequence[CellResult]) -> Iterator[Text]:
 
 
 def _notes(results: Sequence[CellResult]) -> Iterator[Text]:
+    """A line for each note on cells that ran."""
     grouped: dict[str, list[str]] = {}
     for result in results:
         for note in result.measured.notes if result.measured else ():
@@ -70,12 +73,12 @@ def _notes(results: Sequence[CellResult]) -> Iterator[Text]:
 
 
 def _some(cells: Sequence[str]) -> str:
-    """The first few of many."""
+    """The first three cells, and how many there are besides."""
     return ", ".join(cells[:3]) + (f" and {len(cells) - 3} more" if len(cells) > 3 else "")
 
 
 def _loud(results: Sequence[CellResult]) -> Iterator[Text]:
-    """What is neither green nor red, once per cause."""
+    """A line for each cause why verdicts are undecided."""
     for status in UNDECIDED:
         grouped: dict[str, set[str]] = {}
         for result in results:
@@ -84,11 +87,14 @@ def _loud(results: Sequence[CellResult]) -> Iterator[Text]:
                     grouped.setdefault(verdict.detail, set()).add(result.id)
         for detail, cells in grouped.items():
             named = _some(sorted(cells))
-            yield Text(f"{status.upper()}: {len(cells)} cell{'s' * (len(cells) > 1)} ({named}): {detail}", "yellow")
+            yield Text(f"{status.upper()}: {counted(len(cells), 'cell')} ({named}): {detail}", "yellow")
 
 
 def _failures(outcome: Outcome) -> Iterator[Text]:
-    """Per failing gate or distinct error: observed, expected, and below it how to repeat that cell alone."""
+    """What failed, and below it the command that repeats the cell alone.
+
+    Each failing gate has a line with what was observed and expected. Cells with one and the same error share a line.
+    """
     errors: dict[str, list[CellResult]] = {}
     for result in outcome.results:
         if result.status in ("error", "missing") and result.reason:
@@ -96,13 +102,13 @@ def _failures(outcome: Outcome) -> Iterator[Text]:
         for verdict in result.verdicts:
             if verdict.status in outcome.failing:
                 yield Text(f"{result.suite}: {result.id}: {verdict_line(verdict)}", TABLE[verdict.status].colour)
-                yield _repeated(repeat(result, [METRICS[verdict.metric].phase], outcome.again))
+                yield _repeated(repeat_command(result, [METRICS[verdict.metric].phase], outcome.again))
     for reason, cells in errors.items():
         first = cells[0]
         named = f"{first.suite}: {first.id}" + (f" and {len(cells) - 1} more" if len(cells) > 1 else "")
         yield Text(f"{named}: {first.status}: {reason}", TABLE[first.status].colour)
         if first.cell:
-            yield _repeated(repeat(first, ("accuracy", "latency"), outcome.again))
+            yield _repeated(repeat_command(first, ("accuracy", "latency"), outcome.again))
 
 
 def _repeated(command: str) -> Text:
@@ -110,11 +116,11 @@ def _repeated(command: str) -> Text:
 
 
 def _tally(outcome: Outcome) -> str:
-    """Counts of statuses and of builds."""
+    """How many cells have which status, and how many artifacts were built."""
     timings = [
         result.measured.timings
         for result in outcome.results
         if result.measured and "build_s" in result.measured.timings
     ]
     built = sum(timing["build_s"] > 0 for timing in timings)
-    return f"cells: {counts(outcome.results)}; artifacts: {built} built, {len(timings) - built} from the cache"
+    return f"cells: {status_counts(outcome.results)}; artifacts: {built} built, {len(timings) - built} from the cache"

@@ -1,4 +1,7 @@
-"""The line under pytest's own while it waits: phase, cell, images per second, time left. On terminals only."""
+"""The line below pytest's own line while a test runs: phase, cell, images per second, time left.
+
+It is drawn on terminals only.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,16 @@ from rich.text import Text
 
 from harness.core.processes import Progress as Done
 
-TICK_S = 0.25  # between two drawings; what is done sooner is never drawn
+TICK_S = 0.25  # seconds from one drawing to the next; a job that is done sooner is never drawn
 BAR = (8, 24)  # columns of the bar, at least and at most
-FALLBACK = 80  # columns of a terminal that does not tell
+FALLBACK = 80  # columns of a terminal that does not tell its width
 IMAGES = ("score", "decode", "explain")  # jobs that count images
 
 
 class Live:
-    """Draws below the line on which pytest writes its dots, and leaves nothing behind.
+    """The live line, drawn below the line on which pytest writes its dots; nothing of it stays behind.
 
-    `terminal` is pytest's terminal reporter. None, or one that writes elsewhere than to a terminal, sees nothing.
+    `terminal` is pytest's terminal reporter. Nothing is drawn where it is None or writes elsewhere than to a terminal.
     """
 
     def __init__(self, terminal: Any) -> None:
@@ -42,14 +45,17 @@ class Live:
         self._ticker: tuple[threading.Event, threading.Thread] | None = None
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor of the terminal; nothing is drawn afterwards."""
         if self._writer is not None:
             os.close(self._screen)
             self._writer = None
 
     @contextmanager
     def phase(self, label: str) -> Iterator[None]:
-        """What goes on where nothing is counted. Drawn once: a timed section wants the machine for itself."""
+        """Show what goes on, and since when, until the block ends.
+
+        The line is drawn once and not ticked: a timed section needs the machine for itself.
+        """
         self._waiting = f"{label}, since {time.strftime('%H:%M:%S')}"
         self._draw(self._waiting)
         try:
@@ -59,7 +65,7 @@ class Live:
             self._draw("")
 
     def show(self, label: str, done: Done | None) -> None:
-        """How far a job is; None at its end. A total of 0 stands for what cannot be counted."""
+        """Show how far a job is; `done` is None at its end, and its total is 0 for a job that cannot be counted."""
         if self._writer is None:
             return
         if done is None:
@@ -84,7 +90,10 @@ class Live:
         self._ticker = over, thread
 
     def _end(self) -> None:
-        """Stop drawing, then draw what remains: pytest may write as soon as this returns."""
+        """Stop the ticking, and draw what remains of the line.
+
+        Pytest may write as soon as this returns.
+        """
         if self._ticker is None:
             return
         over, thread = self._ticker
@@ -95,12 +104,12 @@ class Live:
         self._draw(self._waiting)
 
     def _draw(self, content: Task | str) -> None:
-        """Replace the line below pytest's, and put the cursor back where pytest has it."""
+        """Replace the line below pytest's line, and put the cursor back where pytest has it."""
         if self._writer is None:
             return
         width = os.get_terminal_size(self._screen).columns or FALLBACK  # pytest's own would ask the captured stdout
         rows, column = divmod(self._writer.width_of_current_line, width)
-        if rows and not column:  # the cursor hangs behind the last column, where no move would bring it back
+        if rows and not column:  # the cursor hangs behind the last column, and no move would bring it back there
             return
         stream = io.StringIO()
         colour = self._writer.hasmarkup
@@ -109,14 +118,15 @@ class Live:
             progress_line(content, width - 1) if isinstance(content, Task) else Text(content, "dim"), no_wrap=True
         )
         text = stream.getvalue().partition("\n")[0]
-        moved = f"\n\r\x1b[2K{text}\x1b[A\r" + f"\x1b[{column}C" * bool(column)
-        os.write(self._screen, moved.encode())
+        back = f"\x1b[{column}C" if column else ""
+        os.write(self._screen, f"\n\r\x1b[2K{text}\x1b[A\r{back}".encode())
 
 
 def progress_line(task: Task, width: int) -> RenderableType:
-    """`score CELL ━━━━╸━━━ 96/256  41.2 images/s  0:04 left` in `width` columns.
+    """The line of a job: `score CELL ━━━━╸━━━ 96/256  41.2 images/s  0:04 left`.
 
-    First the bar gives way, then the speed, then the count, and the name of the cell last.
+    Where `width` columns are not enough, first the bar gives way, then the speed, then the count, and at last the name
+    of the cell is cut.
     """
     told = _told(task)
     sayings = ["  ".join(told), "  ".join(dict.fromkeys((told[0], told[-1]))), told[-1]]
@@ -136,7 +146,7 @@ def progress_line(task: Task, width: int) -> RenderableType:
 
 
 def _told(task: Task) -> list[str]:
-    """Count, speed and time left; the time spent where nothing can be counted, or everything was."""
+    """Count, speed and time left. For a job that cannot be counted, or has counted everything, the time spent."""
     spent = _clock(task.elapsed or 0)
     if not task.total:
         return [spent]
@@ -148,5 +158,6 @@ def _told(task: Task) -> list[str]:
 
 
 def _clock(seconds: float) -> str:
+    """Minutes and seconds: `1:05`."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02d}"

@@ -1,4 +1,4 @@
-"""What a person sees at the end of a run: tables as wide as the terminal, and lines that say what to do."""
+"""What the terminal shows at the end of a run: tables that fit its width, and lines that say what to do."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from rich.text import Text
 from harness.core.status import TABLE
 from harness.measure.explain.explain import from_json
 from harness.report.common.tables import draw, fitted, pages
-from harness.report.common.view import best, chosen, in_vain
+from harness.report.common.view import chosen, in_vain, pareto_front
 from harness.report.outcome import Outcome
 from harness.report.terminal import cells, details, explanation
 from harness.report.terminal.headline import chat_line
 from harness.report.terminal.messages import message_lines
 from harness.store.results import CellResult
 
-WIDTH = 100  # columns where the terminal does not tell
+WIDTH = 100  # columns of an output that does not tell its width
 
 
 def summary(outcome: Outcome, width: int, colour: bool, folded: bool) -> str:
-    """Everything under pytest's own output. `folded`: sentences are broken at words, as a terminal wants them and a
-    pipe does not; a line that is made to be copied (`Text.no_wrap`) never is."""
+    """Everything below pytest's own output, for a terminal of `width` columns.
+
+    `folded`: sentences are broken between words, as a terminal needs it and a pipe does not. A line that is made to be
+    copied (`Text.no_wrap`) is never broken.
+    """
     stream = io.StringIO()
     console = Console(file=stream, width=width, force_terminal=colour, no_color=not colour, highlight=False)
     show(console, outcome, folded)
@@ -31,7 +34,10 @@ def summary(outcome: Outcome, width: int, colour: bool, folded: bool) -> str:
 
 
 def show(console: Console, outcome: Outcome, folded: bool) -> None:
-    """Tables, reasons and the line for the chat; with -q the verdicts and that line."""
+    """Print tables, reasons and the line for the chat; with `-q`, verdicts and the line for the chat.
+
+    `folded` is described at `summary`.
+    """
     for part in _verdicts(outcome) if outcome.view.verbosity < 0 else _everything(outcome, console.width):
         if folded and isinstance(part, Text) and not part.no_wrap and part.cell_len > console.width:
             part = Text("\n  ").join(part.wrap(console, console.width - 2))
@@ -41,6 +47,7 @@ def show(console: Console, outcome: Outcome, folded: bool) -> None:
 
 
 def _verdicts(outcome: Outcome) -> Iterator[RenderableType]:
+    """What `-q` leaves: a line for each cell, and the lines for the chat."""
     for result in chosen(outcome.results, outcome.view):
         yield Text.assemble((f"{result.status:<12} ", TABLE[result.status].colour), result.id)
     yield from _in_vain(outcome)
@@ -48,9 +55,10 @@ def _verdicts(outcome: Outcome) -> Iterator[RenderableType]:
 
 
 def _everything(outcome: Outcome, width: int) -> Iterator[RenderableType]:
+    """Tables, explanations and messages; the lines for the chat come last."""
     for plan, results in outcome.suites():
         yield from draw(fitted(cells.suite_sheet(plan, results, outcome.view), width), width)
-        if best(results) & {one.id for one in chosen(results, outcome.view)}:
+        if pareto_front(results) & {one.id for one in chosen(results, outcome.view)}:
             cheaper = "faster" if any(one.metric("latency_p50_ms") for one in results) else "smaller"
             yield Text(f"{cells.MARK}no other cell is both {cheaper} and more accurate", "dim")
         yield ""
@@ -68,6 +76,7 @@ def _everything(outcome: Outcome, width: int) -> Iterator[RenderableType]:
 
 
 def _details(outcome: Outcome, results: Sequence[CellResult], width: int) -> Iterator[RenderableType]:
+    """What `-v` adds for one suite."""
     for sheet in details.sheets(results, outcome.view):
         for page in pages(sheet, width):
             yield from draw(page, width)
@@ -82,6 +91,7 @@ def _in_vain(outcome: Outcome) -> Iterator[Text]:
 
 
 def _headlines(outcome: Outcome) -> Iterator[Text]:
+    """The line for the chat, for each suite."""
     for plan, results in outcome.suites():
         said = chat_line(plan.suite, results, outcome.failing, outcome.machine.machine_class, outcome.commit)
         yield Text(said, "bold", no_wrap=True)

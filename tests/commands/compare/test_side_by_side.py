@@ -1,63 +1,15 @@
-"""`quantgate compare A B`: 0 where nothing is worse, 1 on a regression, 2 where it cannot be read, 4 if asked for."""
+"""Two sides cell by cell: which files a side is, which gates judge it, and what the table says."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import pytest
 from builders import FP32, INT8, measurement
 
-from harness import Gate, Suite
-from harness.commands.cli import main
-from harness.store import baselines
-from harness.store.records import Record
-from harness.store.results import gather, plan_of, results_to_json
-
-
-@pytest.fixture(autouse=True)
-def _wide(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-
-
-@pytest.fixture
-def results(tmp_path):
-    """Write a results folder: cells' metrics, gates of the suite."""
-
-    def write(name, *measured, gates=()):
-        folder = tmp_path / name
-        suite = Suite("made", "coco8", [one.cell for one in measured], gates)
-        plan_of(suite, "f.py", {one.cell: ("accuracy",) for one in measured}, ()).publish(folder)
-        for one in measured:
-            Record("made", "accuracy", one).publish(folder)
-        (folder / "results.json").write_text(json.dumps(results_to_json(*gather(folder), command="")))
-        return folder
-
-    return write
-
-
-@pytest.fixture
-def accepted(tmp_path):
-    """Write a folder of baselines."""
-
-    def write(name, *measured):
-        for one in measured:
-            baselines.save_baseline(tmp_path / name, "made", "accuracy", one)
-        return tmp_path / name
-
-    return write
-
-
-@pytest.fixture
-def compared(capsys):
-    """Exit code and everything printed."""
-
-    def run(a, b, *options):
-        code = main(["compare", str(a), str(b), *options])
-        out, err = capsys.readouterr()
-        return code, out + err
-
-    return run
+from harness import ConfigError, Gate
+from harness.commands.compare.side_by_side import Compared, declared_gates, load_side
+from harness.machine import fingerprint
 
 
 def test_equal_results_are_unchanged(results, compared):
@@ -66,11 +18,6 @@ def test_equal_results_are_unchanged(results, compared):
     assert code == 0
     assert text.count("unchanged") == 2
     assert "0.4185" in text
-
-
-def test_a_file_is_as_good_as_the_folder_it_lies_in(results, compared):
-    a = results("a", measurement())
-    assert compared(a / "results.json", a)[0] == 0
 
 
 def test_a_drop_beyond_the_default_limit_is_a_regression(results, compared):
@@ -141,57 +88,49 @@ def test_a_run_is_compared_with_baselines(accepted, results, compared):
     assert compared(a, results("worse", measurement(INT8, map=0.4)))[0] == 1
 
 
-def broken_results(folder, content):
-    folder.mkdir()
-    if content:
-        (folder / "results.json").write_text(content)
-    return folder
-
-
-def test_nothing_to_compare_with_is_4_where_asked_for_and_a_regression_is_still_1(results, compared):
-    both, worse = [measurement(FP32), measurement(INT8)], [measurement(FP32), measurement(INT8, map=0.3)]
-    young = results("young", both[0])
-    assert compared(young, results("b", *both))[0] == 0
-    assert compared(young, results("b", *both), "--inconclusive", "fail")[0] == 4
-    assert compared(results("a", *both), results("b", *both), "--inconclusive", "fail")[0] == 0
-    assert compared(results("a", *both), results("b", *worse), "--inconclusive", "fail")[0] == 1
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "holds neither a results.json nor baselines"),
-        ('{"schema": 1', "is not a results.json"),
-        ('{"schema": 2}', "has schema 2"),
-        ('{"schema": 1, "cells": [{}]}', "is not a results.json"),
-    ],
-)
-@pytest.mark.parametrize("swapped", [False, True])
-def test_what_cannot_be_read_is_one_line_and_2(results, compared, tmp_path, content, message, swapped):
-    pair = [results("fine", measurement()), broken_results(tmp_path / "broken", content)]
-    code, text = compared(*(pair[::-1] if swapped else pair))
-    assert code == 2
-    assert text.startswith("quantgate: ")
-    assert message in text
-    assert text.count("\n") == 1
-
-
-def test_a_new_side_without_gates_is_no_results_json(results, compared, tmp_path):
-    broken = broken_results(tmp_path / "broken", '{"schema": 1, "cells": []}')
-    code, text = compared(results("fine", measurement()), broken)
+def test_a_new_side_without_gates_is_no_results_json(results, compared, broken):
+    code, text = compared(results("fine", measurement()), broken('{"schema": 1, "cells": []}'))
     assert code == 2
     assert "is not a results.json: KeyError 'suites'" in text
-
-
-def test_the_table_fits_a_narrow_terminal(results, compared, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    code, text = compared(results("a", measurement(FP32)), results("b", measurement(FP32)))
-    assert code == 0
-    assert max(map(len, text.splitlines())) <= 80
-    assert [line for line in text.splitlines() if FP32.id in line and "unchanged" in line and "0.4185" in line]
 
 
 def test_the_worst_cell_comes_first(results, compared):
     a = results("a", measurement(FP32), measurement(INT8))
     _, text = compared(a, results("b", measurement(FP32), measurement(INT8, map=0.3)))
     assert text.index(INT8.id) < text.index(FP32.id)
+
+
+def test_a_cell_that_was_not_measured_is_on_no_side(results):
+    empty = dataclasses.replace(measurement(INT8), metrics={})
+    assert load_side(results("a", measurement(FP32), empty)).keys() == {("made", FP32.id)}
+
+
+def test_baselines_of_this_machine_s_kind_are_the_side_and_two_kinds_are_never_mixed(accepted):
+    folder = accepted("both", measurement(INT8, map=0.3), kind="other")
+    assert load_side(folder)["made", INT8.id].metrics["map"] == 0.3, "the only kind there is"
+    accepted("both", measurement(FP32, map=0.5))
+    assert load_side(folder).keys() == {("made", FP32.id)}
+
+
+def test_several_kinds_of_which_none_is_this_machine_s_are_refused(accepted):
+    accepted("foreign", measurement(), kind="one")
+    with pytest.raises(ConfigError, match=f"has baselines of one, two and none of this machine's {fingerprint.isa()}"):
+        load_side(accepted("foreign", measurement(), kind="two"))
+
+
+def test_only_gates_against_a_baseline_judge_and_baselines_declare_none(accepted, results):
+    rule = Gate("map", max_drop=0.01)
+    folder = results(
+        "a",
+        measurement(FP32),
+        measurement(INT8),
+        gates=[rule, Gate("map", min=0.2), Gate("map", max_drop=0.1, against="fp32")],
+    )
+    assert declared_gates(folder) == declared_gates(folder / "results.json") == {"made": (rule,)}
+    assert declared_gates(accepted("b", measurement())) == {}
+
+
+def test_a_metric_is_none_on_a_side_that_does_not_have_it():
+    row = Compared(("made", INT8.id), None, measurement(INT8, map=0.4), "no-baseline", "")
+    assert row.both("map") == [None, 0.4]
+    assert row.both("latency_p50_ms") == [None, None]

@@ -77,7 +77,7 @@ def test_gates_that_a_pull_request_changes_are_named() -> None:
     new = Gate("map", max_drop=0.05, against="fp32", backends=["onnxruntime"])
     (line,) = exit_code.difference_lines(side("met", gates=(kept, new)), side("met", gates=(kept, old)))
     assert line == (
-        "demo: judged by its own gates, which the base has not: − Gate('map', max_drop=0.002), "
+        "demo: judged by its own gates, which the base does not have: − Gate('map', max_drop=0.002), "
         "+ Gate('map', max_drop=0.05, against='fp32', backends=('onnxruntime',))"
     )
     assert not list(exit_code.difference_lines(side("met", gates=(kept,)), side("met", gates=(kept,))))

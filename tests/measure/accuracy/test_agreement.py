@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from builders import detections
 
-from harness.measure.accuracy.agreement import collapsed, iou, matched_share, pairs, survival
+from harness.measure.accuracy.agreement import collapsed, detection_error, matched_share, pairs, survival
 
 CAT = (20, 10, 60, 40, 0.9, 0)
 DOG = (100, 10, 140, 40, 0.6, 1)
@@ -14,13 +14,6 @@ DOG = (100, 10, 140, 40, 0.6, 1)
 
 def scored(row, score):
     return (*row[:4], score, row[5])
-
-
-def test_boxes_overlap_by_intersection_over_union():
-    ours = np.array([[0, 0, 10, 10], [0, 0, 0, 0]], np.float32)
-    theirs = np.array([[5, 0, 15, 10], [0, 0, 10, 10], [50, 50, 60, 60]], np.float32)
-    assert iou(ours, theirs)[0] == pytest.approx([1 / 3, 1, 0])
-    assert iou(ours, theirs)[1].tolist() == [0, 0, 0]
 
 
 def test_pairs_are_one_to_one_of_one_class_the_largest_overlap_first():
@@ -73,3 +66,27 @@ def test_where_fp32_finds_nothing_there_is_nothing_to_agree_with():
 def test_a_class_collapses_from_above_a_fifth_to_nothing():
     fp32 = {"cat": 0.5, "dog": 0.1, "cow": None, "hen": 0.4}
     assert collapsed(fp32, {"cat": 0.0, "dog": 0.0, "cow": 0.0, "hen": 0.01}) == ["cat"]
+
+
+ONE = detections([0, 0, 10, 10, 0.8, 0])
+
+
+@pytest.mark.parametrize(
+    ("other", "error"),
+    [
+        (ONE, 0),
+        (detections([0, 0, 10, 9, 0.7, 0]), 0.1),  # from either side the same difference
+        (detections(), 0.8),
+        (detections([0, 0, 10, 10, 0.8, 1]), 0.8),  # another class: one missing, one too many
+        (detections([40, 40, 50, 50, 0.8, 0]), 0.8),  # elsewhere
+        (detections([0, 0, 10, 10, 0.8, 0], [40, 40, 50, 50, 0.05, 0]), 0),  # too weak to count
+        (detections([0, 0, 10, 10, 0.8, 0], [40, 40, 50, 50, 0.6, 0]), np.sqrt(0.36 / 3)),
+    ],
+)
+def test_the_error_compares_scores_of_the_same_object(other, error):
+    assert detection_error([ONE], [other]) == pytest.approx(error)
+    assert detection_error([other], [ONE]) == pytest.approx(error)
+
+
+def test_two_networks_that_see_nothing_agree():
+    assert detection_error([detections()], [detections()]) == 0

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import ConfigError
-from harness.measure.accuracy.coco import evaluate
+from harness.measure.accuracy.coco import at_confidence, coco_annotations, evaluate, known_classes
 from harness.tasks.detect import COCO_STATS
 from harness.tasks.pose import Pose
 from harness.tasks.registry import of_task
@@ -168,3 +168,49 @@ def test_the_caller_s_annotations_stay_as_they_were():
 def test_the_size_of_a_data_set_and_of_the_detections_must_agree():
     with pytest.raises(ValueError, match="zip"):
         scores(dataclasses.replace(dataset(2, [CAT])), [detections()], NAMES)
+
+
+# At the operating threshold
+
+
+def at_threshold(found, conf, annotations=(CAT,)):
+    return at_confidence(evaluate(dataset(1, annotations), [found], NAMES).ranks, conf)
+
+
+def test_recall_and_f1_count_what_is_above_the_threshold():
+    found = detections(ON_CAT, (100, 10, 140, 40, 0.5, 0))  # one right, one wrong
+    assert at_threshold(found, 0.6) == {"recall_op": 1, "f1_op": 1}
+    assert at_threshold(found, 0.5) == {"recall_op": 1, "f1_op": pytest.approx(2 / 3)}
+    assert at_threshold(found, 0.95) == {"recall_op": 0, "f1_op": 0}
+
+
+def test_they_are_taken_over_all_classes_together():
+    dog = (1, 11, (100, 10, 40, 30))
+    assert at_threshold(detections(ON_CAT), 0.25, [CAT, dog])["recall_op"] == 0.5
+
+
+def test_what_lies_in_a_crowd_is_neither_right_nor_wrong():
+    made = dataset(1, [CAT, (1, 10, (80, 10, 100, 80))])
+    made.annotations[1]["iscrowd"] = 1
+    found = [detections(ON_CAT, (100, 20, 120, 40, 0.95, 0))]
+    assert at_confidence(evaluate(made, found, NAMES).ranks, 0.25) == {"recall_op": 1, "f1_op": 1}
+
+
+def test_without_ground_truth_there_is_neither_recall_nor_f1():
+    assert at_threshold(detections(ON_CAT), 0.25, []) == {"recall_op": None, "f1_op": None}
+
+
+# What pycocotools gets
+
+
+def test_class_indices_are_mapped_to_category_ids_by_name():
+    assert known_classes(dataset(1), ["bird", " DOG"]) == {1: 11}
+
+
+def test_detections_become_annotations_with_ids_from_1_and_boxes_by_width_and_height():
+    found = [detections(), detections(ON_CAT, (0, 0, 9, 9, 0.5, 1))]
+    (row,) = coco_annotations(dataset(2), found, {0: 10})
+    assert row == {
+        "id": 1, "image_id": 2, "category_id": 10, "score": pytest.approx(0.9), "iscrowd": 0,
+        "bbox": [20, 10, 40, 30], "area": 1200,
+    }  # fmt: skip

@@ -20,7 +20,7 @@ from harness.inputs.sources import BUNDLED_DATA
 from harness.judge import gates
 from harness.machine.child import Child
 from harness.measure.accuracy.agreement import survival
-from harness.measure.explain.explain import ExplainJob, Explanation, first
+from harness.measure.explain.explain import ExplainJob, Explanation
 from harness.measure.explain.stage_swap import WalkJob
 from harness.tasks.preprocess import letterbox, normalize
 
@@ -42,7 +42,7 @@ class Scene:
         return self.folder / "pixels.npy"
 
     def explain(self, broken: Path) -> Explanation:
-        data = first(load_scored(BUNDLED_DATA["digits"]), IMAGES)
+        data = load_scored(BUNDLED_DATA["digits"]).first(IMAGES)
         artifact = replace(self.graph, path=str(broken))
         walk = WalkJob(INT8, artifact, self.graph, (TORCH, self.torch), self.graph.path, data, str(self.pixels),
                        Decoding(), 0.25)  # fmt: skip
@@ -53,7 +53,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(built, tmp_path_factory) -> Scene:
     folder = tmp_path_factory.mktemp("scene")
-    images = first(load_scored(BUNDLED_DATA["digits"]), IMAGES).images
+    images = load_scored(BUNDLED_DATA["digits"]).first(IMAGES).images
     np.save(folder / "pixels.npy", np.stack([letterbox(read_image(image), 256) for image in images]))
     return Scene(built("onnxruntime", "fp32"), built("torch", "fp32"), folder)
 

@@ -1,16 +1,15 @@
-"""The sensitivity sweep: groups, images, the error that ranks them, and what is refused."""
+"""The sensitivity sweep: groups, images, the table, and what is refused."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from builders import detections, yolo
+from builders import yolo
 from onnx import helper
 from rich.console import Console
 
 from harness import ConfigError
 from harness.commands.cli import main
-from harness.measure.explain.sensitivity import Row, SplitJob, detection_error, layer_groups
+from harness.measure.explain.sensitivity import Sensitivity, SplitJob, layer_groups
 from harness.report.terminal.sensitivity import table
 
 OBJECT = "0 0.5 0.5 0.4 0.4\n"
@@ -36,30 +35,6 @@ def test_groups_are_modules_and_the_heads_branches_and_hold_a_convolution():
         "23 cv2.0": ["/model.23/cv2.0/cv2.0.0/conv/Conv"],
         "23 cv3.1": ["/model.23/cv3.1/cv3.1.2/Conv"],
     }
-
-
-ONE = detections([0, 0, 10, 10, 0.8, 0])
-
-
-@pytest.mark.parametrize(
-    ("other", "error"),
-    [
-        (ONE, 0),
-        (detections([0, 0, 10, 9, 0.7, 0]), 0.1),  # from either side the same difference
-        (detections(), 0.8),
-        (detections([0, 0, 10, 10, 0.8, 1]), 0.8),  # another class: one missing, one too many
-        (detections([40, 40, 50, 50, 0.8, 0]), 0.8),  # elsewhere
-        (detections([0, 0, 10, 10, 0.8, 0], [40, 40, 50, 50, 0.05, 0]), 0),  # too weak to count
-        (detections([0, 0, 10, 10, 0.8, 0], [40, 40, 50, 50, 0.6, 0]), np.sqrt(0.36 / 3)),
-    ],
-)
-def test_the_error_compares_scores_of_the_same_object(other, error):
-    assert detection_error([ONE], [other]) == pytest.approx(error)
-    assert detection_error([other], [ONE]) == pytest.approx(error)
-
-
-def test_two_networks_that_see_nothing_agree():
-    assert detection_error([detections()], [detections()]) == 0
 
 
 @pytest.fixture
@@ -104,7 +79,7 @@ def test_a_data_set_without_a_train_split_is_one_line(data):
 
 def test_the_table_is_ranked_by_error():
     console = Console(width=100, record=True)
-    console.print(table([Row("3", 0.1, 0.01, 0.02), Row("4", 0.2, -0.004, 0.05)]))
+    console.print(table([Sensitivity("3", 0.1, 0.01, 0.02), Sensitivity("4", 0.2, -0.004, 0.05)]))
     lines = [line.split() for line in console.export_text().splitlines()[2:]]
     assert lines == [["4", "20.0%", "0.0500", "−0.0040"], ["3", "10.0%", "0.0200", "+0.0100"]]
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from builders import null_weights
 
-from harness.backends.registry import own_backends
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
 from harness.machine.child import Child
@@ -25,7 +24,7 @@ from harness.measure.latency.cpu_pairs import (
     on_device,
     slow,
 )
-from harness.measure.latency.references import FOLDER, SINGLE_THREAD, identities, network_input, open_network
+from harness.measure.latency.references import SINGLE_THREAD
 
 
 class Clockwork:
@@ -114,30 +113,6 @@ def test_injected_sleep_costs_wall_clock_only():
     sleepy = slow(work, Slowed(2.0, asleep=True), time.process_time_ns)
     assert took(sleepy, time.perf_counter_ns) > 2 * took(work, time.perf_counter_ns)
     assert took(sleepy, time.process_time_ns) < 1.5 * took(work, time.process_time_ns)
-
-
-@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "litert", "torch"])
-def test_the_frozen_network_computes_the_same_on_every_runtime(name):
-    cell = Cell("any", "int8", name)
-    session = open_network(cell)
-    output = np.array(session.infer(network_input())[0])
-    session.close()
-    assert output.shape == (1, 64, 12, 12)
-    assert np.abs(output).mean() == pytest.approx(0.0905, abs=1e-4)
-
-
-def test_every_backend_has_its_file_of_the_frozen_network():
-    assert {identities(Cell("m", "fp32", name), "1")["network"].split()[-2] for name in own_backends()} == set(
-        own_backends()
-    )
-    assert {file.suffix for file in FOLDER.iterdir()} == {".onnx", ".npz", ".tflite", ".json"}
-
-
-def test_another_runtime_version_is_another_network_and_the_same_product():
-    cell = Cell("m", "fp32", "onnxruntime")
-    old, new = identities(cell, "1.22"), identities(cell, "1.23")
-    assert old["network"] != new["network"]
-    assert old["numpy"] == new["numpy"]
 
 
 def test_a_fresh_process_gives_one_number_a_reference(tmp_path: Path):

@@ -125,6 +125,6 @@ def test_pre_and_postprocessing_are_timed_in_the_family_that_the_suite_declares(
     image = Image(1, str(picture(tmp_path / "a.png")), 64, 48, "")
     cell = Cell("mine:raw", "ready", "onnxruntime")
     job = TimeJob(cell, Artifact("", "", 0, {"names": None}), [image], "", Decoding(), threads=1, warmup=0)
-    sides = job._sides(FourScales())
-    assert sides.preprocess_ms > 0
-    assert sides.postprocess_ms > 0
+    figures = job._extra_figures(FourScales())
+    assert figures.preprocess_ms > 0
+    assert figures.postprocess_ms > 0

@@ -10,7 +10,20 @@ from shown import FP32, result, unavailable
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError
 from harness.core.metrics import METRICS
-from harness.report.common.view import MEASURED, View, best, chosen, in_vain, sibling_groups
+from harness.core.verdict import Verdict
+from harness.report.common.view import (
+    MEASURED,
+    View,
+    chosen,
+    fp32_siblings,
+    in_vain,
+    is_fp32,
+    latency_change,
+    pareto_front,
+    scored_images,
+    sibling_groups,
+)
+from harness.store.results import CellResult
 
 INT8 = FP32.sibling("int8")
 MINMAX = FP32.sibling("int8:minmax")
@@ -92,16 +105,45 @@ def test_siblings_stand_together_and_fp32_before_them():
     ]
 
 
+def test_the_fp32_sibling_has_the_same_model_backend_device_and_tag():
+    others = [result(Cell("yolo11n", "fp32", "onnxruntime")), result(Cell("yolo26n", "fp32", "openvino"))]
+    tagged = result(dataclasses.replace(FP32, tag="320"))
+    find = fp32_siblings([*others, tagged, *ALL])
+    assert find(FAST) is SLOW
+    assert find(WORSE) is SLOW
+    assert find(result(dataclasses.replace(INT8, tag="320"))) is tagged
+
+
+def test_a_cell_has_no_fp32_sibling_where_it_is_fp32_itself_or_the_results_have_none():
+    find = fp32_siblings(ALL)
+    assert find(SLOW) is None
+    assert find(result(INT8.sibling("fp16"))) is SLOW
+    assert find(result(Cell("yolo26n", "int8", "litert"))) is None
+    assert fp32_siblings([FAST, WORSE])(FAST) is None
+
+
+def test_the_fp32_sibling_is_of_the_same_suite():
+    other = dataclasses.replace(SLOW, suite="other")
+    assert fp32_siblings([other, SLOW])(FAST) is SLOW
+    assert fp32_siblings([other])(FAST) is None
+
+
+def test_a_cell_that_only_has_its_name_left_is_nobodys_sibling():
+    missing = CellResult("demo", "old-cell", None, "missing", "gone", None)
+    assert fp32_siblings([SLOW, missing])(missing) is None
+    assert [is_fp32(one) for one in (missing, SLOW, FAST)] == [False, True, False]
+
+
 def test_the_front_has_what_no_other_cell_beats_in_both():
-    assert best(ALL) == {FAST.id, SLOW.id}
+    assert pareto_front(ALL) == {FAST.id, SLOW.id}
 
 
 def test_one_cell_alone_beats_nobody():
-    assert best([FAST, GONE]) == frozenset()
+    assert pareto_front([FAST, GONE]) == frozenset()
 
 
 def test_equally_good_cells_are_all_on_the_front():
-    assert best([FAST, dataclasses.replace(FAST, id="twin")]) == {FAST.id, "twin"}
+    assert pareto_front([FAST, dataclasses.replace(FAST, id="twin")]) == {FAST.id, "twin"}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +151,7 @@ def test_equally_good_cells_are_all_on_the_front():
 )
 def test_devices_and_tasks_have_fronts_of_their_own(cell, provenance):
     slower = dataclasses.replace(result(cell, provenance=provenance, map=0.6, latency_p50_ms=9.0), id="slower")
-    assert "slower" in best([*ALL, slower])
+    assert "slower" in pareto_front([*ALL, slower])
 
 
 def test_without_times_the_front_is_of_size_and_map():
@@ -117,4 +159,18 @@ def test_without_times_the_front_is_of_size_and_map():
         result(cell, map=score, size_bytes=size)
         for cell, score, size in [(INT8, 0.7, 10), (FP32, 0.75, 30), (MINMAX, 0.69, 20)]
     )
-    assert best([small, large, bad]) == {small.id, large.id}
+    assert pareto_front([small, large, bad]) == {small.id, large.id}
+
+
+def test_the_change_of_latency_is_told_by_the_verdict_on_gated_cpu_time():
+    wall = Verdict("latency_wall", "baseline", "met", 1.5, 1.0, "≤ 1.1 × baseline")
+    ratio = Verdict("latency", "fp32", "met", 0.4, 1.0, "≤ 0.9 × fp32")
+    slower = Verdict("latency", "baseline", "regressed", 1.25, 1.0, "≤ 1.05 × baseline")
+    unknown = dataclasses.replace(slower, observed=None)
+    assert latency_change(result(INT8, verdicts=[wall, ratio, unknown, slower])) == 0.25
+    assert latency_change(result(INT8, verdicts=[wall, ratio, unknown])) is None
+
+
+def test_the_number_of_images_is_told_by_any_cell_that_was_scored():
+    assert scored_images([GONE, FAST]) == 128
+    assert scored_images([GONE]) == 0

@@ -7,7 +7,7 @@ from reports import FP32, GATES, INT8, regressed, result
 
 from harness import Verdict
 from harness.core.measurement import Measurement
-from harness.report.html.findings import findings, note_groups, page_headline, quantity, unavailable, undecided
+from harness.report.html.findings import findings, note_groups, page_headline, unavailable, undecided
 from harness.store.results import CellResult
 
 UNSURE = Verdict("map", "baseline", "inconclusive", 0.39, 0.4, "≥ 0.395", "128 images prove drops above 0.02")
@@ -77,19 +77,3 @@ def test_a_cause_is_told_once_for_all_its_cells():
     assert len(group.cells) == 2
     noted = result(FP32, measured=Measurement(FP32, notes=("reused", "reused")))
     assert [(g.text, g.cells) for g in note_groups([noted])] == [("reused", [FP32.id])]
-
-
-@pytest.mark.parametrize(
-    ("metric", "value", "shown"),
-    [
-        ("map", 0.41234, "0.4123"),
-        ("size_bytes", 3_272_979, "3.27 MB"),
-        ("latency_p50_ms", 4.414, "4.41 ms"),
-        ("latency", 1.0333, "1.033 ×"),
-        ("score_shift", -0.00018, "−0.0002"),
-        ("latency_calls", 100, "100 calls"),
-        ("map", None, "nothing"),
-    ],
-)
-def test_numbers_have_their_units(metric, value, shown):
-    assert quantity(metric, value) == shown

@@ -9,9 +9,9 @@ from reports import regressed, write
 from runs import CELL, ENVIRONMENT, NOW, results
 
 from harness.report.html import page
-from harness.report.html.history import EDGE, HEIGHT, WIDTH, of_suite
+from harness.report.html.history import Past, EDGE, HEIGHT, WIDTH, of_suite
 from harness.store import history_db
-from harness.store.results import CellResult
+from harness.store.results import CellResult, load_results
 
 CELLS = [CellResult("made", CELL, None, "unchanged", None, None)]
 
@@ -62,13 +62,20 @@ def test_runs_of_another_kind_of_machine_are_left_out(tmp_path):
     assert list(of_suite(file, CELLS, other).moved) == []
 
 
+@pytest.mark.parametrize("content", [b"no database", b""])
+def test_a_damaged_history_costs_the_history_and_not_the_report(tmp_path, content):
+    file = tmp_path / history_db.NAME
+    file.write_bytes(content)
+    assert of_suite(file, CELLS, ENVIRONMENT) == Past()
+
+
 def test_the_report_finds_the_history_beside_the_results(tmp_path):
     write(tmp_path, regressed())
     cell = regressed()[2].id
     for n in range(4):
         run = results(f"r{n}", started=NOW + timedelta(days=n), map=0.4 + 0.01 * n)
         run["cells"][0] |= {"id": cell, "suite": "demo"}
-        run["environment"] |= {"isa": page.results.load(tmp_path / "results.json").environment["isa"]}
+        run["environment"] |= {"isa": load_results(tmp_path / "results.json").environment["isa"]}
         history_db.append(tmp_path / history_db.NAME, run, NOW)
     page.write_page(tmp_path, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()

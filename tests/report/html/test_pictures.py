@@ -12,7 +12,7 @@ from PIL import Image
 from reports import CAT, DOG, FAINT, FP32, INT8, keep_detections, regressed, result, scored
 
 from harness.measure.accuracy.score_cache import detections_file
-from harness.report.html.pictures import SIDE, fates, galleries, gallery, worst_images
+from harness.report.html.pictures import SIDE, fates, galleries, gallery, worst_cells
 
 
 @pytest.fixture
@@ -51,14 +51,14 @@ def test_boxes_are_in_pixels_of_the_shrunken_picture_and_named(run):
 
 
 def test_the_cells_are_those_that_an_accuracy_gate_fails_or_else_the_one_that_agrees_least():
-    assert [one.cell for one in worst_images(regressed())] == [INT8]
+    assert [one.cell for one in worst_cells(regressed())] == [INT8]
     close, far = (scored(INT8.sibling(f"int8:{name}")) for name in ("close", "far"))
     far = scored(far.cell, metrics={**far.metrics, "agreement": 0.8})
-    assert [one.cell for one in worst_images([result(FP32), *(result(m.cell, measured=m) for m in (close, far))])] == [
+    assert [one.cell for one in worst_cells([result(FP32), *(result(m.cell, measured=m) for m in (close, far))])] == [
         far.cell
     ]
     same = scored(INT8, metrics={"map": 0.4, "agreement": 1.0})
-    assert worst_images([result(FP32), result(INT8, measured=same)]) == []
+    assert worst_cells([result(FP32), result(INT8, measured=same)]) == []
 
 
 def test_detections_that_are_gone_are_said_to_be(run):

@@ -1,4 +1,4 @@
-"""The live line: what it says in which width. How it behaves under pytest: `tests/test_plugin_terminal.py`."""
+"""The live line: what it says in which width. How it behaves under pytest: `tests/plugin/test_terminal.py`."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,10 @@ from typing import Any
 import pytest
 from demoproject import EXACT, FP32, INT8, LOOSE, write_coco
 
+from harness import ConfigError
 from harness.commands.base import Exit
 from harness.commands.cli import main
+from harness.commands.gate.against_base import GateOptions, Places, python_path
 
 WORK = 600  # products of the model; its reference makes 100
 ACCURACY = "--pytest=-m accuracy"
@@ -77,6 +80,48 @@ def project(tmp_path: Path, warm_cache: Path, monkeypatch: pytest.MonkeyPatch) -
     yield made
     assert len(made.git("worktree", "list").splitlines()) == 1, "the base's worktree is gone"
     assert not list((tmp_path / "scratch").glob("quantgate-base-*"))
+
+
+# Options and folders
+
+
+def test_the_printed_command_repeats_what_decides_and_not_what_writes_files() -> None:
+    assert GateOptions("main", ("suites",)).command == ("quantgate", "gate", "--base", "main")
+    wanted = GateOptions(
+        "main", ("suites",), ("-n", "auto", "-k", "int8 and not torch", "--junitxml=j.xml", "--qg-html=r.html"),
+        Path("out"), inconclusive_fails=True, allow_removed=True, python=Path("p"), requirements="r.txt",
+    )  # fmt: skip
+    assert wanted.command[4:] == (
+        "--base-python=p", "--base-requirements=r.txt", "--inconclusive=fail", "--allow-removed",
+        "--pytest=-n auto -k 'int8 and not torch'",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """A user below the top of a repository, and the base's worktree elsewhere."""
+    return Places(here=tmp_path / "mine" / "below", top=tmp_path / "mine", tree=tmp_path / "base")
+
+
+def test_a_path_in_the_repository_has_a_counterpart_in_the_base(places: Places) -> None:
+    assert places.of_base("a.py") == places.tree / "below" / "a.py"
+    assert places.of_base("../a.py") == places.of_base(places.top / "a.py") == places.tree / "a.py"
+    with pytest.raises(ConfigError, match="lies outside the repository"):
+        places.of_base("../../a.py")
+
+
+def test_the_base_finds_its_own_modules_where_the_working_tree_finds_its_own(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{places.top / 'src'}::{tmp_path / 'elsewhere'}")
+    assert python_path(places) == f"{places.tree / 'src'}:{tmp_path / 'elsewhere'}"
+    (places.tree / "harness").mkdir(parents=True)
+    (places.tree / "harness" / "__init__.py").touch()
+    monkeypatch.delenv("PYTHONPATH")
+    assert python_path(places) == str(places.tree), "a quantgate that is developed in the repository"
+
+
+# Whole runs
 
 
 def judge(capfd: pytest.CaptureFixture[str], *arguments: str, base: str = "HEAD") -> tuple[int, str]:
@@ -142,6 +187,7 @@ def test_a_revision_that_does_not_exist_is_one_clear_line(project: Project, capf
         (["../elsewhere.py"], "../elsewhere.py lies outside the repository"),
         (["--base-requirements", "none.txt"], "none.txt does not exist; both sides need one"),
         (["--pytest=-k 'latency and int8'"], "-k with `latency` would select nothing of the base"),
+        (["--pytest=-kint8 -klatency"], "-k with `latency` would select nothing of the base"),
         (["--base-python", "none"], "none cannot run: No such file or directory"),
     ],
 )
@@ -176,6 +222,26 @@ def test_a_base_that_crashes_is_infrastructure_with_the_reason(project: Project,
     code, said = judge(capfd, ACCURACY)
     assert code == Exit.INFRASTRUCTURE
     assert f"none of its 1 cells could be measured: {FP32}: RuntimeError: null: raising as scripted" in said
+
+
+def test_a_base_from_before_the_move_of_quantgate_s_modules_is_one_line_before_anything_is_measured(
+    project: Project, capfd
+) -> None:
+    for name in ("__init__", "plugin", "worker"):  # where quantgate 0.1 had them
+        file = project.path / "harness" / f"{name}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("")
+    project.commit()
+    shutil.rmtree(project.path / "harness")
+    code, said = judge(capfd, ACCURACY)
+    assert code == Exit.INFRASTRUCTURE
+    (line,) = said.splitlines()
+    assert re.fullmatch(
+        r"quantgate: the base HEAD \(\w{7}\): its quantgate is older than 0\.2, whose modules moved: .*; name a base "
+        r"after the move, or run the gate with the base's quantgate",
+        line,
+    )
+    assert not (project.path / ".quantgate").exists(), "nothing was run"
 
 
 def test_a_suite_that_cannot_be_read_here_is_usage(project: Project, capfd) -> None:

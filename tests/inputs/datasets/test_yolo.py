@@ -1,0 +1,210 @@
+"""A YOLO YAML and its label files become images, boxes, polygons and key points; mistakes name file and line."""
+
+from __future__ import annotations
+
+import pytest
+from builders import sha, yolo
+
+from harness import ConfigError
+from harness.inputs.datasets.yolo import read_yolo, same_splits
+from harness.tasks.registry import of_task
+
+
+def scored(file):
+    return read_yolo(file, "val")
+
+
+def boxes(dataset):
+    return [tuple(round(value, 3) for value in row["bbox"]) for row in dataset.annotations]
+
+
+def test_a_yolo_yaml_gives_pixels_boxes_and_content_hashes(tmp_path):
+    made = scored(yolo(tmp_path, {"train/a": None, "val/b": "1 0.5 0.5 0.25 0.5\n\n0 0.25 0.25 0.5 0.5\n"}))
+    (image,) = made.images
+    assert (image.width, image.height, image.digest) == (64, 48, sha(tmp_path / "images/val/b.png"))
+    assert boxes(made) == [(24, 12, 16, 24), (0, 0, 32, 24)]
+    assert [(row["id"], row["category_id"], row["area"]) for row in made.annotations] == [(1, 1, 384), (2, 0, 768)]
+    assert made.categories == {0: "cat", 1: "dog"}
+
+
+def test_names_may_be_a_mapping_from_index_to_name(tmp_path):
+    made = scored(yolo(tmp_path, {"val/a": None, "train/b": None}, names={0: "x", 1: "y"}))
+    assert made.categories == {0: "x", 1: "y"}
+
+
+def test_a_class_index_that_names_leave_out_is_an_error(tmp_path):
+    file = yolo(tmp_path, {"train/a": None, "val/b": "5 0.5 0.5 0.5 0.5"}, names={1: "x", 5: "y"})
+    assert [row["category_id"] for row in scored(file).annotations] == [5]
+    (tmp_path / "labels/val/b.txt").write_text("0 0.5 0.5 0.5 0.5")
+    with pytest.raises(ConfigError, match=r"b\.txt:1: class 0 is outside the 2 classes"):
+        scored(file)
+
+
+def test_a_polygon_is_its_bounding_box(tmp_path):
+    made = scored(yolo(tmp_path, {"train/a": None, "val/b": "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75"}))
+    assert boxes(made) == [(16, 12, 32, 24)]
+    assert of_task(made, "segment").annotations[0]["segmentation"] == [[16, 24, 32, 12, 48, 24, 32, 36]]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "row", "points"),
+    [
+        (3, "0 0.5 0.5 0.5 0.5 0.25 0.5 2 0 0 0", [16, 24, 2, 0, 0, 0]),
+        (2, "0 0.5 0.5 0.5 0.5 0.25 0.5 -1 -1", [16, 24, 2, -64, -48, 0]),
+    ],
+)
+def test_key_points_stand_behind_the_box(tmp_path, numbers, row, points):
+    splits = {"train": "images/train", "val": "images/val", "kpt_shape": [2, numbers]}
+    made = scored(yolo(tmp_path, {"train/a": None, "val/b": row}, **splits))
+    assert boxes(made) == [(16, 12, 32, 24)]
+    assert of_task(made, "pose").annotations[0]["keypoints"] == points
+    assert made.annotations[0]["area"] == 32 * 24
+    assert of_task(made, "pose").annotations[0]["area"] == pytest.approx(32 * 24 * 0.53)  # Ultralytics' share
+    (tmp_path / "labels/val/b.txt").write_text("0 0.5 0.5 0.5 0.5 0.25")
+    with pytest.raises(ConfigError, match=rf"b\.txt:1: expected class x y w h and 2 key points of {numbers}, got 6"):
+        scored(tmp_path / "data.yaml")
+
+
+@pytest.mark.parametrize("row", ["0.25 0.5 3 0 0 0", "0.25 0.5 nan 0 0 0", "nan 0.5 2 0 0 0"])
+def test_a_key_point_that_is_none_is_told(tmp_path, row):
+    splits = {"val": "images/val", "kpt_shape": [2, 3]}
+    file = yolo(tmp_path, {"val/b": f"0 0.5 0.5 0.5 0.5 {row}"}, **splits)
+    with pytest.raises(ConfigError, match=r"b\.txt:1: a key point is x, y and a visibility of 0, 1 or 2, not"):
+        scored(file)
+
+
+@pytest.mark.parametrize(
+    ("declared", "sigmas"),
+    [
+        ({"kpt_shape": [17, 3]}, ()),  # COCO's
+        ({"kpt_shape": [17, 2]}, (1 / 17,) * 17),
+        ({"kpt_shape": [4, 3]}, (0.25,) * 4),
+        ({"kpt_shape": [2, 3], "kpt_oks_sigmas": [0.025, 0.1]}, (0.025, 0.1)),
+    ],
+)
+def test_how_far_key_points_may_be_off_is_told_as_ultralytics_has_it(tmp_path, declared, sigmas):
+    assert scored(yolo(tmp_path, {"val/b": None}, val="images/val", **declared)).sigmas == sigmas
+
+
+def test_sigmas_of_another_number_are_told(tmp_path):
+    file = yolo(tmp_path, {"val/b": None}, val="images/val", kpt_shape=[2, 3], kpt_oks_sigmas=[0.1])
+    with pytest.raises(ConfigError, match="'kpt_oks_sigmas' must be 2 numbers"):
+        scored(file)
+
+
+@pytest.mark.parametrize("declared", [[17], [17, 4], 17, ["a", 3], [0, 3]])
+def test_a_shape_of_key_points_that_is_none_is_told(tmp_path, declared):
+    file = yolo(tmp_path, {"val/b": None}, val="images/val", kpt_shape=declared)
+    with pytest.raises(ConfigError, match=r"'kpt_shape' must be \[key points, 2 or 3\]"):
+        scored(file)
+
+
+def test_objects_without_masks_cannot_score_a_segmentation_model(tmp_path):
+    rows = "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75\n0 0.5 0.5 0.5 0.5\n"
+    made = scored(yolo(tmp_path, {"train/a": None, "val/b": rows}))
+    with pytest.raises(ConfigError, match=r"1 of 2 objects have no masks .* 'segment' model .*\(first: image 1\)"):
+        of_task(made, "segment")
+
+
+@pytest.mark.parametrize("rows", [None, "", "\n"])
+def test_an_image_without_labels_has_no_objects_and_is_scored(tmp_path, rows):
+    made = scored(yolo(tmp_path, {"train/a": None, "val/b": "0 0.5 0.5 0.5 0.5", "val/c": rows}))
+    assert len(made.images) == 2
+    assert len(made.annotations) == 1
+
+
+def test_a_split_may_be_a_list_of_folders_or_a_text_file_of_paths(tmp_path):
+    images = {"train/a": None, "one/b": "0 0.5 0.5 0.5 0.5", "two/c": None}
+    (tmp_path / "val.txt").write_text("images/one/b.png\n\n./images/two/c.png\n")
+    by_folders = scored(yolo(tmp_path, images, train="images/train", val=["images/one", "images/two"]))
+    by_text = scored(yolo(tmp_path, images, train="images/train", val="val.txt"))
+    assert by_text == by_folders
+    assert len(by_text.images) == 2
+    assert len(by_text.annotations) == 1
+
+
+def test_an_image_named_twice_is_scored_once(tmp_path):
+    images = {"train/a": None, "val/b": None, "val/c": None}
+    (tmp_path / "val.txt").write_text("images/val/b.png\nimages/val/b.png\n")
+    assert len(scored(yolo(tmp_path, images, train="images/train", val="val.txt")).images) == 1
+    overlapping = ["images/val", "images"]
+    assert len(scored(yolo(tmp_path, images, train="images/train", val=overlapping)).images) == 3
+
+
+def test_paths_are_relative_to_the_yaml_or_to_its_path_entry(tmp_path):
+    yolo(tmp_path / "elsewhere", {"train/a": None, "val/b": None})
+    file = tmp_path / "set.yaml"
+    file.write_text("path: elsewhere\ntrain: images/train\nval: images/val\nnames: [cat]")
+    assert len(scored(file).images) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("2 0.5 0.5 0.5 0.5", "class 2 is outside the 2 classes"),
+        ("-1 0.5 0.5 0.5 0.5", "class -1 is outside"),
+        ("0.5 0.5 0.5 0.5 0.5", "class 0.5 is outside"),
+        ("nan 0.5 0.5 0.5 0.5", "class nan is outside"),
+        ("0 0.5 0.5 nan 0.5", "fractions of the image"),
+        ("0 0.5 1.5 0.5 0.5", "fractions of the image"),
+        ("0 320 240 64 48", "fractions of the image"),
+        ("0 0.5 0.5 0.5", "expected class x y w h or a polygon, got 4 numbers"),
+        ("0 0.1 0.1 0.2 0.2 0.3", "expected class x y w h or a polygon, got 6 numbers"),
+        ("cat 0.5 0.5 0.5 0.5", "not a row of numbers: 'cat 0.5"),
+    ],
+)
+def test_a_wrong_label_names_file_and_line(tmp_path, row, message):
+    file = yolo(tmp_path, {"train/a": None, "val/b": f"0 0.5 0.5 0.5 0.5\n{row}\n"})
+    with pytest.raises(ConfigError, match=rf"labels/val/b\.txt:2: .*{message}") as raised:
+        scored(file)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_label_file_that_is_not_text_is_one_line(tmp_path):
+    file = yolo(tmp_path, {"train/a": None, "val/b": ""})
+    (tmp_path / "labels/val/b.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"b\.txt"):
+        scored(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: images/train\nnames: [cat]", "has no 'val' split; it has train, names"),
+        ("val: images/none\nnames: [cat]", "val .*images/none does not exist"),
+        ("val: images/val", "has no 'names'"),
+        ("val: images/val\nnames: cat", "has no 'names'"),
+        ("val: images/val\nnames: {cat: 0}", "must map class indices to names, not 'cat'"),
+        ("val: empty\nnames: [cat]", "the 'val' split holds no images"),
+        ("val: list.txt\nnames: [cat]", r"list.txt: image .*gone\.png does not exist"),
+        ("[1, 2", "cannot be read"),
+        ("just words", "is not a YOLO YAML"),
+    ],
+)
+def test_a_wrong_yaml_is_one_line(tmp_path, text, message):
+    file = yolo(tmp_path, {"train/a": None, "val/b": None})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.txt").write_text("gone.png")
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message) as raised:
+        scored(file)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_train_split_is_read_by_its_name(tmp_path):
+    made = read_yolo(yolo(tmp_path, {"train/a": "1 0.5 0.5 0.5 0.5", "val/b": None}), "train")
+    assert [image.path for image in made.images] == [str(tmp_path / "images/train/a.png")]
+    assert boxes(made) == [(16, 12, 32, 24)]
+
+
+@pytest.mark.parametrize(
+    ("splits", "same"),
+    [
+        ({"train": "images/all", "val": "images/all"}, True),
+        ({"train": ["images/a"], "val": ["images/a"]}, True),
+        ({"train": "images/train", "val": "images/val"}, False),
+        ({"val": "images/all"}, False),
+    ],
+)
+def test_train_and_val_are_the_same_where_they_are_declared_as_the_same(tmp_path, splits, same):
+    assert same_splits(yolo(tmp_path, {}, **splits)) is same
