@@ -23,7 +23,7 @@ def timed(folder: Path, seconds: float, sections: int) -> None:
 
 
 def heavy(folder: Path, seconds: float, sections: int) -> None:
-    """Work, and give way as `children.heavy_answers` does."""
+    """Work, and give way as `machine.child.heavy_answers` does."""
     lock = MachineLock(folder, folder / "intervals.jsonl")
     lock.enter_heavy()
     print("working", flush=True)

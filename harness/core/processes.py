@@ -49,7 +49,7 @@ class Interference:
         return ", ".join(found)
 
 
-NAMES = ("network", "numpy")
+REFERENCES = ("network", "numpy")
 """The references by whose time the target's time is divided: `network` where possible, else `numpy`."""
 
 

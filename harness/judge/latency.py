@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from harness.core.measurement import Measurement, Observation
-from harness.core.processes import NAMES, Identity, Replicate
+from harness.core.processes import REFERENCES, Identity, Replicate
 from harness.core.status import Status
 from harness.core.suite import Gate
 from harness.core.verdict import Verdict
@@ -71,20 +71,22 @@ def usable(accepted: Observation | None, identity: Identity) -> tuple[str, str]:
     if not known:
         return "", "the baseline has no gated processes: record them with --qg-baseline-update"
     before, now = known["references"], identity.references
-    for name in NAMES:
+    for name in REFERENCES:
         if before.get(name) == now.get(name) and _values(accepted, name):
             return name, ""
-    differing = (f"{name} reference: the baseline has {before.get(name)}, this run {now.get(name)}" for name in NAMES)
+    differing = (
+        f"{name} reference: the baseline has {before.get(name)}, this run {now.get(name)}" for name in REFERENCES
+    )
     return "", "; ".join(differing)
 
 
 def common(base: Identity, now: Identity) -> tuple[str, str]:
     """The first reference that both sides of one run have: (its name, ""), or ("", how the references differ)."""
     there, here = base.references, now.references
-    for name in NAMES:
+    for name in REFERENCES:
         if there.get(name) == here.get(name):
             return name, ""
-    return "", "; ".join(f"{name}: {there.get(name)} on the base, {here.get(name)} here" for name in NAMES)
+    return "", "; ".join(f"{name}: {there.get(name)} on the base, {here.get(name)} here" for name in REFERENCES)
 
 
 def without_reference(one: Replicate) -> Replicate:
@@ -196,7 +198,7 @@ def _new_level(accepted: Observation, new: Measurement, limit: float) -> str:
     for part in ("artifact", "references", "repeats"):
         if gated(accepted)[part] != gated(new)[part]:
             return f"occasion 1: another {part.removesuffix('s')} than the baseline's"
-    name = next(name for name in NAMES if _values(new, name))
+    name = next(name for name in REFERENCES if _values(new, name))
     seen = stop_rule.compare_processes(_values(new, name), _values(accepted, name))
     decision = stop_rule.decide(seen, limit, last=True)
     moved = decision in ("regressed", "improved")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from harness.core.measurement import Measurement, Observation
-from harness.core.processes import NAMES, Identity, Replicate, Side, Target
+from harness.core.processes import REFERENCES, Identity, Replicate, Side, Target
 from harness.core.status import Status
 from harness.core.verdict import Verdict
 from harness.judge import latency
@@ -35,8 +35,8 @@ def record(place: Place, own: Target, accepted: Observation | None) -> Measureme
     known = latency.gated(accepted)
     repeats = known["repeats"] if known.get("artifact") == own.artifact.key else {}
     turn = (own, Side())
-    first = place.replicates([turn], NAMES, repeats)
-    rest = place.replicates([turn] * (latency.OCCASION - 1), NAMES, first[0].repeats)
+    first = place.replicates([turn], REFERENCES, repeats)
+    rest = place.replicates([turn] * (latency.OCCASION - 1), REFERENCES, first[0].repeats)
     return _measurement(own, [*first, *rest])
 
 
@@ -68,7 +68,7 @@ def against_baseline(
     repeats = latency.gated(accepted)["repeats"]
     opponents, unusable = _opponents(rules, _Opponent(accepted, reference), anchor, own.identity)
     references = {opponent.reference for opponent in opponents.values()}
-    wanted = [name for name in NAMES if name in references]
+    wanted = [name for name in REFERENCES if name in references]
     now: list[Replicate] = []
 
     def measure(processes: int) -> None:
@@ -104,7 +104,7 @@ def against_base(
         why = "the base's artifact, runtime and quantgate: nothing to measure"
         return Measurement(own.cell), tuple(without("unchanged", {name: limit}, why) for name, limit in rules.items())
     reference, why = latency.common(base.identity, own.identity)
-    measured_by = [reference or NAMES[-1]]
+    measured_by = [reference or REFERENCES[-1]]
     old = place.replicates([(base, side)], measured_by, {})  # fits the number of repeats
     new: list[Replicate] = []
 

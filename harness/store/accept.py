@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.measurement import Incomparable, Measurement, Observation
 from harness.core.metrics import STORED, TRACED, Phase
-from harness.core.processes import NAMES
+from harness.core.processes import REFERENCES
 from harness.core.suite import Gate
 from harness.core.verdict import verdict_line
 from harness.judge import latency
@@ -72,7 +72,7 @@ def has_recording(measured: Measurement, gates: Sequence[Gate]) -> bool:
     Where a gate judges latency, that takes processes of both references. A run that judges has processes of one
     reference, or of none; only a run with `--qg-baseline-update` records both.
     """
-    return not _rules(measured, gates) or all(f"log_ratio_{name}" in measured.samples for name in NAMES)
+    return not _rules(measured, gates) or all(f"log_ratio_{name}" in measured.samples for name in REFERENCES)
 
 
 def plan_change(file: BaselineFile, measured: Measurement, gates: Sequence[Gate], reason: str = "") -> BaselineChange:

@@ -58,3 +58,20 @@ def test_a_target_that_cannot_be_published_names_the_option_of_another_folder(tm
     (tmp_path / "digits").write_text("a file where the folder should be")
     with pytest.raises(ConfigError, match="name another folder with --qg-results-dir"):
         TARGET.publish(tmp_path, "digits")
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"references": {"network": "another"}}, True),  # follows from the environment
+        ({"artifact": Artifact("elsewhere.onnx", "k1", 1)}, True),
+        ({"artifact": Artifact("model.onnx", "k2", 1)}, False),
+        ({"python": "/another/python"}, False),
+        ({"package": "/tree/harness"}, False),
+        ({"pixels": "other.npy"}, False),
+        ({"cell": dataclasses.replace(FP32, batch=2)}, False),
+    ],
+)
+def test_only_the_same_file_in_the_same_code_and_environment_needs_no_measuring(changes, same: bool) -> None:
+    assert TARGET.same(dataclasses.replace(TARGET, **changes)) == same

@@ -196,6 +196,8 @@ def test_two_environments_without_a_common_reference_are_judged_by_the_time_itse
 def test_the_base_goes_first_in_every_other_pair() -> None:
     assert alternating(3) == [True, False, False, True, True, False]
     assert alternating(0) == []
+    assert alternating(7)[:6] == alternating(3)
+    assert sum(alternating(7)) == 7
 
 
 def test_where_nothing_was_measured_the_first_rule_gets_the_verdict() -> None:

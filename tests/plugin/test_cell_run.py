@@ -20,7 +20,7 @@ from harness.core.cell import Cell
 from harness.core.errors import CellError
 from harness.core.measurement import Artifact
 from harness.core.metrics import Phase
-from harness.core.processes import NAMES, Replicate, Target, Turn
+from harness.core.processes import REFERENCES, Replicate, Target, Turn
 from harness.judge.latency import OCCASION
 from harness.plugin import cell_run
 from harness.plugin.cell_run import CellRun
@@ -187,7 +187,7 @@ def test_latency_is_not_measured_by_fresh_processes_unless_a_gate_asks(run, plac
 def test_an_update_records_an_occasion_with_both_references(run, place: Scripted) -> None:
     record = run("latency", update=True)
     assert place.asked.count(("process", FLOAT.id)) == OCCASION
-    assert {len(record.measured.samples[f"log_ratio_{name}"]) for name in NAMES} == {OCCASION}
+    assert {len(record.measured.samples[f"log_ratio_{name}"]) for name in REFERENCES} == {OCCASION}
     assert record.measured.metrics == TIMED.metrics
     (verdict,) = record.verdicts
     assert (verdict.metric, verdict.status, verdict.detail) == ("latency", "unchanged", "accepted")

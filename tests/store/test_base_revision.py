@@ -12,7 +12,6 @@ from builders import FP32, INT8, MACHINE, measurement
 from harness.core.errors import ConfigError
 from harness.core.measurement import Artifact, Measurement, Observation, measurement_to_json
 from harness.core.processes import Side, Target
-from harness.measure.sequential import alternating
 from harness.store import baselines
 from harness.store.base_revision import Base, other_versions
 from harness.store.baselines import BaselineFile
@@ -20,29 +19,6 @@ from harness.store.results import CellResult, Plan, PlannedCell, results_to_json
 
 TARGET = Target(FP32, Artifact("model.onnx", "k1", 1), "pixels.npy", {"network": "n"})
 BASE = Base("HEAD~1 (1a2b3c4)", ("quantgate", "gate"), "python", "/tree", "")
-
-
-def test_sides_take_turns_and_every_other_pair_begins_with_the_candidate() -> None:
-    assert alternating(3) == [True, False, False, True, True, False]
-    assert alternating(7)[:6] == alternating(3)
-    assert sum(alternating(7)) == 7
-
-
-@pytest.mark.parametrize(
-    ("changes", "same"),
-    [
-        ({}, True),
-        ({"references": {"network": "another"}}, True),  # follows from the environment
-        ({"artifact": Artifact("elsewhere.onnx", "k1", 1)}, True),
-        ({"artifact": Artifact("model.onnx", "k2", 1)}, False),
-        ({"python": "/another/python"}, False),
-        ({"package": "/tree/harness"}, False),
-        ({"pixels": "other.npy"}, False),
-        ({"cell": dataclasses.replace(FP32, batch=2)}, False),
-    ],
-)
-def test_only_the_same_file_in_the_same_code_and_environment_needs_no_measuring(changes, same: bool) -> None:
-    assert TARGET.same(dataclasses.replace(TARGET, **changes)) == same
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from harness.backends.base import DeviceSession, Session
 from harness.backends.registry import backend
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
-from harness.core.processes import NAMES, Replicate
+from harness.core.processes import REFERENCES, Replicate
 from harness.machine import noise
 from harness.machine.worker import READY, Channel
 from harness.measure.latency.references import network_input, numpy_product, open_network
@@ -59,7 +59,7 @@ class PairsJob:
     cell: Cell
     artifact: Artifact
     pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S]
-    references: Sequence[str] = NAMES
+    references: Sequence[str] = REFERENCES
     repeats: Mapping[str, int] = field(
         default_factory=dict
     )  # by reference, as the baseline has them; others are fitted

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.core.cell import Cell
 from harness.core.metrics import METRICS
-from harness.core.processes import NAMES
+from harness.core.processes import REFERENCES
 from harness.core.status import Status
 from harness.core.suite import Gate
 from harness.core.verdict import Against, Verdict
@@ -220,7 +220,7 @@ def _processes(result: CellResult) -> list[float]:
     verdict = _verdict(result, "latency", "baseline")
     if verdict is None or not verdict.observed or not result.measured:
         return []
-    logs = next((v for name in NAMES if (v := result.measured.samples.get(f"log_ratio_{name}"))), ())
+    logs = next((v for name in REFERENCES if (v := result.measured.samples.get(f"log_ratio_{name}"))), ())
     centre = statistics.fmean(logs) if logs else 0.0
     return [round(math.exp(log - centre) * verdict.observed, 5) for log in logs]
 

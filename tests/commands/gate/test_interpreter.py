@@ -187,11 +187,14 @@ def test_a_second_interruption_kills_whatever_is_left(tmp_path: Path, monkeypatc
             started.append(self)
 
         def wait(self, timeout=None):
+            while "deaf" not in log.read_text():
+                time.sleep(0.01)
             raise KeyboardInterrupt
 
+    log = tmp_path / "log"
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_to_end(["/bin/sh", "-c", "trap '' INT; sleep 60 & sleep 60"], tmp_path, {})
+        run_to_end(["/bin/sh", "-c", "trap '' INT; echo deaf; sleep 60"], tmp_path, {}, log)
     (process,) = started
     assert subprocess.Popen.__mro__[1].wait(process, timeout=10) == -signal.SIGKILL
 

@@ -13,19 +13,26 @@ from harness.commands.selfcheck.noisy_neighbours import Crowd
 MODULE = "harness.commands.selfcheck.noisy_neighbours"
 
 
-def neighbours(parent: int | None = None) -> list[psutil.Process]:
-    return [child for child in psutil.Process(parent).children() if MODULE in child.cmdline()]
+def neighbours(parent: int | None = None, count: int = 0) -> list[psutil.Process]:
+    """The neighbours that a process has, as soon as there are `count`: a new process has no command line yet."""
+    deadline = time.monotonic() + 20
+    while True:
+        found = [child for child in psutil.Process(parent).children() if MODULE in child.cmdline()]
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
+        time.sleep(0.01)
 
 
 def test_a_crowd_is_there_as_long_as_its_context():
     with Crowd(2):
-        assert len(neighbours()) == 2
+        assert len(neighbours(count=2)) == 2
     assert not neighbours()
 
 
 def test_a_crowd_goes_when_the_context_fails():
     try:
         with Crowd(1):
+            assert len(neighbours(count=1)) == 1
             raise KeyError
     except KeyError:
         assert not neighbours()
@@ -39,11 +46,10 @@ def test_nobody_is_nobody():
 def test_neighbours_die_with_a_parent_that_is_killed():
     program = f"import time\nfrom {MODULE} import Crowd\nwith Crowd(1): print('open', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout.readline() == "open\n"
-        (child,) = neighbours(parent.pid)
-        busy = time.monotonic() + 20
-        while not child.cpu_times().user > 0 and time.monotonic() < busy:
-            time.sleep(0.05)
-        parent.kill()
-    gone, alive = psutil.wait_procs([child], timeout=10)
+        try:
+            assert parent.stdout.readline() == "open\n"
+            found = neighbours(parent.pid, count=1)
+        finally:
+            parent.kill()
+    gone, alive = psutil.wait_procs(found, timeout=20)
     assert (len(gone), alive) == (1, [])

@@ -9,7 +9,7 @@ from reports import regressed, write
 from runs import CELL, ENVIRONMENT, NOW, results
 
 from harness.report.html import page
-from harness.report.html.history import Past, EDGE, HEIGHT, WIDTH, of_suite
+from harness.report.html.history import EDGE, HEIGHT, WIDTH, Past, of_suite
 from harness.store import history_db
 from harness.store.results import CellResult, load_results
 
