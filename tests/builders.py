@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import yaml
 from hypothesis import settings
 
@@ -22,6 +23,7 @@ from harness.inputs.datasets.loading import load_calibration
 from harness.inputs.pixels import read_image
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.machine.child import Child
+from harness.machine.fingerprint import cpu_flags
 from harness.recipes.base import BuildInputs, Recipe
 from harness.tasks.base import Detections
 from harness.tasks.preprocess import letterbox
@@ -30,6 +32,8 @@ MACHINE = Machine("made-avx2-2c", "Made", "avx2", 2, 1 << 30, "Linux", "3.11")
 FP32 = Cell("yolo26n", "fp32", "onnxruntime")
 INT8 = FP32.sibling("int8")
 TESTS = Path(__file__).parent
+VNNI = bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"} & cpu_flags())
+needs_vnni = pytest.mark.skipif(not VNNI, reason="x86 kernels of int8 saturate without VNNI, and give other numbers")
 quick = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 
 

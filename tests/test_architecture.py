@@ -1,4 +1,4 @@
-"""The house keeps its rules: imports point one way, tests mirror the package, a name means one thing, parts are small."""
+"""The house keeps its rules: imports point one way, tests mirror the package, names mean one thing, parts are small."""
 
 from __future__ import annotations
 

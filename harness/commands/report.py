@@ -26,7 +26,10 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> Exit:
     """Write the report, and print where it lies."""
     from harness.report.html import page
+    from harness.store import trends
 
+    if options.history:  # a damaged file that the user names is a mistake; one beside the results costs the history
+        trends.known_cells(options.history)
     page.write_page(options.results, options.out, history=options.history)
     print(options.out)
     return Exit.FINE

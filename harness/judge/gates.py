@@ -158,7 +158,7 @@ def _against_fp32(gate: Gate, observed: float | None, reference: Observation | N
 
 
 def _by_resamples(gate: Gate, measured: Observation, baseline: Baseline, alike: float | None) -> Verdict | None:
-    """The verdict on a drop against the baseline, as far as it is proven; None for other limits, and without a proof."""
+    """The verdict on a drop against the baseline, as far as it is proven; None for other limits, or without proof."""
     others = (gate.max_rise, gate.max_ratio, gate.min_ratio)
     if gate.max_drop is None or any(limit is not None for limit in others) or not isinstance(baseline, Observation):
         return None

@@ -33,6 +33,7 @@ def test_a_results_json_and_the_folder_of_one_make_the_same_report(here: Path, c
     [
         (["none"], "none is not a results.json"),
         ([".quantgate", "-o", ".quantgate"], "name another folder with -o"),
+        ([".quantgate", "--history", ".quantgate/results.json"], "is not a database"),
     ],
 )
 def test_what_cannot_be_read_or_written_is_one_line(here: Path, capsys, arguments: list[str], said: str) -> None:

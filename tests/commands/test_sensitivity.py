@@ -65,3 +65,25 @@ def test_nothing_is_downloaded_and_what_is_not_here_is_one_line(asked, capsys, a
     assert said in err
     assert err.count("\n") == 1
     assert not asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no-such-model", "--data", "digits"], "unknown model 'no-such-model'"),
+        (["yolo26n-digits", "--data", "nowhere"], "dataset nowhere not found"),
+        (["yolo26n-digits", "--data", "digits", "--backend", "openvino"], "on onnxruntime only"),
+        (["yolo26n-digits", "--data", "digits", "--backend", "onnx"], "unknown backend 'onnx'"),
+        (["yolo26n-digits", "--data", "digits", "--limit", "-1"], "--limit -1"),
+        (["yolo26n-digits", "--data", "digits", "--imgsz", "250"], "not a multiple of 32"),
+        (["yolo26n", "--data", "digits"], "yolo26n is not here"),
+    ],
+)
+def test_what_cannot_be_swept_is_one_line(capsys, monkeypatch, tmp_path, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("QUANTGATE_WEIGHTS", raising=False)
+    monkeypatch.setenv("QUANTGATE_CACHE", str(tmp_path / "cache"))
+    assert main(["sensitivity", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

@@ -16,7 +16,7 @@ from harness.inputs.datasets.loading import load_scored
 from harness.inputs.finder import Settings
 from harness.inputs.sources import BUNDLED_DATA, cache_folder
 from harness.measure.accuracy import detections_file as detections
-from harness.measure.accuracy.coco import METRICS
+from harness.measure.accuracy.coco import COCO_STATS
 from harness.measure.accuracy.score_cache import detections_file
 from harness.measure.runner import Runner
 
@@ -57,7 +57,7 @@ def test_every_number_is_pycocotools_own_on_the_same_detections(tmp_path: Path, 
     found = detections.load_detections(detections_file(tmp_path / "run", str(measured.provenance["detections"])))
     made = load_scored(data)
     names = [str(k) for k in range(10)] if bundled else list(made.categories.values())
-    theirs = dict(zip(METRICS, by_pycocotools(made, found, names), strict=True))
+    theirs = dict(zip(COCO_STATS, by_pycocotools(made, found, names), strict=True))
     for metric, value in theirs.items():
         assert measured.metrics[metric] == (None if value < 0 else pytest.approx(value, abs=1e-12)), metric
     known = {label: value for label, value in measured.per_class.items() if value is not None}

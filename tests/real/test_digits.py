@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness.store import baselines
+from harness.machine import fingerprint
 from harness.store.results import SCHEMA_FILE
 
 SUITE = Path(__file__).parents[2] / "suites" / "digits" / "test_digits.py"
@@ -85,7 +85,7 @@ def test_int8_is_timed_against_its_fp32_sibling_in_the_same_run(run) -> None:
 def test_recording_unchanged_accuracy_again_leaves_the_baseline_bytes_alone(run, pytester: pytest.Pytester) -> None:
     chosen = ("-m", "accuracy", "-k", "fp32 and onnxruntime", "--qg-baseline-update", "--qg-baseline-dir", "baselines")
     run(*chosen)
-    folder = pytester.path / "baselines" / "digits" / "accuracy" / baselines.kind_key("accuracy")
+    folder = pytester.path / "baselines" / "digits" / "accuracy" / fingerprint.isa()
     before = {file: file.read_bytes() for file in folder.iterdir()}
     assert before
     run(*chosen)

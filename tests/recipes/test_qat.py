@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
-from builders import built, digits
+from builders import built, digits, needs_vnni
 from onnx import numpy_helper
 
 from harness import Suite, matrix
@@ -111,7 +111,7 @@ def test_nothing_is_written_beside_the_training_data(trained: tuple[BuildInputs,
     assert sorted(path.name for path in (built_in.parent / "data").iterdir()) == ["data.yaml", "images", "labels"]
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("runtime", ["onnxruntime", pytest.param("openvino", marks=needs_vnni)])
 def test_runtimes_execute_it_in_int8_and_agree_with_the_trained_graph(
     trained: tuple[BuildInputs, Path], runtime: str, tmp_path: Path
 ) -> None:
@@ -132,7 +132,7 @@ def test_runtimes_execute_it_in_int8_and_agree_with_the_trained_graph(
     assert weights.stat().st_size < 0.43 * 9.66e6
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("runtime", ["onnxruntime", pytest.param("openvino", marks=needs_vnni)])
 def test_the_signed_graph_runs_ready_and_gives_the_same(
     trained: tuple[BuildInputs, Path], runtime: str, tmp_path: Path
 ) -> None:

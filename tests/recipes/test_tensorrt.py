@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from builders import needs_vnni
 from jobs import Silent
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
@@ -257,6 +258,7 @@ def test_every_precision_executes_in_its_type(monkeypatch, tmp_path, graph, exec
     assert executed(tmp_path / "model.onnx") == {"i8": convolutions, "f32": MATMUL}, "quantized is quantized"
 
 
+@needs_vnni
 def test_around_what_is_quantized_there_is_float16(graph, tmp_path):
     quantize_static(graph, tmp_path / "int8.onnx", Images(), activation_type=QuantType.QInt8, per_channel=True)
     half(given(tmp_path / "int8.onnx"), tmp_path)

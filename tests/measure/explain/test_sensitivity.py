@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 from builders import yolo
 from onnx import helper
-from rich.console import Console
 
 from harness import ConfigError
-from harness.commands.cli import main
-from harness.measure.explain.sensitivity import Sensitivity, SplitJob, layer_groups
-from harness.report.terminal.sensitivity import table
+from harness.measure.explain.sensitivity import SplitJob, layer_groups
 
 OBJECT = "0 0.5 0.5 0.4 0.4\n"
 
@@ -75,32 +72,3 @@ def test_a_data_set_without_a_train_split_is_one_line(data):
         SplitJob(data, None, 0, scored=False).run(None)
     with pytest.raises(ConfigError, match="no train split with ground truth"):
         SplitJob(data, data.parent / "images" / "train", 0, scored=False).run(None)
-
-
-def test_the_table_is_ranked_by_error():
-    console = Console(width=100, record=True)
-    console.print(table([Sensitivity("3", 0.1, 0.01, 0.02), Sensitivity("4", 0.2, -0.004, 0.05)]))
-    lines = [line.split() for line in console.export_text().splitlines()[2:]]
-    assert lines == [["4", "20.0%", "0.0500", "−0.0040"], ["3", "10.0%", "0.0200", "+0.0100"]]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["no-such-model", "--data", "digits"], "unknown model 'no-such-model'"),
-        (["yolo26n-digits", "--data", "nowhere"], "dataset nowhere not found"),
-        (["yolo26n-digits", "--data", "digits", "--backend", "openvino"], "on onnxruntime only"),
-        (["yolo26n-digits", "--data", "digits", "--backend", "onnx"], "unknown backend 'onnx'"),
-        (["yolo26n-digits", "--data", "digits", "--limit", "-1"], "--limit -1"),
-        (["yolo26n-digits", "--data", "digits", "--imgsz", "250"], "not a multiple of 32"),
-        (["yolo26n", "--data", "digits"], "yolo26n is not here"),
-    ],
-)
-def test_what_cannot_be_swept_is_one_line(capsys, monkeypatch, tmp_path, arguments, said):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("QUANTGATE_WEIGHTS", raising=False)
-    monkeypatch.setenv("QUANTGATE_CACHE", str(tmp_path / "cache"))
-    assert main(["sensitivity", *arguments]) == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
