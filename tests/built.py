@@ -5,6 +5,7 @@ An artifact is built once per test session, in a child process of its own.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +39,14 @@ def few_to_calibrate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, few_to_calibrate: Path) -> Built:
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact cache for all workers of this test session: what one has built, no other builds again."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-cache"
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, few_to_calibrate: Path, shared_cache: Path) -> Built:
     """Builds artifacts of `yolo26n-digits` at 256 px, calibrated on few images."""
     root = tmp_path_factory.mktemp("built")
 
@@ -46,7 +54,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, few_to_calibrate: Path) -> B
         with Child(job, root / "log", 300) as child:
             return child.heavy_answer(MachineLock(log=root / "intervals.jsonl"))
 
-    finder = Finder(Settings(root, root / "cache", calibration=few_to_calibrate), run)
+    finder = Finder(Settings(root, shared_cache, calibration=few_to_calibrate), run)
 
     def build(backend: str, precision: str) -> Artifact:
         cell = Cell("yolo26n-digits", precision, backend, imgsz=256)

@@ -78,19 +78,13 @@ def test_the_python_runs(page: Page, block: Block) -> None:
     exec(compile(block.text, place(page, block), "exec"), names)
 
 
-@pytest.fixture(scope="session")
-def cache(request: pytest.FixtureRequest) -> Path:
-    """Artifacts and scores that the pages share, from one run of the tests to the next."""
-    return Path(request.config.cache.mkdir("quantgate-docs"))
-
-
 @pytest.fixture
-def project(tmp_path: Path, cache: Path):
+def project(tmp_path: Path, shared_cache: Path):
     """A copy of what a user sees of this repository, committed, and a shell in it."""
     for name in ("suites", "baselines"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    copy = Project(tmp_path, cache)
+    copy = Project(tmp_path, shared_cache)
     identity = "-c user.name=reader -c user.email=reader@example.org"
     assert copy.run(f"git init -q && git add -A && git {identity} commit -qm start") == (0, "")
     return copy

@@ -92,8 +92,15 @@ def test_a_reader_that_has_seen_enough_is_no_regression():
     assert (ended.returncode, ended.stderr) == (Exit.INFRASTRUCTURE, "")
 
 
+@pytest.fixture(scope="module")
+def numpy_s() -> float:
+    """CPU seconds of a process that imports NumPy and nothing else: the measure of what is quick on this machine."""
+    program = "import time, numpy; print(time.process_time())"
+    return min(float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(5))
+
+
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in NAMES)], ids=" ".join)
-def test_help_starts_quickly_and_imports_no_runtime(arguments):
+def test_help_starts_quickly_and_imports_no_runtime(arguments, numpy_s):
     """As below, of a whole command line."""
     program = f"""
 import sys, time
@@ -106,10 +113,10 @@ except SystemExit:
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     took, imported = shown.stdout.splitlines()[-1].split(maxsplit=1)
     assert imported == "[]"
-    assert float(took) <= 0.5
+    assert float(took) <= 5 * numpy_s
 
 
-def test_importing_the_package_is_quick_and_imports_no_runtime():
+def test_importing_the_package_is_quick_and_imports_no_runtime(numpy_s):
     """By the interpreter's own CPU time: neighbours do not count, and what it waits for is the disk."""
     program = f"""
 import sys, time, harness
@@ -121,4 +128,4 @@ print(time.process_time(), [name for name in {HEAVY} if name in sys.modules])
         took, imported = shown.stdout.split(maxsplit=1)
         seconds.append(float(took))
         assert imported == "[]\n"
-    assert min(seconds) <= 0.3
+    assert min(seconds) <= 2.75 * numpy_s

@@ -7,6 +7,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from builders import TESTS
@@ -117,9 +118,15 @@ def test_a_program_that_a_holder_started_does_not_keep_the_lock(tmp_path):
     path = tmp_path / "key.lock"
     with file_lock(path):
         sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
-    with file_lock(path, wait=False) as held:
-        assert held
-    sleeper.communicate(b"\n", timeout=20)
+    try:
+        for _ in range(100):  # until the program has replaced what was forked
+            with file_lock(path, wait=False) as held:
+                if held:
+                    break
+            time.sleep(0.05)
+        assert held and sleeper.poll() is None, "the program runs, and does not hold the lock"
+    finally:
+        sleeper.communicate(b"\n", timeout=20)
 
 
 def test_a_lock_that_cannot_be_opened_is_one_line(tmp_path):

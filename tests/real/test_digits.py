@@ -34,14 +34,13 @@ EXPECTED = {  # what the precisions of each runtime that runs here store and exe
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester, few_images: Path, tmp_path_factory: pytest.TempPathFactory):
-    """Run the bundled suite; the cache is shared by the tests of this session and worker."""
-    cache = tmp_path_factory.getbasetemp() / "digits-cache"
+def run(pytester: pytest.Pytester, few_images: Path, shared_cache: Path):
+    """Run the bundled suite, with the cache that all tests share."""
     shutil.copy(SUITE, pytester.path)
 
     def run(*options: str) -> tuple[pytest.RunResult, dict[str, dict]]:
         result = pytester.runpytest_subprocess(
-            "-p", "no:cacheprovider", "--qg-cache-dir", str(cache), "--qg-dataset", str(few_images), *options
+            "-p", "no:cacheprovider", "--qg-cache-dir", str(shared_cache), "--qg-dataset", str(few_images), *options
         )
         content = json.loads((pytester.path / ".quantgate" / "results.json").read_text())
         jsonschema.validate(content, json.loads(SCHEMA_FILE.read_text()))

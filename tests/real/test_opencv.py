@@ -32,10 +32,10 @@ def installed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_it_finds_what_onnx_runtime_finds_is_timed_and_exported(
-    installed, pytester: pytest.Pytester, few_images: Path, monkeypatch: pytest.MonkeyPatch
+    installed, pytester: pytest.Pytester, few_images: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path
 ) -> None:
     pytester.makepyfile(test_opencv=SUITE)
-    monkeypatch.setenv("QUANTGATE_CACHE", str(pytester.path / "cache"))
+    monkeypatch.setenv("QUANTGATE_CACHE", str(shared_cache))
     options = ("-p", "no:cacheprovider", "--qg-dataset", str(few_images), "--qg-require-backends", "opencv")
     result = pytester.runpytest_subprocess(*options)
     assert result.ret == 0

@@ -31,11 +31,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory, few_images: Path) -> Runner:
+def runner(tmp_path_factory: pytest.TempPathFactory, few_images: Path, shared_cache: Path) -> Runner:
     folder = tmp_path_factory.mktemp("ready")
     calibration = BUNDLED_DATA["digits"] / "images" / "calibration"
     assert calibration.is_dir()
-    return Runner(Settings(folder / "run", folder / "cache", (), (), few_images, calibration))
+    return Runner(Settings(folder / "run", shared_cache, (), (), few_images, calibration))
 
 
 def measured(runner: Runner, name: str, models: object, precision: str, backend: str):

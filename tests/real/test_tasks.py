@@ -25,10 +25,10 @@ BACKENDS = [
 
 
 @pytest.fixture(scope="module")
-def measure(tmp_path_factory: pytest.TempPathFactory, few_images: Path):
+def measure(tmp_path_factory: pytest.TempPathFactory, few_images: Path, shared_cache: Path):
     """Score a cell on a dozen images; returns its measurement and what it found."""
     folder = tmp_path_factory.mktemp("tasks")
-    runner = Runner(Settings(folder / "run", folder / "cache", dataset=few_images))
+    runner = Runner(Settings(folder / "run", shared_cache, dataset=few_images))
 
     def measure(model: str, precision: str, backend: str) -> tuple[Measurement, list[Detections]]:
         suite = Suite("tasks", "digits", matrix(model, precision, backend, imgsz=256))

@@ -52,12 +52,12 @@ def test_the_images_done_are_the_progress_of_the_build(inputs: BuildInputs) -> N
 def test_a_recipe_runs_the_function_of_another_package_with_its_params(
     inputs: BuildInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "site" / "mine_runtime"
+    package = tmp_path / "site" / "mine_toolchain"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "recipes.py").write_text(MINE)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    made_by = Recipe("mine_runtime.recipes:build", "model.bin", "f32", "f32", params={"level": 3})
+    made_by = Recipe("mine_toolchain.recipes:build", "model.bin", "f32", "f32", params={"level": 3})
     assert made_by.run(inputs, tmp_path) == {"weights": "mine.pt", "level": 3}
     assert (tmp_path / "model.bin").read_bytes() == b"graph"
 
