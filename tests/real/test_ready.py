@@ -67,10 +67,9 @@ def test_a_float_onnx_is_quantized_like_a_checkpoint_and_its_result_runs_ready(r
     assert int8.metrics["attested_share"] > 0.6
     assert int8.metrics["size_bytes"] < 0.5 * fp32.metrics["size_bytes"]
 
-    graphs = (runner.settings.cache / "artifacts").glob("*/model.onnx")
-    (built,) = [path for path in graphs if path.stat().st_size == int8.metrics["size_bytes"]]
+    built = runner.inputs(Suite("from-onnx", "unused", (int8.cell,)), Path(), int8.cell).artifact
     mine = tmp_path / "float32.onnx"  # the name is no evidence
-    mine.write_bytes(built.read_bytes())
+    mine.write_bytes(Path(built.path).read_bytes())
     again = measured(runner, "ready-int8", mine, "ready", "onnxruntime")
     assert again.provenance["precision"] == "int8"
     assert again.metrics["map"] == int8.metrics["map"]
