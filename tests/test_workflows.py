@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from repositories import run_git
 
 GITHUB = Path(__file__).parents[1] / ".github"
 ACTION = GITHUB / "actions" / "quantgate" / "action.yml"
@@ -159,13 +161,7 @@ def calls(tools: Path) -> list[list[str]]:
 @pytest.fixture
 def merged(tools: Path) -> dict[str, str]:
     """A repository in `tools` as actions/checkout leaves a pull request's: the merge; its commits by name."""
-
-    def git(*words: str) -> str:
-        who = ("-c", "user.name=T", "-c", "user.email=t@example.org")
-        return subprocess.run(
-            ["git", *who, *words], cwd=tools, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
+    git = functools.partial(run_git, tools)
     git("init", "-q", "-b", "main")
     git("commit", "-q", "--allow-empty", "-m", "fork point")
     git("checkout", "-q", "-b", "branch")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from demoproject import FP32, INT8, LOOSE, Demo
+from repositories import committed
 
 from harness.commands.cli import main
 from harness.machine import fingerprint
@@ -197,9 +197,7 @@ def test_list_and_show_tell_values_date_and_reason(measured: Demo, capsys: pytes
     assert text.splitlines()[0].rstrip() == f"demo: accuracy on {fingerprint.isa()}"
     assert text.splitlines()[-1].split()[:5] == [INT8, "not", "committed", "1.0000", "0.00"]
     assert "new boxes, #12" in text
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "accept"]):
-        subprocess.run(["git", *command], check=True)
+    committed(Path.cwd())
     assert "not committed" not in said(capsys, "list")[1]
     code, text = said(capsys, "show", INT8)
     assert code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from builders import FP32 as FLOAT
 from builders import MACHINE, measurement
 from demoproject import FP32, LOOSE, Demo, output, section
+from repositories import committed
 
 from harness import Gate, Suite
 from harness.plugin import finish
@@ -48,15 +48,6 @@ def end(state: RunState, folder: Path) -> RunState:
     finish.merge(state, invoked(folder))
     finish.finish(state)
     return state
-
-
-def committed(folder: Path) -> str:
-    """Put the folder with everything in it into a repository; returns the commit."""
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "all"]):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
-    told = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True)
-    return told.stdout.strip()
 
 
 # Merge

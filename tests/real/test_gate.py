@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from repositories import committed
 
 from harness.commands.base import Exit
 from harness.commands.cli import main
@@ -52,9 +53,7 @@ def repository(tmp_path: Path, few_images: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_digits.py").write_text(SUITE.format(data=str(few_images)))
     (tmp_path / "detector.pt").write_bytes(BUNDLED_WEIGHTS["yolo26n-digits"].read_bytes())
-    who = ("-c", "user.name=T", "-c", "user.email=t@example.org")
-    for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", "the detector"]):
-        subprocess.run(["git", *words], check=True)
+    committed(tmp_path)
     return tmp_path
 
 

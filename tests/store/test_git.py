@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
+from repositories import run_git
 
 from harness.core.errors import ConfigError, Unavailable
 from harness.store import git
-
-
-def run_git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout
 
 
 @pytest.fixture
@@ -29,7 +23,7 @@ def repository(tmp_path: Path) -> Path:
 
 def test_the_commit_is_named_and_tracked_changes_make_it_dirty(repository: Path) -> None:
     found = git.head(repository / "sub")
-    assert found == git.Revision(run_git(repository, "rev-parse", "HEAD").strip(), False)
+    assert found == git.Revision(run_git(repository, "rev-parse", "HEAD"), False)
     (repository / "new").write_text("")
     assert git.head(repository) == found
     (repository / "sub" / "ä file.json").write_text("2")
@@ -52,7 +46,7 @@ def test_a_hook_that_has_started_us_does_not_say_where_we_are(
 
 def test_a_file_has_the_day_of_its_last_commit(repository: Path) -> None:
     (repository / "sub" / "new").write_text("")
-    day = run_git(repository, "log", "-1", "--format=%cs").strip()
+    day = run_git(repository, "log", "-1", "--format=%cs")
     assert git.dates(repository / "sub") == {repository.resolve() / "sub" / "ä file.json": day}
 
 

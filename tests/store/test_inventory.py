@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from builders import FP32, INT8, measurement
-from gated import NOON, recorded
+from gated import accept
+from repositories import committed, run_git
 
-from harness import ConfigError, Gate, Suite
+from harness import ConfigError, Suite
 from harness.store import anchors, baselines, inventory
-from harness.store.accept import plan_change
 from harness.store.baselines import BaselineFile, Shelf
 from harness.store.inventory import NOT_COMMITTED
 
@@ -25,20 +24,9 @@ def file(root: Path, shelf: Shelf = "accuracy", suite: str = "made") -> Baseline
 def root(tmp_path: Path) -> Path:
     """Baselines of one cell: an accuracy with a reason, and a latency of two occasions with an anchor."""
     baselines.save_baseline(file(tmp_path), measurement(), "new boxes, #12")
-    for hour in range(2):
-        measured = recorded(NOON + timedelta(hours=12 * hour))
-        plan_change(file(tmp_path, "latency"), measured, [Gate("latency", max_rise=0.05)]).write()
+    accept(file(tmp_path, "latency"), 2, timedelta(hours=12))
     assert len(list(anchors.set_all(tmp_path, "avx2", "v1"))) == 1
     return tmp_path
-
-
-def commit(folder: Path) -> str:
-    """Commit everything; returns the day."""
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "accept"]):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    day = subprocess.run(["git", "log", "-1", "--format=%cs"], cwd=folder, check=True, capture_output=True, text=True)
-    return day.stdout.strip()
 
 
 def test_every_baseline_is_an_entry_and_anchors_belong_to_their_latency(root: Path) -> None:
@@ -54,8 +42,8 @@ def test_a_gated_latency_is_of_the_day_of_its_last_occasion(root: Path) -> None:
 
 def test_any_other_baseline_is_of_the_day_of_its_commit(root: Path) -> None:
     assert inventory.entries(root)[0].when == NOT_COMMITTED
-    day = commit(root)
-    assert inventory.entries(root)[0].when == day
+    committed(root)
+    assert inventory.entries(root)[0].when == run_git(root, "log", "-1", "--format=%cs")
 
 
 def test_a_damaged_file_is_one_line_that_names_it(root: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from demoproject import EXACT, FP32, INT8, LOOSE, write_coco
+from repositories import run_git
 
 from harness import ConfigError
 from harness.commands.base import Exit
@@ -34,8 +35,7 @@ class Project:
     path: Path
 
     def git(self, *words: str) -> str:
-        who = ("-c", "user.name=T", "-c", "user.email=t@example.org")
-        return subprocess.run(["git", *who, *words], cwd=self.path, check=True, capture_output=True, text=True).stdout
+        return run_git(self.path, *words)
 
     def commit(self) -> None:
         self.git("add", "-A")
