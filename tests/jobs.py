@@ -65,6 +65,10 @@ class Crash:
         os._exit(self.code)
 
 
+class NoDongle(Unavailable):
+    """An error of another package's backend, whose module the parent does not have."""
+
+
 @dataclass(frozen=True)
 class Raise:
     """Raise an error by name."""
@@ -73,7 +77,7 @@ class Raise:
     message: str
 
     def run(self, channel: Channel) -> None:
-        known = {"ConfigError": ConfigError, "Unavailable": Unavailable, "EOFError": EOFError}
+        known = {"ConfigError": ConfigError, "Unavailable": Unavailable, "EOFError": EOFError, "NoDongle": NoDongle}
         raise known.get(self.name, RuntimeError)(self.message)
 
 

@@ -45,6 +45,16 @@ KINDS: dict[str, type[QuantgateError]] = {
 """The kinds of error by class name: a child process sends the name to its parent."""
 
 
+def kind_of(error: QuantgateError) -> str:
+    """The name in `KINDS` of what an error is: its own class, or the nearest base class that the parent knows too.
+
+    The backend of another package may raise its own subclass, which only the child has imported. An error that is of
+    none of the kinds is a `CellError`.
+    """
+    names = (kind.__name__ for kind in type(error).__mro__ if KINDS.get(kind.__name__) is kind)
+    return next(names, CellError.__name__)
+
+
 PLACE = re.compile(r"Exception from |Check '.*' failed at |Model wasn't fully converted|.*:$")
 """Lines of an error that say where in OpenVINO it was raised, or that only announce the next line."""
 

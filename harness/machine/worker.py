@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from harness.core.errors import CellError, QuantgateError, first_line
+from harness.core.errors import CellError, QuantgateError, first_line, kind_of
 from harness.core.processes import Progress
 
 READY = "ready"
@@ -92,7 +92,7 @@ def main() -> None:
             return
         channel.reply(job.run(channel))
     except QuantgateError as error:
-        channel.fail(type(error).__name__, str(error))
+        channel.fail(kind_of(error), str(error))
     except BaseException as error:  # whatever it is, the parent gets it as one line
         traceback.print_exc()
         channel.fail(CellError.__name__, f"{type(error).__name__}: {first_line(error)}")

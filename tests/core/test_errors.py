@@ -12,6 +12,7 @@ from harness.core.errors import (
     Unavailable,
     Unsupported,
     first_line,
+    kind_of,
     nearest,
 )
 
@@ -46,6 +47,15 @@ def test_every_kind_is_known_by_its_name():
     own = {kind.__name__: kind for kind in subclasses(QuantgateError) if kind.__module__ == QuantgateError.__module__}
     del own["QuantgateError"]
     assert own == KINDS
+
+
+def test_an_error_is_of_its_own_kind_or_of_the_nearest_kind_above():
+    class NoDongle(Unsupported):
+        """Of another package."""
+
+    assert [kind_of(kind("x")) for kind in KINDS.values()] == list(KINDS)
+    assert kind_of(NoDongle("x")) == "Unsupported"
+    assert kind_of(QuantgateError("x")) == "CellError"
 
 
 @pytest.mark.parametrize(

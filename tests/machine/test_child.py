@@ -28,14 +28,6 @@ def _importable_jobs(monkeypatch):
 
 
 @pytest.fixture
-def lock(tmp_path):
-    """A machine lock of this test alone."""
-    made = MachineLock(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def child(tmp_path):
     """Make children that leave with the test."""
     made = []
@@ -118,7 +110,9 @@ def test_an_exit_is_told_with_its_code(child, lock):
         child(jobs.Crash(7)).heavy_answer(lock)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("ConfigError", ConfigError), ("Unavailable", Unavailable)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("ConfigError", ConfigError), ("Unavailable", Unavailable), ("NoDongle", Unavailable)]
+)
 def test_the_user_s_mistake_and_the_machine_s_lack_come_through_as_they_are(child, lock, name, kind):
     with pytest.raises(kind, match=r"^no such thing$"):
         child(jobs.Raise(name, "no such thing")).heavy_answer(lock)
