@@ -8,7 +8,6 @@ from importlib.metadata import EntryPoint
 from typing import Any, cast
 
 from harness.backends.base import Backend
-from harness.backends.moved import hint
 from harness.core.errors import ConfigError, first_line
 
 GROUP = "quantgate.backends"
@@ -25,7 +24,7 @@ def backend_names() -> tuple[str, ...]:
 
 def own_backends() -> tuple[str, ...]:
     """The backends that come with quantgate, among them `null`, the mock that needs no runtime."""
-    return tuple(name for name, point in registered().items() if _is_own(point))
+    return tuple(_own())
 
 
 def backend(name: str) -> Backend:
@@ -44,9 +43,9 @@ def registered() -> dict[str, EntryPoint]:
     Raises:
         ConfigError: two packages register one name, or a name is not a Python identifier.
     """
-    found: dict[str, EntryPoint] = {}
-    points = importlib.metadata.entry_points(group=GROUP)
-    for point in sorted(points, key=lambda one: (not _is_own(one), one.name)):
+    found = dict(_own())
+    others = [point for point in importlib.metadata.entry_points(group=GROUP) if point not in found.values()]
+    for point in sorted(others, key=lambda one: one.name):
         if point.name in found or not point.name.isidentifier():
             raise ConfigError(
                 f"{_package(point)} registers a backend {point.name!r}: the name is taken, or it is no identifier; "
@@ -58,25 +57,35 @@ def registered() -> dict[str, EntryPoint]:
 
 @functools.cache
 def backend_module(name: str) -> Any:
-    """Return the module of a backend, for callers that read more of it than `Backend` has. Raises as `backend` does."""
-    if name not in registered():
+    """Return the module of a backend, for callers that read more of it than `Backend` has. Raises as `backend` does.
+
+    A process that measures asks for one of quantgate's own: it does not look through every installed package.
+    """
+    point = _own().get(name) or registered().get(name)
+    if point is None:
         raise ConfigError(f"no installed package registers a backend {name!r}; `quantgate doctor` lists the backends")
-    point = registered()[name]
     where = f"backend {name!r} of {_package(point)}"
     try:
         module = point.load()
     except Exception as error:  # whatever its import runs into
+        from harness.backends.moved import hint  # a table that only a failed import needs
+
         reason = hint(error) or first_line(error)
         raise ConfigError(f"{where} cannot be imported from {point.value}: {reason}") from None
     absent = [part for part in PARTS if not hasattr(module, part)]
-    if absent and not _is_own(point):
+    if absent and name not in _own():
         raise ConfigError(f"{where}: {point.value} has no {', '.join(absent)}; docs/backends.md says what each is")
     return module
 
 
-def _is_own(point: EntryPoint) -> bool:
-    """Whether the backend comes with quantgate."""
-    return point.value.startswith("harness.")
+@functools.cache
+def _own() -> dict[str, EntryPoint]:
+    """The entry points of quantgate's own backends by name, in alphabetical order."""
+    try:
+        points = importlib.metadata.distribution("quantgate").entry_points.select(group=GROUP)
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    return {point.name: point for point in sorted(points, key=lambda one: one.name)}
 
 
 def _package(point: EntryPoint) -> str:
