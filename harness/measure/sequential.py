@@ -41,8 +41,7 @@ def record(place: Place, own: Target, accepted: Observation | None) -> Measureme
 
 
 def against_baseline(
-    place: Place, own: Target, rules: Mapping[str, float], accepted: Observation | None, anchor: Observation | None,
-    cells: int,
+    place: Place, own: Target, rules: Mapping[str, float], accepted: Observation, anchor: Observation | None, cells: int
 ) -> Judged:  # fmt: skip
     """Judge a cell against its stored baseline. Nothing is measured where the baseline cannot judge.
 
@@ -58,8 +57,6 @@ def against_baseline(
         Unavailable, ConfigError, CellError: a process failed.
     """
     nothing = Measurement(own.cell)
-    if accepted is None:
-        return nothing, (without("no-baseline", rules, "accept this one with --qg-baseline-update"),)
     reference, why = latency.usable(accepted, own.identity)
     if not reference:
         return nothing, (without("incomparable" if latency.gated(accepted) else "no-baseline", rules, why),)

@@ -47,7 +47,7 @@ class CellRun:
         verdicts = () if measured.failure else self._judged(measured, baseline)
         if self.phase == "latency" and not measured.failure:
             with self.state.live.phase(f"gate {self.cell} by fresh processes"):
-                measured, by_clock = self._gated(measured)
+                measured, by_clock = self._gated(measured, baseline)
             verdicts = (*verdicts, *by_clock)
         accepted = dict(baseline.metrics) if isinstance(baseline, Observation) else None
         if self.state.base:
@@ -135,7 +135,7 @@ class CellRun:
 
     # Judge by fresh processes
 
-    def _gated(self, measured: Measurement) -> tuple[Measurement, tuple[Verdict, ...]]:
+    def _gated(self, measured: Measurement, baseline: Baseline) -> tuple[Measurement, tuple[Verdict, ...]]:
         """Latency against the baseline, where a gate asks for it: fresh processes until the stop rule has judged."""
         asking = [gate for gate in self.suite.gates if by_processes(gate)]
         rules = latency.limits([gate for gate in asking if gate.applies(self.cell)])
@@ -146,7 +146,7 @@ class CellRun:
             if self.state.base:
                 new, verdicts = self._against_base(self.state.base, rules, cells)
             else:
-                new, verdicts = self._against_baseline(measured, rules, cells)
+                new, verdicts = self._against_baseline(measured, baseline, rules, cells)
         except QuantgateError as error:
             return measured.merged(failure(self.cell, error)), ()
         return measured.merged(new), verdicts
@@ -161,17 +161,21 @@ class CellRun:
         own = self.state.place.target(self.suite, self.home, self.cell)
         return sequential.against_base(self.state.place, own, theirs, base.side, rules, cells)
 
-    def _against_baseline(self, measured: Measurement, rules: dict[str, float], cells: int) -> sequential.Judged:
+    def _against_baseline(
+        self, measured: Measurement, baseline: Baseline, rules: dict[str, float], cells: int
+    ) -> sequential.Judged:
         """Judge against the stored baseline, or record a new occasion where the run updates it."""
-        file = self._file(measured)
-        accepted = baselines.load_baseline(file)
-        own = self.state.place.target(self.suite, self.home, self.cell)
+        file, place = self._file(measured), self.state.place
         if self.state.update:
+            own = place.target(self.suite, self.home, self.cell)
             recording = Verdict("latency", "baseline", "unchanged", 1.0, 1.0, "a recording", "accepted")
-            return sequential.record(self.state.place, own, accepted), (recording,)
+            return sequential.record(place, own, baselines.load_baseline(file)), (recording,)
+        if not isinstance(baseline, Observation):
+            absent = sequential.without("no-baseline", rules, "accept this one with --qg-baseline-update")
+            return Measurement(self.cell), self._pointed(measured, [absent])
         anchor = baselines.load_baseline(anchors.anchor_of(file))
-        new, verdicts = sequential.against_baseline(self.state.place, own, rules, accepted, anchor, cells)
-        return new, self._pointed(measured, verdicts) if accepted is None else verdicts
+        own = place.target(self.suite, self.home, self.cell)
+        return sequential.against_baseline(place, own, rules, baseline, anchor, cells)
 
     # The baseline
 
@@ -199,18 +203,18 @@ class CellRun:
 
         Against a base that is what the base lacks. Otherwise the kinds of machine are named that have a baseline.
         """
-        file, base = self._file(measured), self.state.base
+        if self.state.base:
+            lacks = self.state.base.lacks(self.suite.name, self.cell)
+            return tuple(_detailed(verdict, lacks) for verdict in verdicts)
+        file = self._file(measured)
         kinds = baselines.elsewhere(file)
+        known = f" ({file.kind} has none, {', '.join(kinds)} has)" if kinds else ""
+        return tuple(_detailed(verdict, verdict.detail + known) for verdict in verdicts)
 
-        def detailed(verdict: Verdict) -> Verdict:
-            if verdict.status != "no-baseline":
-                return verdict
-            if base:
-                return dataclasses.replace(verdict, detail=base.lacks(self.suite.name, self.cell))
-            known = f" ({file.kind} has none, {', '.join(kinds)} has)" if kinds else ""
-            return dataclasses.replace(verdict, detail=verdict.detail + known)
 
-        return tuple(detailed(verdict) for verdict in verdicts)
+def _detailed(verdict: Verdict, detail: str) -> Verdict:
+    """The verdict with this detail where it says that there is no baseline; else the verdict itself."""
+    return dataclasses.replace(verdict, detail=detail) if verdict.status == "no-baseline" else verdict
 
 
 def _gates_latency(asking: Sequence[Gate], cell: Cell) -> bool:

@@ -86,7 +86,6 @@ def test_a_recording_repeats_the_references_as_a_baseline_of_the_same_artifact_d
 @pytest.mark.parametrize(
     ("accepted", "said", "why"),
     [
-        (None, "no-baseline", "accept this one"),
         (Measurement(INT8), "no-baseline", "no gated processes"),
         (recorded(identity=Identity("a", {"network": "x", "numpy": "y"})), "incomparable", "network reference"),
         (recorded(), "inconclusive", "needs 10 of 2"),

@@ -195,13 +195,16 @@ def test_an_update_records_an_occasion_with_both_references(run, place: Scripted
 
 def test_without_a_baseline_of_latency_no_process_is_started_in_vain(run, place: Scripted, make_state) -> None:
     baselines.save_baseline(baseline(make_state(), "latency", "graviton"), TIMED)
+    place.broken = CellError("the target was built in vain")
     (verdict,) = run("latency").verdicts
-    assert verdict.status == "no-baseline"
+    assert (verdict.status, verdict.metric) == ("no-baseline", "latency")
+    assert verdict.detail.startswith("accept this one with --qg-baseline-update")
     assert verdict.detail.endswith(f" ({MACHINE.machine_class} has none, graviton has)")
     assert ("process", FLOAT.id) not in place.asked
 
 
-def test_a_process_that_fails_is_the_cell_s_failure(run, place: Scripted) -> None:
+def test_a_process_that_fails_is_the_cell_s_failure(run, place: Scripted, make_state) -> None:
+    baselines.save_baseline(baseline(make_state(), "latency", MACHINE.machine_class), TIMED)
     place.broken = CellError("it crashed")
     record = run("latency")
     assert record.measured.failure == ("error", "it crashed")
