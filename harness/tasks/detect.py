@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Detect(Task):
 
     def ground_truth(self, dataset: Dataset) -> list[Mapping[str, Any]]:
         """See `Task.ground_truth`."""
-        return [sized(row, box_area(row)) for row in dataset.annotations]
+        return [sized(row, box_area) for row in dataset.annotations]
 
     def expect(self, dataset: Dataset, said: Content) -> None:
         """See `Task.expect`."""
@@ -76,9 +76,9 @@ class Detect(Task):
         return list(found)
 
 
-def sized(row: Mapping[str, Any], area: float) -> Mapping[str, Any]:
-    """The annotation with this `area`, in square pixels, where its source gave none; else the annotation itself."""
-    return {**row, "area": area} if row.get(OF_BOX) else row
+def sized(row: Mapping[str, Any], area: Callable[[Mapping[str, Any]], float]) -> Mapping[str, Any]:
+    """The annotation with its `area`, in square pixels, where its source gave none; else the annotation itself."""
+    return {**row, "area": area(row)} if row.get(OF_BOX) else row
 
 
 def box_area(row: Mapping[str, Any]) -> float:

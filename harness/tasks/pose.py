@@ -63,7 +63,7 @@ class Pose(Detect):
             )
         unknown = [0] * 3 * dataset.points
         whole = [{**row, "keypoints": row.get("keypoints") or unknown} for row in rows]
-        return [sized(row, POSED * box_area(row)) for row in whole]
+        return [sized(row, lambda row: POSED * box_area(row)) for row in whole]
 
     def expect(self, dataset: Dataset, said: Content) -> None:
         """See `Task.expect`."""

@@ -52,7 +52,7 @@ class Segment(Detect):
                 f"polygons), by which a 'segment' model is scored (first: image {lacking[0]['image_id']})"
             )
         sides = {image.id: (image.height, image.width) for image in dataset.images}
-        return [sized(row, _mask_area(row["segmentation"], *sides[row["image_id"]])) for row in rows]
+        return [sized(row, lambda row: _mask_area(row["segmentation"], *sides[row["image_id"]])) for row in rows]
 
     def annotation(self, image: Image, found: Detections, k: int, bbox: Sequence[float]) -> dict[str, Any]:
         """See `Task.annotation`. The area is the area of the mask."""

@@ -43,7 +43,8 @@ def test_a_box_is_scored_by_its_own_area():
 def test_an_area_that_the_source_gave_stays_and_another_is_computed_anew():
     rows = [{"bbox": [1, 2, 10, 20], "area": 123.5}, {"bbox": [1, 2, 10, 20], "area": 7.0, "area_of_box": True}]
     assert [box_area(row) for row in rows] == [200, 200]
-    assert [sized(row, 200)["area"] for row in rows] == [123.5, 200]
+    assert [sized(row, lambda _: 200)["area"] for row in rows] == [123.5, 200]
+    assert sized(rows[0], pytest.fail) is rows[0], "what was given is not computed"
     assert rows[1]["area"] == 7.0  # the annotation itself is left alone
     made = dataclasses.replace(dataset(1), annotations=rows)
     assert [row["area"] for row in DETECT.ground_truth(made)] == [123.5, 200]
