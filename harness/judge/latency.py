@@ -102,7 +102,7 @@ def without_reference(one: Replicate) -> Replicate:
 def immature(accepted: Observation) -> str:
     """What a baseline lacks before it may judge, in words; empty where it may."""
     occasions = gated(accepted)["occasions"]
-    processes = _processes(occasions)
+    processes = process_count(occasions)
     if processes >= MIN_PROCESSES and len(occasions) >= MIN_OCCASIONS:
         return ""
     return (
@@ -186,11 +186,11 @@ def extended(accepted: Observation | None, new: Measurement, limit: float) -> tu
         unchanged = _with_gated(new, before, _gated_samples(accepted))
         return unchanged, f"no occasion added: the last is {minutes} min old, two lie {APART // MINUTE} min apart"
     occasions = [*before["occasions"], *fresh["occasions"]]
-    dropped = _processes(occasions[:-KEPT])
+    dropped = process_count(occasions[:-KEPT])
     together = {key: [*values, *new.samples.get(key, ())][dropped:] for key, values in _gated_samples(accepted).items()}
     kept = occasions[-KEPT:]
     added = _with_gated(new, {**fresh, "occasions": kept}, together)
-    return added, f"occasion {len(kept)}, {_processes(kept)} processes"
+    return added, f"occasion {len(kept)}, {process_count(kept)} processes"
 
 
 def _new_level(accepted: Observation, new: Measurement, limit: float) -> str:
@@ -228,7 +228,8 @@ def _gated_samples(measured: Observation) -> dict[str, Sequence[float]]:
     return {key: values for key, values in measured.samples.items() if is_gated_sample(key)}
 
 
-def _processes(occasions: Sequence[Mapping[str, Any]]) -> int:
+def process_count(occasions: Sequence[Mapping[str, Any]]) -> int:
+    """How many processes the occasions of a gated latency have together."""
     return sum(one["processes"] for one in occasions)
 
 

@@ -67,15 +67,18 @@ def listed(root: Path, kind: str) -> list[Anchor]:
     found = []
     for file in _files(root, kind, "anchor"):
         anchor, accepted = baselines.load_baseline(file), baselines.load_baseline(replace(file, shelf="latency"))
-        processes = sum(one["processes"] for one in latency.gated(anchor)["occasions"])
+        processes = latency.process_count(latency.gated(anchor)["occasions"])
         found.append(Anchor(f"{file.suite}/{file.cell}", _release(file), processes, _moved(accepted, anchor)))
     return found
 
 
-def moved_since(file: BaselineFile) -> str:
-    """The release of a baseline's anchor, and how far the baseline has moved since; empty without an anchor."""
+def moved_since(file: BaselineFile, accepted: Observation) -> str:
+    """The release of a baseline's anchor, and how far the baseline has moved since; empty without an anchor.
+
+    `accepted` is what the baseline `file` holds.
+    """
     anchor = baselines.load_baseline(anchor_of(file))
-    return f"{_release(anchor_of(file))} {_moved(baselines.load_baseline(file), anchor)}" if anchor else ""
+    return f"{_release(anchor_of(file))} {_moved(accepted, anchor)}" if anchor else ""
 
 
 def _release(file: BaselineFile) -> str:

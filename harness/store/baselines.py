@@ -50,8 +50,8 @@ class BaselineFile:
         return "accuracy" if self.shelf == "accuracy" else "latency"
 
 
-def baseline_files(root: Path) -> list[BaselineFile]:
-    """Every file below `root`, anchors among them, sorted by suite, shelf, kind and cell.
+def baseline_files(root: Path, suite: str | None = None) -> list[BaselineFile]:
+    """Every file below `root`, or every file of one suite, anchors among them, sorted by suite, shelf, kind and cell.
 
     Raises:
         ConfigError: there is no such folder.
@@ -59,10 +59,10 @@ def baseline_files(root: Path) -> list[BaselineFile]:
     if not root.is_dir():
         raise ConfigError(f"{root} is no folder of baselines; name it with --baselines")
     return sorted(
-        BaselineFile(root, suite.name, shelf, kind.name, file.stem)
-        for suite in root.iterdir()
+        BaselineFile(root, folder.name, shelf, kind.name, file.stem)
+        for folder in (root.iterdir() if suite is None else [root / suite])
         for shelf in get_args(Shelf)
-        for kind in (suite / shelf).glob("*")
+        for kind in (folder / shelf).glob("*")
         for file in kind.glob("*.json")
     )
 
@@ -95,7 +95,7 @@ def canonical(content: dict[str, Any]) -> str:
 
 def is_saved(file: BaselineFile, accepted: Observation, reason: str = "") -> bool:
     """Whether the file holds exactly the bytes that `save_baseline` would write."""
-    return file.path.exists() and file.path.read_bytes() == to_text(file, accepted, reason).encode()
+    return _holds(file, to_text(file, accepted, reason))
 
 
 def save_baseline(file: BaselineFile, accepted: Observation, reason: str = "") -> bool:
@@ -104,10 +104,15 @@ def save_baseline(file: BaselineFile, accepted: Observation, reason: str = "") -
     Raises:
         ConfigError: the folder cannot be written.
     """
-    if is_saved(file, accepted, reason):
+    text = to_text(file, accepted, reason)
+    if _holds(file, text):
         return False
-    write_text(file.path, to_text(file, accepted, reason), "--qg-baseline-dir")
+    write_text(file.path, text, "--qg-baseline-dir")
     return True
+
+
+def _holds(file: BaselineFile, text: str) -> bool:
+    return file.path.exists() and file.path.read_bytes() == text.encode()
 
 
 def load_baseline(file: BaselineFile) -> Observation | None:
@@ -172,7 +177,7 @@ def stale(root: Path, suite: str, cells: set[str]) -> list[BaselineFile]:
     """Baseline files of a suite, of any kind of machine, anchors too, whose cell id is none of `cells`."""
     if not root.is_dir():
         return []
-    return [file for file in baseline_files(root) if file.suite == suite and file.cell not in cells]
+    return [file for file in baseline_files(root, suite) if file.cell not in cells]
 
 
 def elsewhere(file: BaselineFile) -> list[str]:

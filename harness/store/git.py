@@ -56,10 +56,8 @@ def _output_or_none(folder: Path, *arguments: str) -> str | None:
     A run must not depend on git: the command takes no lock, and a failure says nothing.
     """
     try:
-        done = subprocess.run(
-            ["git", "--no-optional-locks", "-c", "core.quotePath=off", "-C", str(folder), *arguments],
-            capture_output=True, text=True, timeout=30, check=True, env=_variables(),
-        )  # fmt: skip
+        done = _run(folder, "--no-optional-locks", "-c", "core.quotePath=off", *arguments, limit_s=30)
+        done.check_returncode()
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout
@@ -121,7 +119,7 @@ def _output(place: Path, problem: str, *arguments: str) -> str:
         ConfigError: git is not installed, or the command fails; the message begins with `problem`.
     """
     try:
-        done = subprocess.run(["git", "-C", str(place), *arguments], capture_output=True, text=True, env=_variables())
+        done = _run(place, *arguments)
     except FileNotFoundError:
         raise ConfigError("git is not installed") from None
     if done.returncode:
@@ -130,6 +128,12 @@ def _output(place: Path, problem: str, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _variables() -> dict[str, str]:
-    """The environment of git, without the variables by which a hook names its own repository (`PLACES`)."""
-    return {name: value for name, value in os.environ.items() if name not in PLACES}
+def _run(place: Path, *arguments: str, limit_s: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run git in `place`, without the variables by which a hook names its own repository (`PLACES`).
+
+    Raises:
+        OSError, TimeoutExpired: git is not installed, or takes longer than `limit_s` seconds.
+    """
+    variables = {name: value for name, value in os.environ.items() if name not in PLACES}
+    command = ["git", "-C", str(place), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=limit_s, env=variables)

@@ -98,7 +98,7 @@ def _add_cell(store: sqlite3.Connection, run: str, entry: Mapping[str, Any]) -> 
             json.dumps(provenance.get("versions", {}), sort_keys=True), json.dumps(provenance, sort_keys=True),
         ),
     ).lastrowid  # fmt: skip
-    metrics = {**entry["metrics"], CPU_RATIO: _cpu_ratio(entry["samples"])}
+    metrics = {**entry["metrics"], CPU_RATIO: cpu_ratio(entry["samples"])}
     known = [(key, name, value) for name, value in metrics.items() if value is not None]
     store.executemany("INSERT INTO metric VALUES (?, ?, ?)", known)
     store.executemany(
@@ -107,8 +107,8 @@ def _add_cell(store: sqlite3.Connection, run: str, entry: Mapping[str, Any]) -> 
     )
 
 
-def _cpu_ratio(samples: Mapping[str, Sequence[float]]) -> float | None:
-    """`CPU_RATIO` of a cell; None where no processes judged its latency."""
+def cpu_ratio(samples: Mapping[str, Sequence[float]]) -> float | None:
+    """`CPU_RATIO` of a cell, from its samples; None where no processes judged its latency."""
     logs = samples.get("log_ratio_network")
     return math.exp(statistics.fmean(logs)) if logs else None
 

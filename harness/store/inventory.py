@@ -42,7 +42,7 @@ def _entry(file: BaselineFile, committed: Mapping[Path, str]) -> Entry:
     accepted = baselines.load_baseline(file) or Observation()
     occasions = latency.gated(accepted).get("occasions", ())
     day = occasions[-1]["recorded"][:10] if occasions else committed.get(file.path.resolve(), NOT_COMMITTED)
-    anchor = anchors.moved_since(file) if file.shelf == "latency" else ""
+    anchor = anchors.moved_since(file, accepted) if file.shelf == "latency" else ""
     return Entry(file, accepted, baselines.reason(file), day, anchor)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from harness.report.common.wording import dotted
 from harness.store.accept import BaselineChange
 from harness.store.anchors import Anchor
 from harness.store.baselines import BaselineFile
+from harness.store.history_db import cpu_ratio
 from harness.store.inventory import NOT_COMMITTED, Entry
 
 PROSE = ("anchor", "reason", "file")
@@ -100,14 +100,14 @@ def _gated(accepted: Observation) -> dict[str, Text]:
 
     The texts are empty for a baseline without a gated latency.
     """
-    logs = accepted.samples.get("log_ratio_network")
-    if not logs:
+    ratio = cpu_ratio(accepted.samples)
+    if ratio is None:
         return {"× network": Text(), "processes": Text()}
     occasions = latency.gated(accepted)["occasions"]
-    processes = f"{sum(one['processes'] for one in occasions)} on {len(occasions)}"
+    processes = f"{latency.process_count(occasions)} on {len(occasions)}"
     few = bool(latency.immature(accepted))
     return {
-        "× network": Text(number(math.exp(statistics.fmean(logs)), ".3f")),
+        "× network": Text(number(ratio, ".3f")),
         "processes": Text(f"{processes}, too few", "yellow") if few else Text(processes),
     }
 
