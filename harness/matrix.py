@@ -57,11 +57,12 @@ def matrix(
     named = [_model(declared) for declared in _models(models)]
     makes = [_precision(name) for name in _names("precisions", precisions)]
     runs = [_backend(name) for name in _names("backends", backends)]
-    devices = _names("device", device)
+    named_devices = _names("device", device)
+    devices = {runtime: _devices(runtime, named_devices) for runtime in runs}
     cells = [
         Cell(model, precision, runtime, where, size, count, _tag(sizes, batches, size, count), weights, qat)
         for (model, weights, qat), precision, runtime in product(named, makes, runs)
-        for where, size, count in product(_devices(runtime, devices), sizes, batches)
+        for where, size, count in product(devices[runtime], sizes, batches)
     ]
     order = {precision: rank for rank, precision in enumerate(PRECISIONS)}
     return tuple(sorted(cells, key=lambda c: (c.model, c.backend, order[c.family], c)))

@@ -72,9 +72,10 @@ def _activation_quantizers(graph: Any, constants: Mapping[str, Any]) -> list[Any
         if node.op_type != "QuantizeLinear" or node.input[0] in constants or len(node.input) < 3:
             continue
         zero = constants.get(node.input[2])
+        if zero is None or zero.data_type != TensorProto.INT8:
+            continue
         readers = _readers(graph, node.output[0])
-        in_pairs = all(reader.op_type == "DequantizeLinear" and len(reader.input) > 2 for reader in readers)
-        if zero is not None and zero.data_type == TensorProto.INT8 and in_pairs:
+        if all(reader.op_type == "DequantizeLinear" and len(reader.input) > 2 for reader in readers):
             found.append(node)
     return found
 

@@ -25,11 +25,17 @@ PRECISIONS = ("fp32", "bf16", "fp16", "int8", "int8-dynamic", "w8a16", "int8-qat
 """The precisions without the names of recipes behind a colon, in the order in which matrices and tables list them."""
 
 
+_MODULES = [
+    importlib.import_module(f"harness.recipes.{module.name}")
+    for module in pkgutil.iter_modules(harness.recipes.__path__)
+    if module.name != "registry"
+]
+"""Every module of this package but this one, in alphabetical order."""
+
+
 def _merged(name: str) -> dict[Any, Any]:
     """The union of the tables called `name` in all modules of this package."""
-    modules = (module.name for module in pkgutil.iter_modules(harness.recipes.__path__) if module.name != "registry")
-    found = [getattr(importlib.import_module(f"harness.recipes.{module}"), name, {}) for module in sorted(modules)]
-    return {key: value for table in found for key, value in table.items()}
+    return {key: value for module in _MODULES for key, value in getattr(module, name, {}).items()}
 
 
 RECIPES: dict[tuple[str, str], Recipe] = _merged("RECIPES")
