@@ -24,6 +24,11 @@ class Artifact:
     built: bool = False  # True: built by this run; False: from the cache
 
 
+MACHINE_KIND: Mapping[Phase, str] = {"accuracy": "isa", "latency": "machine_class"}
+"""The field of `Machine` that is the key of a phase's baselines. The `environment` of a results.json and the runs of
+the history have it under the same name."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """The machine that measured a cell. It carries no host name and no user name."""
@@ -38,7 +43,8 @@ class Machine:
 
     def kind(self, phase: Phase) -> str:
         """The key of this machine's baselines: its instruction set for accuracy, its machine class for latency."""
-        return self.isa if phase == "accuracy" else self.machine_class
+        kind: str = getattr(self, MACHINE_KIND[phase])
+        return kind
 
 
 @dataclass(frozen=True, kw_only=True)

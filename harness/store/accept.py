@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.errors import ConfigError
-from harness.core.measurement import Incomparable, Measurement, Observation
+from harness.core.measurement import MACHINE_KIND, Incomparable, Measurement, Observation
 from harness.core.metrics import STORED, TRACED, Phase
 from harness.core.processes import REFERENCES
 from harness.core.suite import Gate
@@ -24,9 +24,6 @@ from harness.store.results import CellResult, Recorded
 
 ALWAYS: dict[Phase, str] = {"accuracy": "map", "latency": "latency_p50_ms"}
 """The metric that a measured phase always has."""
-
-KINDS: dict[Phase, str] = {"accuracy": "isa", "latency": "machine_class"}
-"""The entry of `environment` in a results.json that names the kind of machine of a phase's baselines."""
 
 DEFAULT_ROOT = Path("baselines")
 """The folder of the suites' own baselines: what `quantgate baseline accept` writes to without `--baselines`."""
@@ -178,7 +175,7 @@ def _check_data(file: Path, known: Recorded, root: Path) -> None:
 
 def _check_names(file: Path, known: Recorded) -> None:
     """The file may come from elsewhere, and its names become paths: none of them may lead out of the folder."""
-    names = [str(known.environment[key]) for key in KINDS.values()]
+    names = [str(known.environment[key]) for key in MACHINE_KIND.values()]
     names += [name for result in known.cells for name in (result.suite, result.cell.id if result.cell else result.id)]
     if odd := [name for name in names if name.startswith(".") or not name or "/" in name or "\\" in name]:
         raise ConfigError(
@@ -198,7 +195,7 @@ def _changes(known: Recorded, root: Path, result: CellResult, reason: str) -> It
     """What becomes of the baseline files of one cell."""
     for phase in _acceptable(known, result):
         assert result.measured is not None
-        file = BaselineFile(root, result.suite, phase, str(known.environment[KINDS[phase]]), result.id)
+        file = BaselineFile(root, result.suite, phase, str(known.environment[MACHINE_KIND[phase]]), result.id)
         yield plan_change(file, result.measured, known.gates[result.suite], reason)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.measurement import MACHINE_KIND
 from harness.core.metrics import METRICS
 from harness.store.changepoints import changepoints
 from harness.store.history_db import CPU_RATIO, reading
@@ -108,7 +109,7 @@ def trend(path: Path, cell: str, metric: str, suite: str = "") -> tuple[Trend, .
             raise ConfigError(f"{path} has no cell {cell!r}; {nearest(cell, known)}")
         if metric not in METRICS and metric != CPU_RATIO:
             raise ConfigError(f"unknown metric {metric!r}; {nearest(metric, [*METRICS, CPU_RATIO])}")
-        kind = "isa" if metric in METRICS and METRICS[metric].phase == "accuracy" else "machine_class"
+        kind = MACHINE_KIND[METRICS[metric].phase if metric in METRICS else "latency"]
         rows = store.execute(
             f"""SELECT cell.suite, run.{kind}, run.id, run.started, run.revision, run.dirty, metric.value, cell.status,
             cell.versions FROM cell JOIN run ON run.id = cell.run JOIN metric ON metric.cell = cell.key
