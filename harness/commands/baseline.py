@@ -139,7 +139,7 @@ def run_show(options: argparse.Namespace) -> Exit:
     console = Console(highlight=False, markup=False)
     for entry in entries:
         for part in baselines.whole(entry):
-            console.print(part, soft_wrap=isinstance(part, str))
+            console.print(part)
     return Exit.FINE
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.backends.registry import backend_names
 from harness.core.errors import ConfigError, nearest
 from harness.inputs.finder import Settings
-from harness.inputs.sources import cache_folder
+from harness.inputs.sources import cache_folder, folders_in
 from harness.plugin.session import RunState
 from harness.report.common.view import View
 from harness.report.media import MEDIA
@@ -224,5 +223,5 @@ def _cache(config: pytest.Config) -> Path:
 
 def _folders(config: pytest.Config, name: str, variable: str) -> tuple[Path, ...]:
     """The folders that an option names, then the folders that an environment variable lists."""
-    named: list[Any] = [*(config.getoption(name) or ()), *os.environ.get(variable, "").split(os.pathsep)]
+    named: list[str | Path] = [*(config.getoption(name) or ()), *folders_in(variable)]
     return tuple(_absolute(config, folder) for folder in named if folder)

@@ -5,6 +5,7 @@ To add a medium, write `harness/report/NAME.py` and give it a row of `MEDIA`. It
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.files import write_text
 from harness.core.status import Status
-from harness.report import markdown
 from harness.report.annotations import annotate
+from harness.report.markdown import render_markdown
 from harness.store.results import Recorded
 
 
@@ -26,6 +27,11 @@ class Finished:
     failing: Set[Status]  # the statuses that fail in this run
     folder: Path  # of the run, with its detections and data sets
     history: Path | None  # the file of earlier runs; None: this run keeps no history
+
+    @functools.cached_property
+    def markdown(self) -> str:
+        """The results as Markdown, for the file and for the summary of a GitHub step."""
+        return render_markdown(self.recorded, self.failing)
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,13 @@ def _html(run: Finished) -> str:
     return page.render_page(run.recorded, run.folder, run.history)
 
 
-def _markdown(run: Finished) -> str:
-    return markdown.render_markdown(run.recorded, run.failing)
-
-
 MEDIA = (
     Medium("--qg-html", "write the HTML report of this run to this file, which needs no other", _html),
-    Medium("--qg-markdown", "write the results as Markdown (in a GitHub job also into the step's summary)", _markdown),
+    Medium(
+        "--qg-markdown",
+        "write the results as Markdown (in a GitHub job also into the step's summary)",
+        lambda run: run.markdown,
+    ),
 )
 
 
@@ -76,7 +82,7 @@ def summarize_step(run: Finished, variables: Mapping[str, str]) -> None:
         return
     try:
         with Path(summary).open("a") as steps:
-            steps.write(f"{_markdown(run)}\n")
+            steps.write(f"{run.markdown}\n")
     except OSError as error:
         raise ConfigError(f"GITHUB_STEP_SUMMARY {summary} cannot be written: {error.strerror}") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from harness.core.errors import ConfigError
-from harness.core.measurement import Measurement, Observation
+from harness.core.measurement import Observation
 from harness.core.status import FAILING, TABLE, Status, severity, worst
 from harness.core.suite import Gate
 from harness.core.verdict import verdict_line
@@ -113,22 +112,11 @@ def compare_results(
             rows.append(Compared(key, None, after, "no-baseline", "no-baseline: only in B"))
         else:
             known = baselines.comparable(before, after, "accuracy")
-            verdicts = judge_gates(_of_cell(after, before), known, None, rules.get(key[0]) or GATES, "accuracy")
+            verdicts = judge_gates(after, known, None, rules.get(key[0]) or GATES, "accuracy")
             telling = [verdict for verdict in verdicts if verdict.status not in ("unchanged", "met")]
             status = worst([verdict.status for verdict in verdicts])
             rows.append(Compared(key, before, after, status, "; ".join(map(verdict_line, telling))))
     return rows
-
-
-def _of_cell(observed: Observation, other: Observation) -> Observation:
-    """`observed`, with the cell from the other side where only that side knows it.
-
-    A baseline names no cell, but a gate may be for some cells only.
-    """
-    if isinstance(observed, Measurement) or not isinstance(other, Measurement):
-        return observed
-    values = {field.name: getattr(observed, field.name) for field in dataclasses.fields(Observation)}
-    return Measurement(other.cell, **values)
 
 
 def comparison_sheet(rows: list[Compared]) -> Sheet:

@@ -48,6 +48,7 @@ def run(options: argparse.Namespace) -> Exit:
     from harness.commands import runner, suite_files
     from harness.commands.export import model_card
     from harness.measure.accuracy.signature import SignatureJob
+    from harness.report.common.numbers import quantity
 
     target: Path = options.output
     empty = target.is_dir() and not any(target.iterdir())
@@ -61,7 +62,9 @@ def run(options: argparse.Namespace) -> Exit:
     known = model_card.card(suite, cell, inputs.artifact, inputs.provenance, seen, last)
     _write(target, known, cell, Path(inputs.artifact.path).parent)
     made = "built" if inputs.artifact.built else "from the cache"
-    print(f"{target}: {', '.join(known['files'])} ({made}, {known['size_bytes'] / 1e6:.2f} MB), card.json, README.md")
+    print(
+        f"{target}: {', '.join(known['files'])} ({made}, {quantity('size_bytes', known['size_bytes'])}), card.json, README.md"
+    )
     print(f"metrics: {known['metrics_note']}")
     return Exit.FINE
 

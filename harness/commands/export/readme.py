@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core.cell import Cell
 from harness.core.metrics import METRICS
+from harness.report.common.numbers import quantity
 
 LOADING = {
     "onnxruntime": """import onnxruntime
@@ -86,7 +87,7 @@ def _facts(known: Mapping[str, Any]) -> dict[str, str]:
     facts = {
         "key": f"`{known['key']}`",
         "files": ", ".join(f"`{name}`" for name in known["files"]),
-        "size": f"{known['size_bytes'] / 1e6:.2f} MB",
+        "size": quantity("size_bytes", known["size_bytes"]),
         "weights": f"sha256 `{known['weights']}…`",
         "recipe": f"`{recipe['build']}`{params}, stored {recipe['stored']}, executes {recipe['executes']}",
         "versions": ", ".join(f"{name} {version}" for name, version in known["versions"].items()),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from harness.commands.base import Exit
 from harness.core.status import FAILING
 from harness.core.suite import Gate
+from harness.report.common.numbers import counted
 from harness.store.results import Recorded
 
 NOTHING = Recorded((), (), {}, {}, {})
@@ -20,8 +21,7 @@ def difference_lines(now: Recorded, base: Recorded) -> Iterator[str]:
     for word, found in (("new", present - accepted), ("removed", accepted - present)):
         for suite in sorted({suite for suite, _ in found}):
             names = sorted(name for owner, name in found if owner == suite)
-            noun = "cell" if len(names) == 1 else "cells"
-            yield f"{suite}: {len(names)} {word} {noun}: {', '.join(names)}"
+            yield f"{suite}: {counted(len(names), f'{word} cell')}: {', '.join(names)}"
     for row in base.cells:
         if row.status == "error":
             yield f"{row.suite}: {row.id}: error on the base: {row.reason}"

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.metrics import GATED, METRICS
-from harness.core.status import SEVERITY, Status
+from harness.core.status import SEVERITY, Status, severity
+from harness.report.common.numbers import divided
 from harness.store.results import CellResult
 
 SORTS = ("status", "cell")
@@ -71,7 +72,7 @@ def in_vain(results: Sequence[CellResult], view: View) -> Iterator[str]:
 
 def display_order(status: Status) -> tuple[bool, int]:
     """The key that sorts statuses for a reader: the worst first, and `unavailable` last because it says least."""
-    return status == "unavailable", SEVERITY.index(status)
+    return status == "unavailable", severity(status)
 
 
 def _matches(result: CellResult, word: str) -> bool:
@@ -101,6 +102,12 @@ def fp32_siblings(results: Sequence[CellResult]) -> Callable[[CellResult], CellR
         return known.get((result.suite, result.cell.sibling("fp32")))
 
     return sibling_of
+
+
+def size_ratio(result: CellResult, fp32: CellResult | None) -> float | None:
+    """The size of the artifact over the size of the fp32 sibling's; 1 for an fp32 cell, None where one is not known."""
+    reference = result if is_fp32(result) else fp32
+    return divided(result.metric("size_bytes"), reference.metric("size_bytes") if reference else None)
 
 
 def sibling_groups(results: Sequence[CellResult]) -> list[list[CellResult]]:

@@ -6,15 +6,17 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.metrics import METRICS
-from harness.measure.explain.explain import Explanation
 from harness.report.common.numbers import NONE, number, signed, trend_value
 from harness.report.common.view import display_order
 from harness.store.history_db import CPU_RATIO
 from harness.store.results import CellResult
 from harness.store.trends import LevelChange, Point, Run, Trend
+
+if TYPE_CHECKING:  # it stands on everything that measures, and most users of these words measure nothing
+    from harness.measure.explain.explain import Explanation
 
 WHEN = "%Y-%m-%d %H:%M"
 """How a report writes a moment, in UTC."""

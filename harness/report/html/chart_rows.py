@@ -17,7 +17,7 @@ from harness.judge import accuracy
 from harness.judge.accuracy import resampled_name
 from harness.judge.gates import relative
 from harness.report.common.numbers import divided
-from harness.report.common.view import fp32_siblings, is_fp32, pareto_front
+from harness.report.common.view import fp32_siblings, pareto_front, size_ratio
 from harness.report.common.wording import precision_label
 from harness.store.results import CellResult
 
@@ -76,8 +76,7 @@ def rows_of_suite(results: Sequence[CellResult], gates: Sequence[Gate], first: i
 
 def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequence[Gate], label: str) -> ChartRow:
     cell, measured = result.cell, result.measured
-    size, p50 = result.metric("size_bytes"), result.metric("latency_p50_ms")
-    reference = result if is_fp32(result) else fp32
+    p50 = result.metric("latency_p50_ms")
     return ChartRow(
         index,
         result.id,
@@ -91,7 +90,7 @@ def _row(index: int, result: CellResult, fp32: CellResult | None, gates: Sequenc
         image_ms=p50 / cell.batch if p50 and cell else None,
         metrics=_known(measured.metrics if measured else {}),
         baseline=_known(result.baseline or {}),
-        size_ratio=divided(size, reference.metric("size_bytes")) if size and reference else None,
+        size_ratio=size_ratio(result, fp32),
         speed=divided(1, result.metric("latency_ratio")),
         league=f"{cell.device} {cell.batch} {measured.provenance.get('dataset')}" if cell and measured else "",
         changes=_changes(result, fp32, gates),

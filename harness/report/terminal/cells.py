@@ -26,11 +26,11 @@ from harness.report.common.view import (
     View,
     chosen,
     fp32_siblings,
-    is_fp32,
     latency_change,
     pareto_front,
     scored_images,
     sibling_groups,
+    size_ratio,
 )
 from harness.report.common.wording import precision_label
 from harness.store.results import CellResult, Plan
@@ -77,7 +77,7 @@ def _field(
 
 FIELDS: tuple[Field, ...] = (
     _field("MB", 6, "size_bytes", lambda of: megabytes(of["size_bytes"]), "baseline"),
-    _field("×fp32", 7, "size_bytes", lambda of: number(_size_ratio(of), ".2f"), "fp32"),
+    _field("×fp32", 7, "size_bytes", lambda of: number(size_ratio(of.cell, of.fp32), ".2f"), "fp32"),
     _field("p50 ms", 3, "latency_p50_ms", lambda of: milliseconds(of["latency_p50_ms"])),
     _field("p99 ms", 12, "latency_p99_ms", lambda of: milliseconds(of["latency_p99_ms"])),
     _field("speed", 4, "latency_ratio", lambda of: number(divided(1.0, of["latency_ratio"]), ".2f", "×"), "fp32"),
@@ -183,8 +183,3 @@ def _gate(result: CellResult) -> str:
     if verdict is None or verdict.status in FINE:
         return ""
     return f"{verdict.metric} (fp32)" if verdict.against == "fp32" else verdict.metric
-
-
-def _size_ratio(of: Pair) -> float | None:
-    """The size of the artifact over the size of the fp32 sibling's; 1 for an fp32 cell."""
-    return divided(of["size_bytes"], of["size_bytes"] if is_fp32(of.cell) else of.of_fp32("size_bytes"))

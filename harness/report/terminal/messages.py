@@ -58,8 +58,7 @@ def _wall_clocks(results: Sequence[CellResult]) -> Iterator[Text]:
             moved.append((abs(math.log(now / before)), f"{result.id} {before:.2f} → {now:.2f} ms"))
     if moved:
         shown = [text for _, text in sorted(moved, reverse=True)]
-        rest = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
-        yield Text(f"p50 against the stored wall clock (shown, not gated): {', '.join(shown[:3])}{rest}", "dim")
+        yield Text(f"p50 against the stored wall clock (shown, not gated): {_some(shown)}", "dim")
 
 
 def _notes(results: Sequence[CellResult]) -> Iterator[Text]:
@@ -72,9 +71,9 @@ def _notes(results: Sequence[CellResult]) -> Iterator[Text]:
         yield Text(f"note: {_some(cells)}: {note}", "dim" if note == REUSED else "yellow")
 
 
-def _some(cells: Sequence[str]) -> str:
-    """The first three cells, and how many there are besides."""
-    return ", ".join(cells[:3]) + (f" and {len(cells) - 3} more" if len(cells) > 3 else "")
+def _some(texts: Sequence[str]) -> str:
+    """The first three texts, and how many there are besides."""
+    return ", ".join(texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
 
 
 def _loud(results: Sequence[CellResult]) -> Iterator[Text]:
