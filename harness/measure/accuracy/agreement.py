@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +57,7 @@ def survival(reference: Sequence[Detections], cell: Sequence[Detections], conf: 
     wanted = survived = 0
     shifts: list[float] = []
     for before, after in zip(reference, cell, strict=True):
-        sure = before.scores >= conf
-        chosen = Detections(before.boxes[sure], before.scores[sure], before.classes[sure])
+        chosen = _subset(before, before.scores >= conf)
         wanted += len(chosen.scores)
         for i, j in pairs(chosen, after, FOUND_IOU):
             if after.scores[j] >= conf:
@@ -96,8 +96,7 @@ def pairs(old: Detections, new: Detections, least: float) -> list[Pair]:
 
     Where IoUs are equal, the higher score of the old detection comes first, then the higher score of the new one.
     """
-    overlaps = box_iou(old.boxes, new.boxes)
-    overlaps[old.classes[:, None] != new.classes[None, :]] = 0
+    overlaps = _overlaps(old, new)
     first, second = np.nonzero(overlaps >= least)
     ranked = np.lexsort((-new.scores[second], -old.scores[first], -overlaps[first, second]))
     free_old, free_new = set(range(len(old.scores))), set(range(len(new.scores)))
@@ -110,14 +109,25 @@ def pairs(old: Detections, new: Detections, least: float) -> list[Pair]:
     return found
 
 
+def _subset(found: Detections, chosen: NDArray[np.bool_]) -> Detections:
+    """The boxes, scores and classes of the `chosen` detections, [detections]."""
+    return Detections(found.boxes[chosen], found.scores[chosen], found.classes[chosen])
+
+
+def _overlaps(one: Detections, other: Detections) -> NDArray[Any]:
+    """IoU of every detection of `one` with every detection of `other`, and 0 where their classes differ."""
+    overlaps = box_iou(one.boxes, other.boxes)
+    overlaps[one.classes[:, None] != other.classes[None, :]] = 0
+    return overlaps
+
+
 def _score_differences(one: Detections, other: Detections) -> NDArray[np.float32]:
     """The score of each detection of `one` that counts, minus its score in `other`, which is 0 where it is absent."""
-    noted = one.scores > NOTED
-    scores = one.scores[noted]
+    noted = _subset(one, one.scores > NOTED)
+    scores = noted.scores
     if not len(scores) or not len(other.scores):
         return scores
-    overlaps = box_iou(one.boxes[noted], other.boxes)
-    overlaps[one.classes[noted][:, None] != other.classes[None]] = 0
+    overlaps = _overlaps(noted, other)
     closest = overlaps.argmax(axis=1)
     same = overlaps[np.arange(len(closest)), closest] > NOTED_IOU
     difference: NDArray[np.float32] = scores - np.where(same, other.scores[closest], 0)
