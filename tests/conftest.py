@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from builders import TESTS
 from demoproject import Demo, write_coco
 
 pytest_plugins = ["pytester", "built"]
@@ -41,3 +45,19 @@ def demo(pytester: pytest.Pytester, warm_cache: Path, monkeypatch: pytest.Monkey
     project.model()
     project.suite()
     return project
+
+
+@pytest.fixture
+def lockers(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start processes of `lockers.py` on locks of this test alone: kind, seconds, sections; they end with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(kind: str, seconds: float, sections: int = 1) -> subprocess.Popen[str]:
+        command = [sys.executable, str(TESTS / "lockers.py"), kind, str(tmp_path), str(seconds), str(sections)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+        one.communicate()

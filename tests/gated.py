@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from builders import measurement
 
+from harness import Gate
 from harness.core.measurement import Measurement
 from harness.core.processes import Identity, Interference, Replicate
 from harness.judge import latency
+from harness.store.accept import plan_change
+from harness.store.baselines import BaselineFile
 
 IDENTITY = Identity("artifact", {"network": "n on ort 1", "numpy": "p"})
 NOON = datetime(2026, 11, 24, 12)
@@ -37,3 +40,10 @@ def recorded(at: datetime = NOON, shift: float = 0.0, identity: Identity = IDENT
     made = processes(shift)
     traced = latency.provenance(identity, repeats or {"network": 7}, len(made), at)
     return Measurement(measurement().cell, samples=latency.samples(made), provenance={"gated": traced})
+
+
+def accept(file: BaselineFile, occasions: int, apart: timedelta = timedelta(hours=1)) -> BaselineFile:
+    """Accept the latency of so many occasions, the first at noon, of five processes each; returns the file."""
+    for number in range(occasions):
+        plan_change(file, recorded(NOON + number * apart), [Gate("latency", max_rise=0.05)]).write()
+    return file

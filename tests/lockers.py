@@ -1,4 +1,4 @@
-"""Processes that use the machine lock: `python lockers.py timed|heavy FOLDER SECONDS [SECTIONS]`."""
+"""Processes that use locks: `python lockers.py timed|heavy|file FOLDER SECONDS [SECTIONS]`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from harness.core.files import file_lock
 from harness.machine.locks import MachineLock
 
 POLL_S = 0.02
+
+Interval = tuple[float, float]
+"""When something began and ended."""
+
+
+def overlap(one: Interval, other: Interval) -> bool:
+    """Whether two intervals have a moment in common."""
+    return max(one[0], other[0]) < min(one[1], other[1])
 
 
 def timed(folder: Path, seconds: float, sections: int) -> None:

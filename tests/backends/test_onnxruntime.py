@@ -6,28 +6,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from graphs import CONVOLUTION, IMAGES, KERNEL, SIZE, convolved, save_graph
+from onnx import TensorProto, helper
 
 from harness import Artifact, Cell, ConfigError, Unavailable
 from harness.backends import onnxruntime as backend
 
-SIZE = 32
 CELL = Cell("m", "fp32", "onnxruntime", imgsz=SIZE)
-IMAGES = np.random.default_rng(0).random((1, 3, SIZE, SIZE), np.float32)
-KERNEL = np.random.default_rng(1).random((16, 3, 3, 3), np.float32)  # 16: blocked layouts round channels up
-CONVOLUTION = 16 * 3 * 9 * (SIZE - 2) ** 2  # multiply-accumulates of KERNEL on IMAGES
-
-
-def graph(path: Path, nodes: list[onnx.NodeProto], element: int = TensorProto.FLOAT, **weights: np.ndarray) -> Path:
-    """A graph from `images` to `output`."""
-    given = helper.make_tensor_value_info("images", element, ["n", 3, SIZE, SIZE])
-    made = helper.make_tensor_value_info("output", element, None)
-    constants = [numpy_helper.from_array(value, name) for name, value in weights.items()]
-    drawn = helper.make_graph(nodes, "g", [given], [made], constants)
-    onnx.save(helper.make_model(drawn, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
-    return path
 
 
 def opened(path: Path, cell: Cell = CELL) -> backend.OrtSession:
@@ -36,24 +22,25 @@ def opened(path: Path, cell: Cell = CELL) -> backend.OrtSession:
 
 @pytest.fixture
 def convolution(tmp_path: Path) -> Path:
-    return graph(tmp_path / "model.onnx", [helper.make_node("Conv", ["images", "w"], ["output"])], w=KERNEL)
+    return save_graph(tmp_path / "model.onnx", [helper.make_node("Conv", ["images", "w"], ["output"])], w=KERNEL)
 
 
 def test_a_call_computes_what_the_graph_says(convolution: Path) -> None:
     (output,) = opened(convolution).infer(IMAGES)
-    windows = np.lib.stride_tricks.sliding_window_view(IMAGES, (3, 3), axis=(2, 3))
-    np.testing.assert_allclose(output, np.einsum("ochw,ncijhw->noij", KERNEL, windows), rtol=1e-5)
+    np.testing.assert_allclose(output, convolved(), rtol=1e-5)
 
 
 def test_a_graph_of_float16_is_given_float16(tmp_path: Path) -> None:
-    half = graph(tmp_path / "half.onnx", [helper.make_node("Relu", ["images"], ["output"])], TensorProto.FLOAT16)
+    half = save_graph(tmp_path / "half.onnx", [helper.make_node("Relu", ["images"], ["output"])], TensorProto.FLOAT16)
     (output,) = opened(half).infer(IMAGES)
     assert output.dtype == np.float16
     np.testing.assert_array_equal(output, IMAGES.astype(np.float16))
 
 
 def test_an_input_of_another_type_is_one_line(tmp_path: Path) -> None:
-    whole = graph(tmp_path / "whole.onnx", [helper.make_node("Identity", ["images"], ["output"])], TensorProto.INT64)
+    whole = save_graph(
+        tmp_path / "whole.onnx", [helper.make_node("Identity", ["images"], ["output"])], TensorProto.INT64
+    )
     with pytest.raises(ConfigError, match=r"whole.onnx takes tensor\(int64\); quantgate feeds one of tensor\(float\),"):
         opened(whole)
 
@@ -76,7 +63,7 @@ def test_a_dynamically_quantized_product_is_counted_as_int8_and_the_rest_as_floa
         helper.make_node("MatMul", ["scaled", "c"], ["output"]),
     ]
     weights = {"b": np.ones((SIZE, 5), np.int8), "c": np.ones((5, 7), np.float32)}
-    executed = opened(graph(tmp_path / "dynamic.onnx", nodes, **weights)).executed()
+    executed = opened(save_graph(tmp_path / "dynamic.onnx", nodes, **weights)).executed()
     assert executed == {"i8": 3 * SIZE * SIZE * 5, "f32": 3 * SIZE * 5 * 7}
 
 
@@ -90,7 +77,7 @@ def test_the_profile_is_gone_when_it_was_read(convolution: Path, tmp_path: Path,
 
 def test_a_transposed_convolution_spreads_every_input(tmp_path: Path) -> None:
     nodes = [helper.make_node("ConvTranspose", ["images", "w"], ["output"], strides=[2, 2])]
-    path = graph(tmp_path / "up.onnx", nodes, w=np.ones((3, 6, 2, 2), np.float32))
+    path = save_graph(tmp_path / "up.onnx", nodes, w=np.ones((3, 6, 2, 2), np.float32))
     assert opened(path).executed() == {"f32": 3 * SIZE * SIZE * 6 * 4}
 
 

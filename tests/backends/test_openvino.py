@@ -8,16 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from graphs import IMAGES, KERNEL, SIZE, convolved, save_graph
+from onnx import helper
 
 from harness import Artifact, Cell, Unavailable
 from harness.backends import openvino as backend
 from harness.core.errors import Unsupported
 
-SIZE = 32
 CELL = Cell("m", "fp32", "openvino", imgsz=SIZE)
-IMAGES = np.random.default_rng(0).random((1, 3, SIZE, SIZE), np.float32)
-KERNEL = np.random.default_rng(1).random((16, 3, 3, 3), np.float32)
 
 
 @pytest.fixture
@@ -25,13 +23,8 @@ def session(tmp_path: Path):
     """Open a graph from `images` to `output`."""
 
     def opened(nodes: list[onnx.NodeProto], cell: Cell = CELL, **weights: np.ndarray) -> backend.OpenVinoSession:
-        given = helper.make_tensor_value_info("images", TensorProto.FLOAT, [cell.batch, 3, SIZE, SIZE])
-        made = helper.make_tensor_value_info("output", TensorProto.FLOAT, None)
-        constants = [numpy_helper.from_array(value, name) for name, value in weights.items()]
-        graph = helper.make_graph(nodes, "g", [given], [made], constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
-        onnx.save(model, tmp_path / "model.onnx")
-        return backend.open(Artifact(str(tmp_path / "model.onnx"), "key", 1), cell, 1)
+        path = save_graph(tmp_path / "model.onnx", nodes, batch=cell.batch, **weights)
+        return backend.open(Artifact(str(path), "key", 1), cell, 1)
 
     return opened
 
@@ -42,8 +35,7 @@ def convolution() -> list[onnx.NodeProto]:
 
 def test_a_call_computes_what_the_graph_says(session) -> None:
     (output,) = session(convolution(), w=KERNEL).infer(IMAGES)
-    windows = np.lib.stride_tricks.sliding_window_view(IMAGES, (3, 3), axis=(2, 3))
-    np.testing.assert_allclose(output, np.einsum("ochw,ncijhw->noij", KERNEL, windows), rtol=1e-4)
+    np.testing.assert_allclose(output, convolved(), rtol=1e-4)
 
 
 def test_a_second_call_is_about_its_own_batch(session) -> None:

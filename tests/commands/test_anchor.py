@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from builders import INT8
-from gated import NOON, recorded
+from gated import accept
 
-from harness import Gate
 from harness.commands.cli import main
 from harness.machine import fingerprint
-from harness.store.accept import plan_change
 from harness.store.baselines import BaselineFile
 
 
@@ -22,8 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     file = BaselineFile(tmp_path / "baselines", "made", "latency", fingerprint.machine_class(), INT8.id)
-    for hour in range(2):
-        plan_change(file, recorded(NOON + timedelta(hours=hour)), [Gate("latency", max_rise=0.05)]).write()
+    accept(file, 2)
     return tmp_path
 
 

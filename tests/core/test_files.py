@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from builders import TESTS
+from lockers import overlap
 
 from harness import ConfigError
 from harness.core.files import ASSETS, file_lock, write_bytes, write_text
@@ -62,35 +62,15 @@ def test_the_assets_lie_in_the_package():
 # Locks
 
 
-@pytest.fixture
-def hold(tmp_path):
-    """Start a process of `lockers.py` that holds `key.lock` for so many seconds; it ends with the test."""
-    started = []
-
-    def process(seconds):
-        command = [sys.executable, TESTS / "lockers.py", "file", tmp_path, str(seconds)]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        return started[-1]
-
-    yield process
-    for one in started:
-        one.kill()
-        one.communicate()
-
-
-def test_a_file_lock_is_held_by_one_process_at_a_time(hold, tmp_path):
-    assert [process.wait(20) for process in [hold(0.05) for _ in range(4)]] == [0] * 4
+def test_a_file_lock_is_held_by_one_process_at_a_time(lockers, tmp_path):
+    assert [process.wait(20) for process in [lockers("file", 0.05) for _ in range(4)]] == [0] * 4
     held = [tuple(map(float, line.split())) for line in (tmp_path / "file.txt").read_text().splitlines()]
     assert len(held) == 4
     assert not [pair for pair in itertools.combinations(held, 2) if overlap(*pair)]
 
 
-def overlap(one, other):
-    return max(one[0], other[0]) < min(one[1], other[1])
-
-
-def test_a_killed_process_frees_its_file_lock(hold, tmp_path):
-    holder = hold(60)
+def test_a_killed_process_frees_its_file_lock(lockers, tmp_path):
+    holder = lockers("file", 60)
     holder.stdout.readline()
     holder.kill()
     with file_lock(tmp_path / "key.lock"):

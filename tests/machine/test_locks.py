@@ -7,39 +7,13 @@ import itertools
 import json
 import os
 import stat
-import subprocess
-import sys
 import time
 
 import pytest
-from builders import TESTS
+from lockers import overlap
 
 from harness import ConfigError
 from harness.machine.locks import MachineLock
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Start `lockers.py` processes on locks of this test alone; they end with it."""
-    started = []
-
-    def process(kind, seconds, sections=1):
-        command = [sys.executable, TESTS / "lockers.py", kind, tmp_path, str(seconds), str(sections)]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        return started[-1]
-
-    yield process
-    for one in started:
-        one.kill()
-        one.communicate()
-
-
-@pytest.fixture
-def lock(tmp_path):
-    """A machine lock of this test alone."""
-    made = MachineLock(tmp_path)
-    yield made
-    made.close()
 
 
 def intervals(folder, kind):
@@ -47,12 +21,8 @@ def intervals(folder, kind):
     return [(line["start"], line["end"]) for line in lines if line["kind"] == kind]
 
 
-def overlap(one, other):
-    return max(one[0], other[0]) < min(one[1], other[1])
-
-
-def test_a_timed_section_overlaps_nothing_and_heavy_work_goes_on_between(start, tmp_path):
-    processes = [start("heavy", 1), start("heavy", 1), start("timed", 0.02, 8), start("timed", 0.02, 8)]
+def test_a_timed_section_overlaps_nothing_and_heavy_work_goes_on_between(lockers, tmp_path):
+    processes = [lockers("heavy", 1), lockers("heavy", 1), lockers("timed", 0.02, 8), lockers("timed", 0.02, 8)]
     assert [process.wait(20) for process in processes] == [0] * 4
     timed, heavy = intervals(tmp_path, "timed"), intervals(tmp_path, "heavy")
     assert len(timed) == 16
@@ -62,18 +32,18 @@ def test_a_timed_section_overlaps_nothing_and_heavy_work_goes_on_between(start, 
     assert [pair for pair in itertools.combinations(heavy, 2) if overlap(*pair)]
 
 
-def test_a_timed_section_waits_less_than_a_second_for_four_busy_processes(start):
-    readers = [start("heavy", 20) for _ in range(4)]
+def test_a_timed_section_waits_less_than_a_second_for_four_busy_processes(lockers):
+    readers = [lockers("heavy", 20) for _ in range(4)]
     assert [reader.stdout.readline() for reader in readers] == ["working\n"] * 4
-    writer = start("timed", 0.05, 10)
+    writer = lockers("timed", 0.05, 10)
     waits = [float(line) for line in writer.communicate(timeout=20)[0].splitlines()]
     assert len(waits) == 10
     assert max(waits) < 1
 
 
 @pytest.mark.parametrize("kind", ["timed", "heavy"])
-def test_a_killed_process_frees_its_lock(start, lock, kind):
-    holder = start(kind, 60)
+def test_a_killed_process_frees_its_lock(lockers, lock, kind):
+    holder = lockers(kind, 60)
     holder.stdout.readline()
     holder.kill()
     begun = time.monotonic()
@@ -81,10 +51,10 @@ def test_a_killed_process_frees_its_lock(start, lock, kind):
         assert time.monotonic() - begun < 1
 
 
-def test_heavy_work_sees_that_a_timed_section_is_wanted_and_waits_until_it_is_over(start, lock):
+def test_heavy_work_sees_that_a_timed_section_is_wanted_and_waits_until_it_is_over(lockers, lock):
     lock.enter_heavy()
     assert not lock.timed_section_waits()
-    wanting = start("timed", 0.3)
+    wanting = lockers("timed", 0.3)
     deadline = time.monotonic() + 10
     while not lock.timed_section_waits() and time.monotonic() < deadline:
         time.sleep(0.01)
