@@ -62,9 +62,8 @@ def run(options: argparse.Namespace) -> Exit:
     known = model_card.card(suite, cell, inputs.artifact, inputs.provenance, seen, last)
     _write(target, known, cell, Path(inputs.artifact.path).parent)
     made = "built" if inputs.artifact.built else "from the cache"
-    print(
-        f"{target}: {', '.join(known['files'])} ({made}, {quantity('size_bytes', known['size_bytes'])}), card.json, README.md"
-    )
+    size = quantity("size_bytes", known["size_bytes"])
+    print(f"{target}: {', '.join(known['files'])} ({made}, {size}), card.json, README.md")
     print(f"metrics: {known['metrics_note']}")
     return Exit.FINE
 
