@@ -18,7 +18,7 @@ from hypothesis import settings
 from harness.core.cell import Cell
 from harness.core.dataset import Dataset, Image
 from harness.core.measurement import Machine, Measurement
-from harness.inputs.artifact_cache import BuildJob
+from harness.inputs.builds import BuildJob
 from harness.inputs.datasets.loading import load_calibration
 from harness.inputs.pixels import read_image
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS

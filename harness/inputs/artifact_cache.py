@@ -24,9 +24,10 @@ from harness.core.dataset import Dataset, Image
 from harness.core.errors import ConfigError, Unavailable, first_line
 from harness.core.files import file_lock
 from harness.core.measurement import Artifact
+from harness.inputs.builds import BuildJob
 from harness.inputs.pixels import LetterboxJob, intact, pixels_key
 from harness.machine.fingerprint import version
-from harness.machine.worker import Channel, Job
+from harness.machine.worker import Job
 from harness.recipes.base import BESIDE, BuildInputs, Recipe
 from harness.recipes.registry import recipe, source_of, steps
 
@@ -50,19 +51,6 @@ class Training:
         settings = asdict(self.qat)
         del settings["checkpoint"]
         return {**settings, "data": self.digest}
-
-
-@dataclass(frozen=True)
-class BuildJob:
-    """Build one artifact into an empty folder."""
-
-    recipe: Recipe
-    inputs: BuildInputs  # its `advance` is replaced by the progress of the child
-    folder: str
-
-    def run(self, channel: Channel) -> dict[str, Any]:
-        """Return what the build function adds to the artifact's metadata."""
-        return self.recipe.run(replace(self.inputs, advance=channel.progress), Path(self.folder))
 
 
 class Cache:
@@ -96,12 +84,13 @@ class Cache:
         return self._build(made_by, cell, weights, pixels, training)
 
     def _build(
-        self, made_by: Recipe, cell: Cell, weights: Path, pixels: Path | None, training: Training | None
-    ) -> Artifact:
-        """The artifact that `made_by` makes, after the intermediate artifacts that it starts from."""
+        self, made_by: Recipe, cell: Cell, weights: Path, pixels: Path | None, training: Training | None,
+        runs: bool = True,
+    ) -> Artifact:  # fmt: skip
+        """The artifact that `made_by` makes, after the intermediate artifacts that it starts from; `cell` `runs` it."""
         source = Artifact(str(weights), file_digest(weights), 0)
         if below := source_of(made_by, weights):
-            source = self._build(below, cell, weights, pixels, training)
+            source = self._build(below, cell, weights, pixels, training, runs=False)
         pixels = pixels if made_by.calibrated else None
         training = training if made_by.trained else None
         hardware = _hardware(cell) if made_by.compiled else ""
@@ -122,25 +111,28 @@ class Cache:
             "hardware": hardware,
         }
         key = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:24]
-        return self._read_or_build(made_by, cell, inputs, key, {**source.meta, "shaped_by": shaped_by})
+        job = BuildJob(made_by, inputs, "", cell if runs else None)
+        return self._read_or_build(job, f"{cell}", key, {**source.meta, "shaped_by": shaped_by})
 
-    def _read_or_build(
-        self, made_by: Recipe, cell: Cell, inputs: BuildInputs, key: str, meta: dict[str, Any]
-    ) -> Artifact:
-        """The artifact under `key`, built if it is absent or damaged. `meta` is its metadata before the build."""
+    def _read_or_build(self, job: BuildJob, name: str, key: str, meta: dict[str, Any]) -> Artifact:
+        """The artifact under `key`, built if it is absent or damaged.
+
+        `job` lacks its folder. `name` is the cell's. `meta` is the artifact's metadata before the build.
+        """
+        entry = job.recipe.entry
         folder = self.root / "artifacts" / key
         with _writing(self.root), file_lock(self.root / "locks" / key):
-            found = _read(folder, made_by.entry, key)
+            found = _read(folder, entry, key)
             if found:
                 return found
             shutil.rmtree(folder, ignore_errors=True)
-            with self._scratch(folder) as scratch, self._alone(inputs):
+            with self._scratch(folder) as scratch, self._alone(job.inputs):
                 start = time.monotonic()
-                added = self._run_job(BuildJob(made_by, inputs, str(scratch)), f"build {cell}")
+                added = self._run_job(replace(job, folder=str(scratch)), f"build {name}")
                 _describe(scratch, {**meta, **added, "build_s": round(time.monotonic() - start, 3)})
-            built = _read(folder, made_by.entry, key)
+            built = _read(folder, entry, key)
         if built is None:
-            raise ConfigError(f"{cell}: {made_by.build} wrote no {made_by.entry}")
+            raise ConfigError(f"{name}: {job.recipe.build} wrote no {entry}")
         return replace(built, built=True)
 
     def _alone(self, inputs: BuildInputs) -> AbstractContextManager[object]:

@@ -132,7 +132,7 @@ def test_a_damaged_entry_is_built_anew(cache, weights, damage):
 
 def test_the_key_depends_on_whatever_shapes_the_artifact(cache, weights, images, monkeypatch, tmp_path):
     monkeypatch.setattr(
-        "harness.recipes.null.copy", lambda inputs, folder, **params: (folder / "model.json").touch() or {}
+        "harness.recipes.null.copy", lambda inputs, folder, **params: null_weights(folder / "model.json") and {}
     )
 
     def key(cell=CELL, weights=weights, calibration=None, **recipe):
