@@ -48,7 +48,7 @@ def float_graph(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     if meta["precision"] != "fp32":
         raise ConfigError(
             f"{inputs.weights} is {meta['precision']} already and cannot be quantized again; "
-            f"declare it with precisions='ready'"
+            f"declare it with precisions='ready', and the model it was made from as Model(…, float='….pt')"
         )
     return {name: value for name, value in meta.items() if name not in ("precision", "executes")}
 
