@@ -110,7 +110,7 @@ def _held_against_float(cells: Sequence[Cell], floats: Mapping[str, tuple[str, s
     found = [cell for cell in cells if cell.model not in floats]
     for cell in [cell for cell in cells if cell.model in floats]:
         model, weights = floats[cell.model]
-        float_cell = replace(cell, model=model, weights=weights, precision="fp32", qat=None)
+        float_cell = Cell(model, "fp32", cell.backend, cell.device, cell.imgsz, cell.batch, cell.tag, weights)
         wanted = [float_cell, replace(cell, float_cell=float_cell)]
         if cell.precision != "ready":
             wanted = [replace(float_cell, precision=cell.precision, qat=cell.qat)]
