@@ -14,12 +14,21 @@ import fcntl
 import json
 import os
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.files import open_lock
+
+WAITING = "waiting for a timed section of another run"
+"""What a run does while another one holds the machine: the label of that time for people."""
+
+NOTICE_S = 2.0  # seconds of waiting after which somebody is told; own timed sections give way sooner
+
+OnWait = Callable[[bool], None]
+"""Called with True when a wait has lasted for `NOTICE_S`, and with False at its end; from another thread."""
 
 
 class MachineLock:
@@ -29,17 +38,20 @@ class MachineLock:
         folder: where the lock files lie; by default `/tmp`, so that all users of the machine share them.
         log: file that gets a JSON line per interval: kind ("timed" or "heavy"), process id, start and end in seconds of
             the monotonic clock.
+        on_wait: told when another process's timed section keeps this one waiting.
 
     Raises:
         ConfigError: a lock file cannot be opened.
     """
 
-    def __init__(self, folder: Path | None = None, log: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, log: Path | None = None, on_wait: OnWait = lambda waits: None
+    ) -> None:
         shared = "/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir()
         self._folder = folder or Path(shared)
         self._gate = _open_shared(self._folder / "quantgate-gate.lock")
         self._section = _open_shared(self._folder / "quantgate-section.lock")
-        self._log = log
+        self._log, self._on_wait = log, on_wait
         self._since = 0.0  # start of the current interval of heavy work
 
     @contextlib.contextmanager
@@ -50,7 +62,7 @@ class MachineLock:
         `flock /tmp/quantgate-cuda-0.lock COMMAND`.
         """
         start = None
-        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        self._pass_gate(fcntl.LOCK_EX)
         try:
             fcntl.flock(self._section, fcntl.LOCK_EX)
             with self._accelerator(device):
@@ -78,12 +90,36 @@ class MachineLock:
 
     def enter_heavy(self) -> None:
         """Wait until nobody wants a timed section, then share the machine with other heavy work."""
-        fcntl.flock(self._gate, fcntl.LOCK_SH)
+        self._pass_gate(fcntl.LOCK_SH)
         try:
             fcntl.flock(self._section, fcntl.LOCK_SH)
             self._since = time.monotonic()
         finally:
             fcntl.flock(self._gate, fcntl.LOCK_UN)
+
+    def _pass_gate(self, kind: int) -> None:
+        """Lock the turnstile, and tell of a long wait. The wait itself is the kernel's: no polling, first come."""
+        over, told = threading.Event(), threading.Event()
+
+        def tell() -> None:
+            if not over.wait(NOTICE_S):
+                told.set()
+                self._on_wait(True)
+
+        try:
+            fcntl.flock(self._gate, kind | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            pass
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            fcntl.flock(self._gate, kind)
+        finally:
+            over.set()
+            teller.join()
+            if told.is_set():
+                self._on_wait(False)
 
     def leave_heavy(self) -> None:
         """Give the machine back after `enter_heavy`."""

@@ -26,7 +26,7 @@ from harness.judge.accuracy import resampled_name
 from harness.judge.attestation import contradiction, share
 from harness.machine.child import Child
 from harness.machine.fingerprint import this_machine
-from harness.machine.locks import MachineLock
+from harness.machine.locks import WAITING, MachineLock
 from harness.machine.worker import Job
 from harness.measure.accuracy.bootstrap import resampled_metrics
 from harness.measure.accuracy.score import Scored, ScoreJob
@@ -62,7 +62,8 @@ class Runner(Place):
             raise ConfigError(
                 f"results folder {settings.run} cannot be written: {error.strerror}; name another with --qg-results-dir"
             ) from None
-        self._lock = MachineLock(log=settings.run / "intervals.jsonl")
+        self._label = ""  # of the job that runs
+        self._lock = MachineLock(log=settings.run / "intervals.jsonl", on_wait=self._waits)
         self._finder = Finder(settings, self.run_job)
 
     # The methods of a Place
@@ -109,12 +110,20 @@ class Runner(Place):
 
     def run_job(self, job: Job, label: str) -> Any:
         """See `Place.run_job`."""
+        self._label = label
         self._say(label, Progress(0, 0))
         try:
             with Child(job, self._log(label), self.settings.timeout_s) as child:
                 return child.heavy_answer(self._lock, lambda progress: self._say(label, progress))
         finally:
+            self._label = ""
             self._say(label, None)
+
+    def _waits(self, waits: bool) -> None:
+        """Tell that another run's timed section stops this run, and at its end what goes on."""
+        self._say(WAITING, Progress(0, 0) if waits else None)
+        if self._label and not waits:
+            self._say(self._label, Progress(0, 0))
 
     # One measurement per cell and phase
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import itertools
 import json
@@ -13,6 +14,7 @@ import pytest
 from lockers import overlap
 
 from harness import ConfigError
+from harness.machine import locks
 from harness.machine.locks import MachineLock
 
 
@@ -100,3 +102,29 @@ def test_a_lock_that_cannot_be_opened_is_one_line(tmp_path):
     (tmp_path / "quantgate-section.lock").mkdir()
     with pytest.raises(ConfigError, match=r"machine's lock .*-section.lock cannot be opened: Is a directory; remove"):
         MachineLock(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["timed", "heavy"])
+def test_a_long_wait_for_another_process_is_told_and_its_end_too(lockers, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(locks, "NOTICE_S", 0.05)
+    told = []
+    with contextlib.closing(MachineLock(tmp_path, on_wait=told.append)) as lock:
+        holder = lockers("timed", 0.5)
+        holder.stdout.readline()
+        if kind == "timed":
+            with lock.timed():
+                assert told == [True, False]
+        else:
+            lock.enter_heavy()
+            assert told == [True, False]
+            lock.leave_heavy()
+
+
+def test_a_short_wait_is_not_told(lockers, tmp_path):
+    told = []
+    with contextlib.closing(MachineLock(tmp_path, on_wait=told.append)) as lock:
+        holder = lockers("timed", 0.2)
+        holder.stdout.readline()
+        lock.enter_heavy()
+        lock.leave_heavy()
+    assert told == []

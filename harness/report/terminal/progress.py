@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.cells import cell_len
@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core.processes import Progress as Done
+from harness.machine.locks import WAITING
 
 TICK_S = 0.25  # seconds from one drawing to the next; a job that is done sooner is never drawn
 BAR = (8, 24)  # columns of the bar, at least and at most
@@ -31,15 +32,20 @@ IMAGES = ("score", "decode", "explain")  # jobs that count images
 class Live:
     """The live line, drawn below the line on which pytest writes its dots; nothing of it stays behind.
 
-    `terminal` is pytest's terminal reporter. Nothing is drawn where it is None or writes elsewhere than to a terminal.
+    `terminal` is pytest's terminal reporter. Nothing is drawn where it is None. Where it writes elsewhere than to a
+    terminal, one line tells the first time that another run keeps this one waiting: silence would look like a hang.
     """
 
     def __init__(self, terminal: Any) -> None:
         self._writer: Any = None
+        self._file: int | None = None  # descriptor of an output that is no terminal
         if terminal is not None and terminal.isatty and os.environ.get("TERM") != "dumb":
             self._writer = terminal._tw
             # While a test runs, pytest's capturing points the descriptor of stdout elsewhere.
             self._screen = os.dup(terminal._tw._file.fileno())
+        elif terminal is not None:
+            with suppress(AttributeError, OSError, ValueError):  # an output in memory has no descriptor
+                self._file = os.dup(terminal._tw._file.fileno())
         self._bars = Progress(auto_refresh=False)
         self._waiting = ""  # what the line goes back to when a job within a phase ends
         self._ticker: tuple[threading.Event, threading.Thread] | None = None
@@ -49,6 +55,9 @@ class Live:
         if self._writer is not None:
             os.close(self._screen)
             self._writer = None
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     @contextmanager
     def phase(self, label: str) -> Iterator[None]:
@@ -67,6 +76,7 @@ class Live:
     def show(self, label: str, done: Done | None) -> None:
         """Show how far a job is; `done` is None at its end, and its total is 0 for a job that cannot be counted."""
         if self._writer is None:
+            self._tell_once(label)
             return
         if done is None:
             self._end()
@@ -76,6 +86,13 @@ class Live:
         for task in self._bars.tasks:
             if done:
                 self._bars.update(task.id, completed=done.done, total=done.total or None)
+
+    def _tell_once(self, label: str) -> None:
+        """Write a line about waiting to an output that is no terminal, the first time in a run."""
+        if label == WAITING and self._file is not None:
+            os.write(self._file, f"\n{label}, since {time.strftime('%H:%M:%S')}\n".encode())
+            os.close(self._file)
+            self._file = None
 
     def _begin(self, label: str) -> None:
         self._bars.add_task(label, total=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from rich.progress import Progress, Task
 from shown import rendered
 
 from harness.core.processes import Progress as Done
+from harness.machine.locks import WAITING
 from harness.report.terminal.progress import Live, progress_line
 
 CELL = "score yolo26n-int8-onnxruntime-cpu"
@@ -64,6 +66,35 @@ def test_what_cannot_be_counted_tells_how_long_it_takes() -> None:
 
 def test_what_has_counted_everything_and_goes_on_tells_the_same() -> None:
     assert drawn(task(256, 256, seconds=5), 80).endswith("256/256  51.0 images/s  0:05")
+
+
+class Reporter:
+    """As much of pytest's terminal reporter as the live line asks for, writing to a file."""
+
+    isatty = False
+
+    def __init__(self, file) -> None:
+        self._tw = self
+        self._file = file
+
+
+def test_an_output_that_is_no_terminal_tells_of_waiting_once(tmp_path) -> None:
+    with (tmp_path / "log").open("w") as file:
+        live = Live(Reporter(file))
+        live.show(CELL, Done(0, 0))
+        for _ in range(2):
+            live.show(WAITING, Done(0, 0))
+            live.show(WAITING, None)
+        live.close()
+    assert re.fullmatch(
+        r"\nwaiting for a timed section of another run, since \d\d:\d\d:\d\d\n", (tmp_path / "log").read_text()
+    )
+
+
+def test_an_output_in_memory_is_left_alone() -> None:
+    live = Live(Reporter(io.StringIO()))
+    live.show(WAITING, Done(0, 0))
+    live.close()
 
 
 def test_where_nobody_watches_nothing_is_drawn_and_nothing_fails() -> None:
