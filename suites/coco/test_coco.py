@@ -21,14 +21,11 @@ SUITE = Suite(
         Gate("map", max_drop=0.06, against="fp32", precisions=["int8-dynamic"]),
         Gate("size_bytes", max_rise=0.01),
         # Without PyTorch, whose file also holds generated code.
-        Gate(
-            "size_bytes",
-            max_ratio=0.5,
-            against="fp32",
-            precisions=["int8"],
-            backends=["onnxruntime", "openvino", "litert"],
-        ),
-        Gate("attested_share", min=0.65, precisions=["int8"]),
+        Gate("size_bytes", max_ratio=0.5, against="fp32", precisions=["int8"], backends=["openvino", "litert"]),
+        Gate("attested_share", min=0.65, precisions=["int8"], backends=["torch", "openvino", "litert", "tensorrt"]),
+        # ONNX Runtime's recipe leaves the head in float: up to half of a small model (docs/recipes.md has a table).
+        Gate("size_bytes", max_ratio=0.65, against="fp32", precisions=["int8"], backends=["onnxruntime"]),
+        Gate("attested_share", min=0.4, precisions=["int8"], backends=["onnxruntime"]),
         Gate("latency", max_ratio=0.95, against="fp32", precisions=["int8"]),
     ],
 )
