@@ -119,7 +119,7 @@ class WalkJob:
         if one_step:
             walk.skip("head", f"one with the quantization: {one_step}")
         try:
-            walk.aside("NMS", replace(whole, decoder=ultralytics.decode))
+            walk.aside("NMS", replace(whole, decoder=ultralytics.detections))
         except ultralytics.NotRead as why:
             walk.skip("NMS", str(why))
         assert walk.reference is not None  # at least the cell itself was run

@@ -40,7 +40,7 @@ def _expect_raw(layout: OutputLayout) -> None:
         raise NotRead(f"Ultralytics' NMS does not read {kind}")
 
 
-def decode(
+def detections(
     outputs: Sequence[Tensor],
     layout: OutputLayout,
     decoding: Decoding,
