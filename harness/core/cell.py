@@ -73,7 +73,7 @@ class Cell:
         object.__setattr__(self, "imgsz", as_size(self.imgsz))
 
     def __getstate__(self) -> dict[str, Any]:
-        """The fields for another process, with a square as one number: the base of a gate may be older than 0.3."""
+        """The fields for another process, with a square as one number: the base of a gate may know no other size."""
         height, width = self.imgsz
         return {**self.__dict__, "imgsz": height if height == width else self.imgsz}
 
