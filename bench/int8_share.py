@@ -2,7 +2,7 @@
 
     python bench/int8_share.py FILE.onnx …
 
-FILE.onnx is a float graph with a square static input, as `yolo export format=onnx` writes it. Calibrated on noise.
+FILE.onnx is a float graph with a static input, as `yolo export format=onnx` writes it. Calibrated on noise.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ IMAGES = 4
 
 def measured(file: Path, runtime: str, folder: Path) -> tuple[float, float]:
     """The share of multiply-accumulates that ran in int8, and the size of the files over the float graph's."""
-    size = onnx.load(file).graph.input[0].type.tensor_type.shape.dim[2].dim_value
-    noise = np.random.default_rng(0).integers(0, 255, (IMAGES, 3, size, size), dtype=np.uint8)
+    _, _, height, width = (dim.dim_value for dim in onnx.load(file).graph.input[0].type.tensor_type.shape.dim)
+    size = height, width
+    noise = np.random.default_rng(0).integers(0, 255, (IMAGES, 3, *size), dtype=np.uint8)
     np.save(folder / "pixels.npy", noise)
     made = folder / runtime
     made.mkdir()

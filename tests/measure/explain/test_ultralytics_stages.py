@@ -13,7 +13,7 @@ from harness.tasks.base import OutputLayout
 def test_raw_outputs_are_read():
     output = np.zeros((1, 6, 84), np.float32)
     output[0, :, 5] = (32, 32, 16, 8, 0.1, 0.9)
-    (found,) = detections([output], OutputLayout("raw", 0, 2), Decoding(), 64, [(64, 64)])
+    (found,) = detections([output], OutputLayout("raw", 0, 2), Decoding(), (64, 64), [(64, 64)])
     assert found.boxes[0] == pytest.approx((24, 28, 40, 36))
     assert found.classes[0] == 1
 
@@ -28,4 +28,4 @@ def test_raw_outputs_are_read():
 )
 def test_other_outputs_are_refused_with_the_reason(layout, why):
     with pytest.raises(NotRead, match=why):
-        detections([np.zeros((1, 84, 7), np.float32)], OutputLayout(layout, 0, 2), Decoding(), 64, [(64, 64)])
+        detections([np.zeros((1, 84, 7), np.float32)], OutputLayout(layout, 0, 2), Decoding(), (64, 64), [(64, 64)])
