@@ -65,7 +65,7 @@ def test_a_ready_file_brings_the_fp32_cell_of_its_float_model():
         "x_int8-ready-onnxruntime-cpu", "x_int8-ready-openvino-cpu",
     ]  # fmt: skip
     fp32, ready = cells[0], cells[2]
-    assert (fp32.weights, fp32.imgsz, ready.weights) == ("weights/x.pt", 320, "out/x_int8.onnx")
+    assert (fp32.weights, fp32.imgsz, ready.weights) == ("weights/x.pt", (320, 320), "out/x_int8.onnx")
     assert ready.sibling("fp32") == fp32
     assert ready.group == fp32.group == cells[0].sibling("int8").group != cells[1].group
     assert cell_from_json(json.loads(json.dumps(dataclasses.asdict(ready)))).sibling("fp32") == fp32
