@@ -77,7 +77,13 @@ def _some(texts: Sequence[str]) -> str:
 
 
 def _loud(results: Sequence[CellResult]) -> Iterator[Text]:
-    """A line for each cause why verdicts are undecided."""
+    """A line for each cause why verdicts are undecided, or cells not run."""
+    absent: dict[str, list[str]] = {}
+    for result in results:
+        if result.status == "not-run" and result.reason:
+            absent.setdefault(result.reason, []).append(result.id)
+    for reason, ids in absent.items():
+        yield Text(f"NOT RUN: {counted(len(ids), 'cell')} ({_some(ids)}): {reason}", "yellow")
     for status in UNDECIDED:
         grouped: dict[str, set[str]] = {}
         for result in results:
