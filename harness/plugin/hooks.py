@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.core.cell import Cell
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, headline
 from harness.core.suite import Suite
 from harness.machine import fingerprint, noise
 from harness.plugin import finish, options
@@ -170,7 +170,8 @@ class Reports:
         if report.when == "call" or report.failed:
             self._state.ended.add(report.nodeid)
         if report.failed:
-            self._state.failed.add(report.nodeid)
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self._state.failed[report.nodeid] = headline(crash.message if crash else str(report.longrepr))
 
 
 # The end of a run

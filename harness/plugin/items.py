@@ -31,8 +31,8 @@ class SuiteItem(pytest.Item):
     state: RunState
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What pytest shows of a failure: the message alone where a gate or the user's input is to blame."""
-        if isinstance(excinfo.value, CellFailure | ConfigError):
+        """What pytest shows of a failure: the message alone where a gate, the user or a plugin is to blame."""
+        if isinstance(excinfo.value, CellFailure | ConfigError | pytest.fail.Exception):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 

@@ -61,7 +61,7 @@ class RunState:
     lines: dict[str, int] = field(default_factory=dict)  # name of a suite → line of its file, counted from 1
     selected: Sequence[Selected] = ()  # the tests that this process may run
     ended: set[str] = field(default_factory=set)  # ids of the tests that pytest has reported as run
-    failed: set[str] = field(default_factory=set)  # those among them that pytest has reported as failed
+    failed: dict[str, str] = field(default_factory=dict)  # those among them that pytest has reported as failed, and why
     plans: Sequence[Plan] = ()
     results: Sequence[CellResult] = ()
     found: Recorded | None = None  # plans and results, as results.json has them

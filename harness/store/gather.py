@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,23 @@ from harness.store.records import Record
 from harness.store.results import CellResult, Plan, PlannedCell
 
 
-def gather(run: Path, failed: Collection[str] = ()) -> tuple[list[Plan], list[CellResult]]:
+def gather(run: Path, failed: Mapping[str, str] | None = None) -> tuple[list[Plan], list[CellResult]]:
     """What the processes of a run have published in its folder: the plans, sorted by suite, and the cells' results.
 
-    `failed` are the ids of the tests that pytest has reported as failed: without a record they did not finish.
+    `failed` has the tests that pytest has reported as failed, by id, and why: without a record they did not finish.
     """
     plans = [Plan.read(path) for path in sorted(run.glob("*.plan.json"))]
-    return plans, [result for plan in plans for result in _of_suite(run, plan, failed)]
+    return plans, [result for plan in plans for result in _of_suite(run, plan, failed or {})]
 
 
-def _of_suite(run: Path, plan: Plan, failed: Collection[str]) -> list[CellResult]:
+def _of_suite(run: Path, plan: Plan, failed: Mapping[str, str]) -> list[CellResult]:
     results = [_of_cell(run, plan, planned, failed) for planned in plan.cells]
     reason = f"{plan.accepted} this cell and the suite has not"
     gone = [CellResult(plan.suite, cell, None, "missing", reason, None, file=plan.file) for cell in plan.stale]
     return results + gone
 
 
-def _of_cell(run: Path, plan: Plan, planned: PlannedCell, failed: Collection[str]) -> CellResult:
+def _of_cell(run: Path, plan: Plan, planned: PlannedCell, failed: Mapping[str, str]) -> CellResult:
     """The records of a cell's phases as one result.
 
     A phase without a record is an error, worse than any verdict, where its test has failed. Else it was not run.
@@ -50,10 +50,10 @@ def _of_cell(run: Path, plan: Plan, planned: PlannedCell, failed: Collection[str
     statuses: list[Status] = [verdict.status for verdict in verdicts]
     reason = None
     absent = [phase for phase, record in records.items() if record is None]
-    unfinished = [phase for phase in absent if plan.test(cell, phase) in failed]
+    unfinished = {phase: failed[test] for phase in absent if (test := plan.test(cell, phase)) in failed}
     if unfinished:
         statuses.append("error")
-        reason = f"test_{' and test_'.join(unfinished)} did not finish (its worker died, or pytest failed it)"
+        reason = "; ".join(f"test_{phase} did not finish: {why}" for phase, why in unfinished.items())
     elif absent:
         statuses.append("not-run")
         verb = "was" if len(absent) == 1 else "were"
