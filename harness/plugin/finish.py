@@ -159,7 +159,8 @@ def _accept(state: RunState) -> None:
             wrote.append(change.write())
             if change.happened:
                 occasions.setdefault(change.happened, []).append(result.id)
-    state.accepted = Accepted(state.baselines, sum(wrote), len(wrote) - sum(wrote), occasions)
+    refused = [result.id for result in state.results if accept.unscored(result)]
+    state.accepted = Accepted(state.baselines, sum(wrote), len(wrote) - sum(wrote), occasions, refused)
 
 
 def _remember(state: RunState, history: Path) -> None:

@@ -32,6 +32,9 @@ def message_lines(outcome: Outcome) -> Iterator[Text]:
     if accepted := outcome.accepted:
         for happened, cells in accepted.occasions.items():
             yield Text(f"gated latency: {happened}: {_some(cells)}")
+        if accepted.refused:
+            named = f"{counted(len(accepted.refused), 'cell')} ({_some(accepted.refused)})"
+            yield Text(f"baselines: {named} refused: there is no mAP to accept", "yellow")
         yield Text(f"baselines: {accepted.written} written, {accepted.unchanged} unchanged, in {accepted.folder}")
 
 
