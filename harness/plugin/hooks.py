@@ -44,13 +44,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STATE] = options.state(config, run)
     config.pluginmanager.register(Reports(config.stash[STATE]))
     if not inherited:  # look before this run loads the machine itself; workers report nothing
-        config.stash[STATE].stability = noise.warnings(cores=fingerprint.cores())
+        config.stash[STATE].stability = noise.warnings(cores=fingerprint.cores(), processors=fingerprint.processors())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the terminal back."""
     if state := config.stash.get(STATE, None):
         state.live.close()
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Where a quota leaves fewer cores than xdist sees, `-n auto` means so many; else xdist decides."""
+    told = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    return fingerprint.cores() if fingerprint.cores() < fingerprint.processors() and not told else None
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -9,6 +9,7 @@ from demoproject import FP32, INT8, LOOSE, Demo, output, repeat_command, section
 
 from harness import __version__
 from harness.machine.fingerprint import cores
+from harness.plugin import hooks
 from harness.store.results import Plan
 
 # Collection and selection
@@ -83,6 +84,14 @@ def test_one_suite_may_have_two_names_in_its_file(demo: Demo) -> None:
     with (demo.path / "test_demo.py").open("a") as suite:
         suite.write("SAME = SUITE\n")
     assert "test_demo.py::test_accuracy[model-fp32-null-cpu]" in demo.run("--collect-only", "-q").outlines
+
+
+@pytest.mark.parametrize(("cores", "told", "workers"), [(2, "", 2), (4, "", None), (2, "3", None)])
+def test_n_auto_means_the_cores_that_a_quota_leaves(monkeypatch, cores: int, told: str, workers: int | None) -> None:
+    monkeypatch.setattr(hooks.fingerprint, "processors", lambda: 4)
+    monkeypatch.setattr(hooks.fingerprint, "cores", lambda: cores)
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", told)
+    assert hooks.pytest_xdist_auto_num_workers() == workers
 
 
 # What a run leaves behind
