@@ -28,7 +28,7 @@ def lacks(gate: Gate, measured: Observation) -> bool:
     return measured.metrics.get(gate.metric) is None
 
 
-def why_absent(metric: str, measured: Observation) -> str:
+def why_missing(metric: str, measured: Observation) -> str:
     """Why a metric does not exist, in words, with what to do next where that can be told."""
     if metric in UNLABELLED:
         return "the fp32 sibling detects nothing above operating_conf"
@@ -59,7 +59,7 @@ def nothing_scored(measured: Observation, declared: Sequence[Gate], known: Seque
     told = any(verdict.status == "missing" for verdict in known)
     if not absent or told or any(gate.metric in UNLABELLED for gate in declared):
         return ()
-    return (Verdict("map", "limit", "missing", None, None, "an mAP", why_absent("map", measured)),)
+    return (Verdict("map", "limit", "missing", None, None, "an mAP", why_missing("map", measured)),)
 
 
 def vanished(measured: Observation, baseline: Baseline, phase: Phase, known: Collection[str]) -> list[Verdict]:

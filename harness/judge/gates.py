@@ -93,7 +93,7 @@ def _verdict(
 ) -> Verdict:
     if absent.lacks(gate, measured) and not any(gate is one for one in ALWAYS):
         value = None if gate.against == "limit" else _known(gate, baseline, reference)
-        why = absent.why_absent(gate.metric, measured)
+        why = absent.why_missing(gate.metric, measured)
         return Verdict(gate.metric, gate.against, "missing", None, value, _declared(gate, value), why)
     if gate.metric == "class_ap":
         return _by_class(gate, measured, baseline if gate.against == "baseline" else reference)

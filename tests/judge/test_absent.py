@@ -10,7 +10,7 @@ from builders import FP32, INT8, measurement
 from harness import Gate
 from harness.core.measurement import Incomparable, Observation
 from harness.judge import gates
-from harness.judge.absent import LACKING, nothing_scored, vanished, why_absent
+from harness.judge.absent import LACKING, nothing_scored, vanished, why_missing
 from harness.judge.gates import judge_gates
 
 NAMES = ("map", "map_50", "map_75", "map_small", "mar_100", "recall_op", "f1_op", "box_map")
@@ -74,7 +74,7 @@ def test_an_agreement_with_a_sibling_that_detects_nothing_is_missing_and_without
     ],
 )
 def test_a_metric_without_objects_of_its_kind_says_so(metric, said):
-    assert why_absent(metric, measurement(**{metric: None})) == said
+    assert why_missing(metric, measurement(**{metric: None})) == said
 
 
 def test_a_cell_without_an_map_fails_without_any_gate():
