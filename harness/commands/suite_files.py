@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import runpy
-from collections.abc import Iterator
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from harness.commands import collect
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError, nearest
 from harness.core.suite import Suite
@@ -36,18 +38,44 @@ def find(name: str, place: Path) -> tuple[Suite, Path, Cell]:
 
 
 def declared(place: Path) -> Iterator[tuple[Suite, Path]]:
-    """Yield the suites of a file, or of every `test_*.py` below a folder, each with its file.
+    """Yield the suites of a file, or of every test file below a folder, each with its file.
 
-    A suite is a module-level variable, as pytest collects it. The file's code runs.
+    Files are found and imported as pytest does (`commands.collect`). A suite is a module-level variable. The file's
+    code runs. A file that skips itself (`pytest.importorskip`) is passed over with a line on the standard error.
 
     Raises:
-        ConfigError: a file cannot be run.
+        ConfigError: a file cannot be run; the message names file and line.
     """
-    for file in [place] if place.is_file() else sorted(place.rglob("test_*.py")):
-        try:
-            content = runpy.run_path(str(file))
-        except ConfigError as error:
+    known = collect.configuration(place)
+    importer = collect.Importer(known)
+    for file in collect.collected(place, known):
+        yield from ((value, file) for value in _content(importer, file).values() if isinstance(value, Suite))
+
+
+def _content(importer: collect.Importer, file: Path) -> Mapping[str, object]:
+    """The module-level variables of a file; none where it skips itself, or where a conftest.py ignores it."""
+    try:
+        return importer.content(file)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a suite file is anybody's code: it may also call sys.exit or pytest.fail
+        said = " ".join(str(error).split()) or type(error).__name__
+        if type(error).__name__ in ("Skipped", "SkipTest"):
+            print(f"{file}: passed over, as pytest does: {said}", file=sys.stderr)
+            return {}
+        if isinstance(error, ConfigError):
             raise ConfigError(f"{file}: {error}") from None
-        except Exception as error:  # a suite file is anybody's code
-            raise ConfigError(f"{file} cannot be read: {type(error).__name__}: {error}") from None
-        yield from ((value, file) for value in content.values() if isinstance(value, Suite))
+        place = _place(error, file)
+        raise ConfigError(f"{place}: {type(error).__name__}: {said[:300]}; `pytest {file}` shows all of it") from None
+
+
+def _place(error: BaseException, file: Path) -> str:
+    """File and line that an error comes from: the last that is the user's own, and no library's."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    above = file.resolve().parent
+    own = [frame for frame in frames if Path(frame.filename).resolve().is_relative_to(above)] or [
+        frame for frame in frames if Path(frame.filename).name == "conftest.py"
+    ]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else str(file)

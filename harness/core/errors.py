@@ -71,6 +71,11 @@ def first_line(error: BaseException) -> str:
 
     OpenVINO's errors begin with lines that only name places in its source; such lines are passed over.
     """
-    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
+    return headline(str(error)) or type(error).__name__
+
+
+def headline(text: str) -> str:
+    """The first telling line of a text, as `first_line` chooses it; empty where the text has none."""
+    lines = [line.strip(" -") for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if not PLACE.match(line)] or lines
-    return telling[0][:300] if telling else type(error).__name__
+    return telling[0][:300] if telling else ""

@@ -1,19 +1,20 @@
 """Every gate of a suite on a cell: measurement, baseline and fp32 sibling become verdicts. Pure.
 
-What is absent never passes: it is `missing`, `inconclusive`, `no-baseline` or `incomparable`.
+What is absent never passes: it is `missing`, `inconclusive`, `no-baseline` or `incomparable`. A metric of the accuracy
+phase that does not exist is `missing`, whatever its gate holds it against (`judge.absent` says why there is none).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from harness.core.measurement import Baseline, Incomparable, Measurement, Observation
-from harness.core.metrics import GATED, METRICS, RELATIVE, STORED, Phase
+from harness.core.metrics import GATED, METRICS, RELATIVE, Phase
 from harness.core.status import Status
 from harness.core.suite import Gate, Suite
 from harness.core.verdict import Verdict
-from harness.judge import accuracy
+from harness.judge import absent, accuracy
 
 EXACT = 1e-9
 """Slack of every limit, since binary fractions round; far below any difference of interest."""
@@ -27,10 +28,6 @@ ALWAYS = (Gate("agreement", min=AGREEMENT), Gate("collapsed_classes", max=0))
 They catch breakage that mAP may not show. int8 of YOLO26n and YOLO11n agrees to 0.88–0.97, int8 of the digits to
 0.92–0.98 (docs/accuracy.md).
 """
-
-
-LACKING = "the baseline has this metric and the run does not"
-"""Why a metric is `missing`."""
 
 
 def all_gates(suite: Suite) -> tuple[Gate, ...]:
@@ -75,7 +72,7 @@ def judge_gates(
         if METRICS[gate.metric].phase == phase and _applies(gate, measured) and not by_processes(gate)
     ]
     known = {verdict.metric for verdict in verdicts if verdict.status == "missing"}
-    return (*verdicts, *_vanished(measured, baseline, phase, known))
+    return (*verdicts, *absent.vanished(measured, baseline, phase, known))
 
 
 def without_baseline(measured: Observation, baseline: Baseline) -> tuple[Verdict, ...]:
@@ -94,6 +91,10 @@ def _applies(gate: Gate, measured: Observation) -> bool:
 def _verdict(
     gate: Gate, measured: Observation, baseline: Baseline, reference: Observation | None, alike: float | None
 ) -> Verdict:
+    if absent.lacks(gate, measured) and not any(gate is one for one in ALWAYS):
+        value = None if gate.against == "limit" else _known(gate, baseline, reference)
+        why = absent.why_missing(gate.metric, measured)
+        return Verdict(gate.metric, gate.against, "missing", None, value, _declared(gate, value), why)
     if gate.metric == "class_ap":
         return _by_class(gate, measured, baseline if gate.against == "baseline" else reference)
     observed = _value(measured, gate)
@@ -107,7 +108,7 @@ def _verdict(
 def _by_class(gate: Gate, measured: Observation, reference: Baseline) -> Verdict:
     """The verdict on the class whose AP fell most, of the classes with enough objects."""
     assert gate.max_drop is not None
-    expected = f"no class −{gate.max_drop:g}"
+    expected = _declared(gate, None)
     if isinstance(reference, Incomparable):
         return Verdict(gate.metric, gate.against, "incomparable", None, None, expected, reference.why)
     if reference is None:
@@ -130,16 +131,14 @@ def _by_class(gate: Gate, measured: Observation, reference: Baseline) -> Verdict
 
 
 def _fixed(gate: Gate, observed: float | None) -> Verdict:
-    bounds = [(sign, bound) for sign, bound in (("≥", gate.min), ("≤", gate.max)) if bound is not None]
-    expected = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds)
+    expected = _declared(gate, None)
     if observed is None and gate.metric in RELATIVE:
         why = "the fp32 sibling was not scored, or detects nothing above operating_conf"
         return Verdict(gate.metric, "limit", "inconclusive", None, None, expected, why)
-    if observed is None:
+    if observed is None:  # of a latency; an accuracy was told before
         return Verdict(gate.metric, "limit", "missing", None, None, expected, "nothing was measured")
-    low = gate.min is None or observed >= gate.min - EXACT
-    high = gate.max is None or observed <= gate.max + EXACT
-    return Verdict(gate.metric, "limit", "met" if low and high else "missed", observed, None, expected)
+    inside = (gate.min is None or observed >= gate.min - EXACT) and (gate.max is None or observed <= gate.max + EXACT)
+    return Verdict(gate.metric, "limit", "met" if inside else "missed", observed, None, expected)
 
 
 def _against_fp32(gate: Gate, observed: float | None, reference: Observation | None) -> Verdict:
@@ -182,11 +181,9 @@ def _against_baseline(gate: Gate, observed: float | None, baseline: Baseline) ->
         return verdict("incomparable", None, baseline.why)
     value = _value(baseline, gate) if baseline else None
     if value is None:
-        if baseline and observed is None:
-            return verdict("unchanged", None, "no value, then and now")
         return verdict("no-baseline", None, "accept this one with --qg-baseline-update")
     if observed is None:
-        return verdict("missing", value, LACKING)
+        return verdict("missing", value, absent.LACKING)
     if not _inside(gate, observed, value):
         return verdict("regressed", value)
     gain = observed - value if METRICS[gate.metric].higher_is_better else value - observed
@@ -227,23 +224,26 @@ def _expected(gate: Gate, value: float | None) -> str:
     return " and ".join(parts)
 
 
+def _declared(gate: Gate, value: float | None) -> str:
+    """The limits in words, of any gate: fixed limits, a drop of a class, or limits around the value of a reference."""
+    if gate.metric == "class_ap":
+        return f"no class −{gate.max_drop:g}"
+    bounds = [f"{sign} {bound:g}" for sign, bound in (("≥", gate.min), ("≤", gate.max)) if bound is not None]
+    return " and ".join(bounds) or _expected(gate, value)
+
+
+def _known(gate: Gate, baseline: Baseline, reference: Observation | None) -> float | None:
+    """The value that the gate holds the cell against; None where there is none."""
+    side = baseline if gate.against == "baseline" else reference
+    return _value(side, gate) if isinstance(side, Observation) else None
+
+
 def _bound(sign: str, known: float | None, said: str) -> str:
     return f"{sign} {said}" if known is None else f"{sign} {known:.6g}"
 
 
 def _limit(gate: Gate, limit: float) -> str:
     return f"{limit:.3g} × it" if relative(gate) else f"{limit:.3g}"
-
-
-def _vanished(measured: Observation, baseline: Baseline, phase: Phase, known: Collection[str]) -> list[Verdict]:
-    """A verdict for every metric that the baseline has and the run lacks, unless it is `known` already."""
-    if not isinstance(baseline, Observation):
-        return []
-    return [
-        Verdict(name, "baseline", "missing", None, baseline.metrics[name], "present", LACKING)
-        for name in STORED[phase]
-        if baseline.metrics.get(name) is not None and measured.metrics.get(name) is None and name not in known
-    ]
 
 
 def _value(measurement: Observation, gate: Gate) -> float | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from harness.core.measurement import Machine
+from harness.machine import cgroup
 
 ISA_TIERS = (
     ("amx_int8", "amx"),
@@ -56,12 +57,19 @@ def isa() -> str:
     return next((name for flag, name in ISA_TIERS if flag in cpu_flags()), platform.machine().lower())
 
 
-def cores() -> int:
-    """Return the number of CPUs that this process may run on.
-
-    An affinity mask makes a machine smaller. The quota of a container does not: the process still runs on every CPU.
-    """
+def processors() -> int:
+    """Return the number of CPUs that this process may run on: an affinity mask or a cpuset makes a machine smaller."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cores() -> int:
+    """Return the number of CPUs that this process can keep busy: its `processors`, or as many as its quota pays for.
+
+    The quota is that of the container (`machine.cgroup`), in whole CPUs and at least one: a process that keeps more of
+    them busy is paused when its time is used up.
+    """
+    limit = cgroup.cpu_limit()
+    return processors() if limit is None else max(1, min(processors(), int(limit)))
 
 
 def threads(declared: int) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.processes import Interference
+from harness.machine import cgroup
 
 LOAD = 0.25  # share of the cores that may be busy before anything is timed
 
@@ -56,18 +57,20 @@ def _pressure(proc: Path) -> int | None:
         return None
 
 
-def warnings(root: Path = Path("/"), cores: int = 1) -> list[str]:
+def warnings(root: Path = Path("/"), cores: int = 1, processors: int | None = None) -> list[str]:
     """Say what will make timing on this machine unreliable, a line per cause, the worst first.
 
     Args:
         root: the folder in which `proc` and `sys` lie.
-        cores: CPUs that this process may run on.
+        cores: CPUs that this process can keep busy.
+        processors: CPUs that it may run on; None for as many.
 
     Returns:
         The lines; none on a system that tells nothing.
     """
-    checks = (_load, _quota, _throttled, _battery, _governor, _turbo, _hybrid)
-    return [line for check in checks for line in check(root, cores)]
+    limited = [_load(root, cores), _quota(root, cores if processors is None else processors)]
+    checks = (_throttled, _battery, _governor, _turbo, _hybrid)
+    return [line for found in (*limited, *(check(root) for check in checks)) for line in found]
 
 
 def _read(file: Path) -> str:
@@ -85,20 +88,14 @@ def _load(root: Path, cores: int) -> Iterator[str]:
         yield f"load average {words[0]} on {cores} cores: other programs run"
 
 
-def _quota(root: Path, cores: int) -> Iterator[str]:
-    """The container has a quota below its cores.
-
-    cgroup v2 has it in cpu.max: "150000 100000", or "max 100000" for none. v1 has it in cfs_quota_us: -1 for none.
-    """
-    quota, _, period = _read(root / "sys/fs/cgroup/cpu.max").partition(" ")
-    if not quota:
-        quota = _read(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us")
-        period = _read(root / "sys/fs/cgroup/cpu/cpu.cfs_period_us")
-    if quota.isdigit() and period.isdigit() and int(quota) < cores * int(period):
-        yield f"the container may use {int(quota) / int(period):.1f} of {cores} cores: it is paused beyond that"
+def _quota(root: Path, processors: int) -> Iterator[str]:
+    """The container has a quota below the CPUs that it sees."""
+    limit = cgroup.cpu_limit(root)
+    if limit is not None and limit < processors:
+        yield f"the container may use {limit:.1f} of {processors} cores: it is paused beyond that"
 
 
-def _throttled(root: Path, cores: int) -> Iterator[str]:
+def _throttled(root: Path) -> Iterator[str]:
     """The CPU got too hot since it was booted."""
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
     times = sum(int(_read(file) or 0) for file in files)
@@ -106,14 +103,14 @@ def _throttled(root: Path, cores: int) -> Iterator[str]:
         yield f"the CPU has throttled {times} times for heat since it was booted"
 
 
-def _battery(root: Path, cores: int) -> Iterator[str]:
+def _battery(root: Path) -> Iterator[str]:
     """A laptop without its power supply."""
     states = [_read(file) for file in (root / "sys/class/power_supply").glob("BAT*/status")]
     if "Discharging" in states:
         yield "it runs on battery"
 
 
-def _governor(root: Path, cores: int) -> Iterator[str]:
+def _governor(root: Path) -> Iterator[str]:
     """The frequency follows the load."""
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
     slow = sorted({_read(file) for file in files} - {"performance", ""})
@@ -121,14 +118,14 @@ def _governor(root: Path, cores: int) -> Iterator[str]:
         yield f"frequency governor {', '.join(slow)}: `cpupower frequency-set -g performance` holds the clock"
 
 
-def _turbo(root: Path, cores: int) -> Iterator[str]:
+def _turbo(root: Path) -> Iterator[str]:
     """The CPU may run above its base frequency while it is cool. Intel's driver has a switch for off, others for on."""
     cpus = root / "sys/devices/system/cpu"
     if _read(cpus / "intel_pstate/no_turbo") == "0" or _read(cpus / "cpufreq/boost") == "1":
         yield "turbo is on: the first seconds are faster than the rest"
 
 
-def _hybrid(root: Path, cores: int) -> Iterator[str]:
+def _hybrid(root: Path) -> Iterator[str]:
     """Some cores are slower than others, by their kind or by their highest frequency."""
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/cpuinfo_max_freq")
     fastest = {int(_read(file) or 0) for file in files}

@@ -14,7 +14,7 @@ from harness.core.measurement import Baseline, Measurement, Observation, failure
 from harness.core.metrics import METRICS, Phase
 from harness.core.suite import Gate, Suite
 from harness.core.verdict import Verdict
-from harness.judge import gates, latency
+from harness.judge import absent, gates, latency
 from harness.judge.gates import by_processes, judge_gates, without_baseline
 from harness.measure import sequential
 from harness.measure.accuracy import fp32_sibling
@@ -119,6 +119,8 @@ class CellRun:
         asked = any(verdict.against == "baseline" for verdict in verdicts)
         if self.state.require_baseline and self.phase == "accuracy" and not asked:
             verdicts = (*verdicts, *without_baseline(measured, baseline))
+        if self.phase == "accuracy":
+            verdicts = (*verdicts, *absent.nothing_scored(measured, self.suite.gates, verdicts))
         return self._pointed(measured, verdicts) if baseline is None else verdicts
 
     def _reference(self) -> Measurement | None:

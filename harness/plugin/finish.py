@@ -20,7 +20,7 @@ from harness.machine.fingerprint import this_machine
 from harness.plugin.session import RunState
 from harness.report import media
 from harness.report.outcome import Accepted, Outcome
-from harness.store import accept, git, history_db, results
+from harness.store import accept, gather, git, history_db, results
 from harness.store.baselines import BaselineFile
 
 KEPT_RUNS = 10  # folders of earlier runs in the results folder
@@ -32,20 +32,21 @@ def merge(state: RunState, invoked: pytest.Config.InvocationParams) -> None:
     """Read what the processes of the run have published, and write `results.json`.
 
     Sets the state's `plans`, `results`, `revision` and `found`. A file that cannot be read or written becomes the
-    state's `problem`. Nothing is written where no suite was selected.
+    state's `problem`. Nothing is written where no test of a suite was run: the results of an earlier run stay.
 
     Args:
         state: the state of the process that reports.
         invoked: how pytest was started; suites are named relative to its folder.
     """
     with _problems_of(state):
-        state.plans, state.results = results.gather(state.settings.run)
-        if not state.plans:
+        state.plans, state.results = gather.gather(state.settings.run, state.failed)
+        if not _executed(state):
+            state.plans, state.results = (), ()
             return
         state.revision = git.head((invoked.dir / state.plans[0].file).parent)
         content = results.results_to_json(
             state.plans, state.results, this_machine(), _command(state, invoked),
-            results.intervals(state.settings.run), state.stability, _run(state),
+            gather.intervals(state.settings.run), state.stability, _run(state),
         )  # fmt: skip
         if state.base:
             content["environment"]["base"] = state.base.title
@@ -56,6 +57,14 @@ def merge(state: RunState, invoked: pytest.Config.InvocationParams) -> None:
         state.found = results.Recorded(
             state.results, content["suites"], gates, content["environment"], content["run"], state.stability
         )
+
+
+def _executed(state: RunState) -> bool:
+    """Whether a test of a suite has left a record, or has ended without one."""
+    nodes = {plan.node for plan in state.plans}
+    return any(state.settings.run.glob("*/*.record.json")) or any(
+        test.partition("::")[0] in nodes for test in state.ended
+    )
 
 
 @contextlib.contextmanager
@@ -93,7 +102,7 @@ def finish(state: RunState) -> None:
     """Accept, remember and report; then forget old runs, and set the state's `outcome` for the terminal.
 
     What cannot be written becomes the state's `problem` and keeps nothing else from being written. A run with a
-    problem is not remembered.
+    problem is not remembered. Of a run without results nothing is left.
     """
     if state.history and state.plans and not state.problem:
         _remember(state, state.history)
@@ -105,6 +114,8 @@ def finish(state: RunState) -> None:
             media.summarize_step(run, os.environ)
         with _problems_of(state):
             media.write_media(run, state.outputs)
+    if not state.plans and not state.problem:
+        shutil.rmtree(state.settings.run, ignore_errors=True)
     _forget(state.settings.run.parent)
     state.outcome = _outcome(state)
 
@@ -148,7 +159,8 @@ def _accept(state: RunState) -> None:
             wrote.append(change.write())
             if change.happened:
                 occasions.setdefault(change.happened, []).append(result.id)
-    state.accepted = Accepted(state.baselines, sum(wrote), len(wrote) - sum(wrote), occasions)
+    refused = [result.id for result in state.results if accept.unscored(result)]
+    state.accepted = Accepted(state.baselines, sum(wrote), len(wrote) - sum(wrote), occasions, refused)
 
 
 def _remember(state: RunState, history: Path) -> None:

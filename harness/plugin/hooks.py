@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.core.cell import Cell
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, headline
 from harness.core.suite import Suite
 from harness.machine import fingerprint, noise
 from harness.plugin import finish, options
@@ -42,14 +42,22 @@ def pytest_configure(config: pytest.Config) -> None:
     inherited = getattr(config, "workerinput", {}).get("quantgate_run")
     run = inherited or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
     config.stash[STATE] = options.state(config, run)
+    config.pluginmanager.register(Reports(config.stash[STATE]))
     if not inherited:  # look before this run loads the machine itself; workers report nothing
-        config.stash[STATE].stability = noise.warnings(cores=fingerprint.cores())
+        config.stash[STATE].stability = noise.warnings(cores=fingerprint.cores(), processors=fingerprint.processors())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the terminal back."""
     if state := config.stash.get(STATE, None):
         state.live.close()
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Where a quota leaves fewer cores than xdist sees, `-n auto` means so many; else xdist decides."""
+    told = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    return fingerprint.cores() if fingerprint.cores() < fingerprint.processors() and not told else None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -90,8 +98,19 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Any:
     return report
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put timed tests last, when no heavy work is left, and long ones first, so that all workers end together."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Any:
+    """Put timed tests last, when no heavy work is left, and long ones first, so that all workers end together.
+
+    Sorted twice: before --sw takes away what ran earlier, and after plugins that shuffle.
+    """
+    _sort(items)
+    returned = yield
+    _sort(items)
+    return returned
+
+
+def _sort(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _order(item) if isinstance(item, CellTest) else (0, 0))
 
 
@@ -102,14 +121,23 @@ def _order(test: CellTest) -> tuple[int, int]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Publish the plan of every suite, so that a test that never finishes is still known."""
+    """Remember the selected tests: heavy work and siblings of a timed one are among them."""
+    cells = [item for item in session.items if isinstance(item, CellTest)]
+    session.config.stash[STATE].selected = [
+        Selected(item.suite, item.cell, item.phase, item.path.parent) for item in cells
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Publish the plan of every suite, so that a test that never finishes is still known.
+
+    A process that only lists tests, fixtures or setups does not come here, or says that it calls no test.
+    """
+    if session.config.option.collectonly or session.config.getoption("setuponly", False):
+        return
     state = session.config.stash[STATE]
     mine = [item for item in session.items if isinstance(item, CellTest | BaselineTest)]
-    state.selected = [
-        Selected(item.suite, item.cell, item.phase, item.path.parent) for item in mine if isinstance(item, CellTest)
-    ]
-    if session.config.option.collectonly:
-        return
     for name in dict.fromkeys(item.suite.name for item in mine):
         tests = [item for item in mine if item.suite.name == name]
         plan = _plan(state, tests, os.path.relpath(tests[0].path, session.config.invocation_params.dir))
@@ -134,7 +162,23 @@ def _plan(state: RunState, tests: Sequence[CellTest | BaselineTest], file: str) 
     stale = state.stale(suite) if complete and not state.update else ()
     made = results.plan_of(suite, file, phases, stale, fingerprint.threads(suite.threads))
     accepted = f"the base {state.base.title} has" if state.base else made.accepted
-    return replace(made, line=state.lines[suite.name], accepted=accepted)
+    node = tests[0].nodeid.partition("::")[0]
+    return replace(made, line=state.lines[suite.name], accepted=accepted, node=node)
+
+
+class Reports:
+    """The hook of pytest's reports, which alone is not told the configuration: an object knows the state instead."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember which tests have run and which have failed, as a test has that killed its xdist worker."""
+        if report.when == "call" or report.failed:
+            self._state.ended.add(report.nodeid)
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self._state.failed[report.nodeid] = headline(crash.message if crash else str(report.longrepr))
 
 
 # The end of a run

@@ -31,14 +31,23 @@ class SuiteItem(pytest.Item):
     state: RunState
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What pytest shows of a failure: the message alone where a gate or the user's input is to blame."""
-        if isinstance(excinfo.value, CellFailure | ConfigError):
+        """What pytest shows of a failure: the message alone where a gate, the user or a plugin is to blame."""
+        if isinstance(excinfo.value, CellFailure | ConfigError | pytest.fail.Exception):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """File, line and name that head the test in pytest's reports; no line, since nobody has written the test."""
         return self.path, None, self.name
+
+
+def named(parent: pytest.Collector, name: str) -> dict[str, str]:
+    """The arguments that name a test in the module `parent`.
+
+    The id is given as text, which pytest takes apart. The id that pytest 9.2 makes of a name with brackets equals none
+    that it reads from its cache, so that --lf, --ff and --sw would find no test.
+    """
+    return {"name": name, "nodeid": f"{parent.nodeid}::{name}"}
 
 
 class CellTest(SuiteItem):
@@ -50,7 +59,7 @@ class CellTest(SuiteItem):
     @classmethod
     def of(cls, parent: pytest.Collector, suite: Suite, cell: Cell, phase: Any, state: RunState) -> CellTest:
         """The test of one phase of a cell, with the phase as its marker. `parent` is the module of the suite."""
-        item: CellTest = cls.from_parent(parent, name=f"test_{phase}[{cell.id}]")
+        item: CellTest = cls.from_parent(parent, **named(parent, f"test_{phase}[{cell.id}]"))
         item.suite, item.cell, item.phase, item.state = suite, cell, phase, state
         item.add_marker(phase)
         return item
@@ -109,7 +118,7 @@ class BaselineTest(SuiteItem):
     @classmethod
     def of(cls, parent: pytest.Collector, suite: Suite, state: RunState) -> BaselineTest:
         """The test of a suite's baselines. `parent` is the module of the suite."""
-        item: BaselineTest = cls.from_parent(parent, name=f"test_baselines[{suite.name}]")
+        item: BaselineTest = cls.from_parent(parent, **named(parent, f"test_baselines[{suite.name}]"))
         item.suite, item.state = suite, state
         return item
 

@@ -39,8 +39,9 @@ class Selected:
 class RunState:
     """The state of one pytest process. It is the plugin's only mutable object; the hooks fill it in their order.
 
-    The fields up to `base` come from the options, `suites`, `lines` and `selected` from collection. What a run came to
-    (`plans` to `forgotten`) is known at its end, and only to the process that reports (`finish.py`).
+    The fields up to `base` come from the options, `suites`, `lines` and `selected` from collection, `ended` and
+    `failed` from the reports of its tests. What a run came to (`plans` to `forgotten`) is known at its end, and only to
+    the process that reports (`finish.py`).
     """
 
     settings: Settings
@@ -59,6 +60,8 @@ class RunState:
     suites: dict[str, Path] = field(default_factory=dict)  # name of a suite → its file
     lines: dict[str, int] = field(default_factory=dict)  # name of a suite → line of its file, counted from 1
     selected: Sequence[Selected] = ()  # the tests that this process may run
+    ended: set[str] = field(default_factory=set)  # ids of the tests that pytest has reported as run
+    failed: dict[str, str] = field(default_factory=dict)  # those among them that pytest has reported as failed, and why
     plans: Sequence[Plan] = ()
     results: Sequence[CellResult] = ()
     found: Recorded | None = None  # plans and results, as results.json has them

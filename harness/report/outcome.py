@@ -21,6 +21,7 @@ class Accepted:
     unchanged: int  # files that held these bytes already
     occasions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     # what happened to gated latencies, in words → ids of the cells
+    refused: Sequence[str] = ()  # ids of the cells that have no mAP to accept
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,15 @@ class BaselineChange:
 
 
 def phases(result: CellResult) -> tuple[Phase, ...]:
-    """The phases of a cell that a baseline may hold: none of a cell that failed."""
-    if result.measured is None or result.measured.failure or result.status == "error":
+    """The phases of a cell that a baseline may hold: none of a cell that failed, or that has nothing to score."""
+    if result.measured is None or result.measured.failure or result.status == "error" or unscored(result):
         return ()
     return tuple(phase for phase, metric in ALWAYS.items() if result.metric(metric) is not None)
+
+
+def unscored(result: CellResult) -> str:
+    """Why a cell that should have an mAP has none; empty where it has one, or needs none."""
+    return next((one.detail for one in result.verdicts if one.metric == "map" and one.status == "missing"), "")
 
 
 def has_recording(measured: Measurement, gates: Sequence[Gate]) -> bool:
@@ -151,15 +156,22 @@ def offer(file: Path, root: Path, chosen: Callable[[CellResult], bool], reason: 
     cells = [result for result in known.cells if chosen(result)]
     if not cells:
         raise ConfigError(f"{file} has no such cell; it has {', '.join(sorted({one.id for one in known.cells}))}")
-    if broken := [result for result in cells if result.status == "error"]:
-        said = "; ".join(f"{result.id}: {result.reason}" for result in broken)
-        without = " or ".join(result.id for result in broken)
-        raise ConfigError(
-            f"{file}: nothing is accepted of a cell that failed ({said}); leave it out: -k 'not ({without})'"
-        )
+    _check_cells(file, cells)
     changes = tuple(change for result in cells for change in _changes(known, root, result, reason))
     left = tuple(line for result in cells for line in _left(known, result))
     return Offer(changes, left, tuple(_warnings(changes, cells)))
+
+
+def _check_cells(file: Path, cells: Sequence[CellResult]) -> None:
+    """Refuse cells that failed, and cells without an mAP that should have one."""
+    broken = {result.id: result.reason or "" for result in cells if result.status == "error"}
+    broken |= {result.id: why for result in cells if (why := unscored(result))}
+    if broken:
+        said = "; ".join(f"{name}: {why}" for name, why in broken.items())
+        without = " or ".join(broken)
+        raise ConfigError(
+            f"{file}: nothing is accepted of a cell that failed ({said}); leave it out: -k 'not ({without})'"
+        )
 
 
 def _check_data(file: Path, known: Recorded, root: Path) -> None:
@@ -204,6 +216,8 @@ def _left(known: Recorded, result: CellResult) -> Iterator[str]:
     found = phases(result)
     if not found:
         yield f"{result.id}: {result.status}: {result.reason or 'nothing was measured'}"
+    if result.metric("map") is None and result.measured and "map" in result.measured.metrics:
+        yield f"{result.id}: accuracy: there is no mAP to accept: the data set has no object with a label"
     if "latency" in found and "latency" not in _acceptable(known, result):
         yield (
             f"{result.id}: latency: this run did not record the processes that judge it; accept the results of a "

@@ -13,10 +13,9 @@ from harness.core.cell import Cell
 from harness.core.errors import ConfigError
 from harness.core.files import ASSETS, write_text
 from harness.core.measurement import Machine, Measurement, cell_from_json, cell_to_json, upgraded
-from harness.core.status import Status, worst
+from harness.core.status import Status
 from harness.core.suite import Gate, Suite
 from harness.core.verdict import Verdict, verdict_from_json
-from harness.store.records import Record
 
 SCHEMA = 2  # version of `results.json`; 1 had one number for the size of the input
 SCHEMA_FILE = ASSETS / "results.schema.json"
@@ -33,7 +32,7 @@ class PlannedCell:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run set out to do with one suite; a planned test without a record did not finish."""
+    """What a run set out to do with one suite; a planned test without a record did not finish, or was not run."""
 
     suite: str
     file: str  # the suite's file, relative to where pytest was started
@@ -43,6 +42,11 @@ class Plan:
     threads: int = 1  # of the timed sections
     line: int = 1  # of the file: where the suite is declared, counted from 1
     accepted: str = "the baselines have"  # subject and verb of the sentence about a stale cell
+    node: str = ""  # how pytest names the file: the part of its tests' ids before "::"
+
+    def test(self, cell: Cell, phase: str) -> str:
+        """The id of a test, as pytest reports it."""
+        return f"{self.node}::test_{phase}[{cell.id}]"
 
     def publish(self, run: Path) -> None:
         """Write the plan into the folder of its run. Raises ConfigError where it cannot be written."""
@@ -65,7 +69,7 @@ class CellResult:
     id: str
     cell: Cell | None  # None for a missing cell: only its id is known
     status: Status
-    reason: str | None  # why it failed, could not run, did not finish or is missing; None for any other cell
+    reason: str | None  # why it failed, could not or did not run, did not finish or is missing; None for any other cell
     measured: Measurement | None  # None for a missing cell
     verdicts: tuple[Verdict, ...] = ()
     baseline: dict[str, float | None] | None = None  # the accepted metrics that it was compared with
@@ -75,55 +79,6 @@ class CellResult:
     def metric(self, name: str) -> float | None:
         """The value of a metric; None where it was not measured or there was nothing to measure."""
         return self.measured.metrics.get(name) if self.measured else None
-
-
-def gather(run: Path) -> tuple[list[Plan], list[CellResult]]:
-    """What the processes of a run have published in its folder: the plans, sorted by suite, and the cells' results."""
-    plans = [Plan.read(path) for path in sorted(run.glob("*.plan.json"))]
-    return plans, [result for plan in plans for result in _of_suite(run, plan)]
-
-
-def _of_suite(run: Path, plan: Plan) -> list[CellResult]:
-    results = [_of_cell(run, plan, planned) for planned in plan.cells]
-    reason = f"{plan.accepted} this cell and the suite has not"
-    gone = [CellResult(plan.suite, cell, None, "missing", reason, None, file=plan.file) for cell in plan.stale]
-    return results + gone
-
-
-def _of_cell(run: Path, plan: Plan, planned: PlannedCell) -> CellResult:
-    """The records of a cell's phases as one result. A phase without a record is an error, worse than any verdict."""
-    cell = planned.cell
-    records = {phase: Record.read(Record.path(run, plan.suite, phase, cell)) for phase in planned.phases}
-    measured = Measurement(cell)
-    verdicts: tuple[Verdict, ...] = ()
-    baseline: dict[str, float | None] | None = None
-    explanation: dict[str, Any] | None = None
-    for record in filter(None, records.values()):
-        measured = measured.merged(record.measured)
-        verdicts = (*verdicts, *record.verdicts)
-        explanation = record.explanation or explanation
-        if record.baseline is not None:
-            baseline = {**(baseline or {}), **record.baseline}
-    statuses: list[Status] = [verdict.status for verdict in verdicts]
-    reason = None
-    unfinished = [phase for phase, record in records.items() if record is None]
-    if unfinished:
-        statuses.append("error")
-        reason = f"test_{' and test_'.join(unfinished)} did not finish (interrupted, or its worker died)"
-    if measured.failure:
-        status, reason = measured.failure
-        statuses.append(status)
-    status = worst(statuses)
-    return CellResult(plan.suite, cell.id, cell, status, reason, measured, verdicts, baseline, plan.file, explanation)
-
-
-def intervals(run: Path) -> list[dict[str, Any]]:
-    """Which process held the machine, and when (seconds of its monotonic clock); a half-written line is left out."""
-    log = run / "intervals.jsonl"
-    if not log.exists():
-        return []
-    lines = log.read_text().splitlines()
-    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
 
 def results_to_json(

@@ -37,10 +37,47 @@ def test_two_suites_with_one_cell_are_told_apart_by_their_files(suites: Path) ->
     assert find("yolo26n-fp32-onnxruntime-cpu", suites / "one" / "test_one.py")[0].name == "one"
 
 
-def test_a_file_that_cannot_be_read_is_one_line(suites: Path) -> None:
-    (suites / "test_broken.py").write_text("1 / 0\n")
-    with pytest.raises(ConfigError, match=r"test_broken.py cannot be read: ZeroDivisionError"):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1\n1 / 0\n", r"test_broken.py:2: ZeroDivisionError: division by zero; `pytest .*` shows all of it$"),
+        ("def f(:\n", r"test_broken.py:1: SyntaxError: "),
+        ("import sys\nsys.exit(3)\n", r"test_broken.py:2: SystemExit: 3"),
+        ("import nobody_has_this\n", r"test_broken.py:1: ModuleNotFoundError: No module named 'nobody_has_this'"),
+        ("import pytest\npytest.fail('no\\nway')\n", r"test_broken.py:2: Failed: no way"),
+    ],
+)
+def test_a_file_that_cannot_be_run_is_one_line_with_its_place(suites: Path, text: str, said: str) -> None:
+    (suites / "test_broken.py").write_text(text)
+    with pytest.raises(ConfigError, match=said) as raised:
         find("x", suites)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_conftest_that_cannot_be_run_is_named(suites: Path) -> None:
+    (suites / "one" / "conftest.py").write_text("raise KeyError('gone')\n")
+    with pytest.raises(ConfigError, match=r"conftest.py:1: KeyError: 'gone'"):
+        find("x", suites)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pytest\npytest.importorskip('nobody_has_this')\n",
+        "import pytest\npytest.skip('not here', allow_module_level=True)\n",
+        "import unittest\nraise unittest.SkipTest('not here')\n",
+    ],
+)
+def test_a_file_that_skips_itself_is_passed_over_with_a_line(suites: Path, text: str, capsys) -> None:
+    (suites / "test_gpu.py").write_text(text)
+    assert [suite.name for suite, _ in declared(suites)] == ["one", "two"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{suites / 'test_gpu.py'}: passed over, as pytest does: ")
+
+
+def test_a_suite_in_a_file_that_ends_in_test_is_found(suites: Path) -> None:
+    (suites / "three_test.py").write_text(TEXT.format("three", "fp16"))
+    assert find("yolo26n-fp16-onnxruntime-cpu", suites)[0].name == "three"
 
 
 def test_a_place_without_suites_says_so(tmp_path: Path) -> None:

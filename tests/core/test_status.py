@@ -16,7 +16,7 @@ def test_every_status_is_in_the_table():
 def test_statuses_are_ordered_worst_first():
     assert SEVERITY == (
         "error", "regressed", "missed", "missing",
-        "incomparable", "no-baseline", "inconclusive",
+        "incomparable", "no-baseline", "inconclusive", "not-run",
         "unavailable",
         "unchanged", "met", "improved",
     )  # fmt: skip
@@ -28,7 +28,7 @@ def test_what_went_wrong_fails_and_nothing_else():
 
 
 def test_what_could_not_be_judged_is_undecided():
-    assert UNDECIDED == ("incomparable", "no-baseline", "inconclusive")
+    assert UNDECIDED == ("incomparable", "no-baseline", "inconclusive", "not-run")
 
 
 def test_what_was_judged_and_passed_is_fine():

@@ -65,8 +65,8 @@ def test_a_limit_that_equals_the_difference_passes_despite_binary_fractions():
     assert status(Gate("map", max=0.3), 0.1 + 0.2) == "met"
 
 
-def test_a_metric_that_was_none_and_is_none_is_unchanged():
-    assert status(Gate("map_small", max_drop=0.1), None, None) == "unchanged"
+def test_a_metric_that_was_none_and_is_none_is_missing_where_a_gate_asks_for_it():
+    assert status(Gate("map_small", max_drop=0.1), None, None) == "missing"
 
 
 def test_a_vanished_metric_is_missing_and_a_new_one_has_no_baseline():

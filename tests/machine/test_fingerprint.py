@@ -63,6 +63,15 @@ def test_an_affinity_mask_makes_the_machine_smaller(monkeypatch):
     assert fingerprint.cores() == 1
 
 
+@pytest.mark.parametrize(("limit", "cores"), [(None, 4), (8.0, 4), (3.9, 3), (1.5, 1), (0.25, 1)])
+def test_a_quota_makes_the_machine_smaller_by_whole_cores(monkeypatch, limit, cores):
+    monkeypatch.setattr(fingerprint.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    monkeypatch.setattr(fingerprint.cgroup, "cpu_limit", lambda: limit)
+    assert (fingerprint.processors(), fingerprint.cores()) == (4, cores)
+    assert fingerprint.threads(0) == fingerprint.this_machine().cores == cores
+    assert fingerprint.machine_class().endswith(f"-{cores}c")
+
+
 def test_threads_are_as_declared_and_every_core_for_none(monkeypatch):
     monkeypatch.setattr(fingerprint, "cores", lambda: 6)
     assert fingerprint.threads(2) == 2

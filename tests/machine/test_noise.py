@@ -74,6 +74,13 @@ def test_each_cause_is_named(tmp_path: Path, files: dict[str, str], said: str):
     assert said in warning
 
 
+def test_a_quota_is_told_though_the_cores_are_counted_by_it(tmp_path: Path):
+    files = {"sys__fs__cgroup__cpu.max": "150000 100000", "proc__loadavg": "0.30 0.8 0.5 3/200 7"}
+    load, quota = noise.warnings(tree(tmp_path, **files), cores=1, processors=4)
+    assert load == "load average 0.30 on 1 cores: other programs run"
+    assert quota == "the container may use 1.5 of 4 cores: it is paused beyond that"
+
+
 def test_the_worst_cause_comes_first(tmp_path: Path):
     files = {"proc__loadavg": "3.00 0.8 0.5 3/200 7", "sys__class__power_supply__BAT0__status": "Discharging"}
     first, second = noise.warnings(tree(tmp_path, **files), cores=4)

@@ -15,7 +15,7 @@ from builders import MACHINE, measurement
 from demoproject import EXACT, FP32, INT8, LOOSE, Demo, output, repeat_command, section, write_coco
 from gated import IDENTITY, processes
 
-from harness import Gate, Measurement, Suite
+from harness import ConfigError, Gate, Measurement, Suite
 from harness.core.cell import Cell
 from harness.core.errors import CellError
 from harness.core.measurement import Artifact
@@ -25,7 +25,7 @@ from harness.judge.latency import OCCASION
 from harness.plugin import cell_run
 from harness.plugin.cell_run import CellRun
 from harness.plugin.session import RunState, Selected
-from harness.store import baselines
+from harness.store import accept, baselines
 from harness.store.base_revision import Base
 from harness.store.baselines import BaselineFile
 from harness.store.records import Record
@@ -393,3 +393,41 @@ def test_a_latency_gate_measures_the_sibling_though_it_is_not_selected(demo: Dem
     assert f"{INT8}: latency missed: observed " in output(result)
     assert "expected ≤ 0.001 (fp32 1)" in output(result)
     assert list(demo.cells()) == [INT8]
+
+
+# Nothing to score
+
+
+@pytest.mark.parametrize("gates", ["", 'Gate("map", min=0.0)', 'Gate("map", max_drop=0.5)'])
+def test_a_data_set_without_objects_is_never_green_and_becomes_no_baseline(demo: Demo, gates: str) -> None:
+    content = json.loads((demo.path / "data" / "val.json").read_text())
+    (demo.path / "data" / "val.json").write_text(json.dumps({**content, "annotations": []}))
+    demo.suite(gates=gates)
+    result = demo.run("-m", "accuracy", "--qg-baseline-update")
+    result.assert_outcomes(failed=1)
+    assert demo.statuses() == {FP32: "missing"}
+    assert f"{FP32}: map missing: observed nothing" in output(result)
+    assert "there is nothing to score: none of the 4 images has an object with a label" in output(result)
+    assert f"baselines: 1 cell ({FP32}) refused: there is no mAP to accept" in output(result)
+    assert demo.baselines() == {}
+    with pytest.raises(ConfigError, match=r"nothing is accepted of a cell that failed .*nothing to score"):
+        accept.offer(demo.path / ".quantgate", demo.path / "baselines", lambda row: True, "why")
+
+
+def test_images_without_labels_are_fine_for_a_suite_that_gates_agreement_alone(demo: Demo) -> None:
+    content = json.loads((demo.path / "data" / "val.json").read_text())
+    (demo.path / "data" / "val.json").write_text(json.dumps({**content, "annotations": []}))
+    demo.suite(precisions=["fp32", "int8"], gates='Gate("agreement", min=0.9)')
+    demo.run("-m", "accuracy").assert_outcomes(passed=2)
+    assert demo.statuses() == {FP32: "met", INT8: "inconclusive"}
+
+
+def test_a_model_that_knows_none_of_the_classes_that_have_objects_is_one_line(demo: Demo) -> None:
+    content = json.loads((demo.path / "data" / "val.json").read_text())
+    content["categories"].append({"id": 8, "name": "ship"})
+    (demo.path / "data" / "val.json").write_text(json.dumps(content))
+    demo.model(names=["ship"])
+    assert "the model knows none of the classes that have objects (box); it knows ship" in output(
+        demo.run("-m", "accuracy")
+    )
+    assert demo.statuses() == {FP32: "error"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from demoproject import FP32, INT8, Demo, output, repeat_command, section
+from demoproject import FP32, INT8, LOOSE, Demo, output, repeat_command, section
 
 from harness import __version__
 from harness.machine.fingerprint import cores
+from harness.plugin import hooks
 from harness.store.results import Plan
 
 # Collection and selection
@@ -85,6 +86,14 @@ def test_one_suite_may_have_two_names_in_its_file(demo: Demo) -> None:
     assert "test_demo.py::test_accuracy[model-fp32-null-cpu]" in demo.run("--collect-only", "-q").outlines
 
 
+@pytest.mark.parametrize(("cores", "told", "workers"), [(2, "", 2), (4, "", None), (2, "3", None)])
+def test_n_auto_means_the_cores_that_a_quota_leaves(monkeypatch, cores: int, told: str, workers: int | None) -> None:
+    monkeypatch.setattr(hooks.fingerprint, "processors", lambda: 4)
+    monkeypatch.setattr(hooks.fingerprint, "cores", lambda: cores)
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", told)
+    assert hooks.pytest_xdist_auto_num_workers() == workers
+
+
 # What a run leaves behind
 
 
@@ -134,6 +143,93 @@ def test_a_second_run_takes_the_artifact_from_the_cache_and_says_so(demo: Demo) 
     second = demo.run("--qg-cache-dir=own")
     assert "artifacts: 1 built, 0 from the cache" in output(first)
     assert "artifacts: 0 built, 1 from the cache" in output(second)
+
+
+# Runs that execute nothing, or not everything
+
+
+def kept(demo: Demo) -> dict[str, bytes]:
+    """The files of all runs, by path; what is published while a test runs among them."""
+    files = [file for file in (demo.path / ".quantgate").rglob("*") if file.is_file()]
+    return {str(file): file.read_bytes() for file in files}
+
+
+@pytest.fixture
+def worse(demo: Demo) -> Demo:
+    """The project with a run of two cells, of which the first, `bad`, misses its gate."""
+    demo.model("bad", LOOSE)
+    demo.suite(models=["bad.json", "model.json"], gates='Gate("map", min=0.9)')
+    demo.run("-m", "accuracy")
+    return demo
+
+
+LISTING = (
+    "--fixtures", "--fixtures-per-test", "--setup-plan", "--setup-only", "--collect-only", "--co", "--help",
+    "--markers", "--version", "--cache-show", "--setup-plan -n1", "-k nothing_has_this_name",
+)  # fmt: skip
+
+
+def test_a_run_that_executes_nothing_leaves_results_and_history_alone(worse: Demo) -> None:
+    before = kept(worse)
+    assert before
+    for options in LISTING:
+        worse.run(*options.split())
+        assert kept(worse) == before, options
+
+
+def test_a_run_that_stops_before_its_first_cell_leaves_the_results_alone(worse: Demo) -> None:
+    before = kept(worse)
+    worse.pytester.makepyfile(test_aaa="def test_of_another_kind(): assert False")
+    worse.run("-x")
+    assert kept(worse) == before
+    worse.pytester.makepyfile(test_aaa="1 / 0")
+    worse.run("test_aaa.py", "test_demo.py")
+    assert kept(worse) == before
+
+
+@pytest.mark.parametrize("options", ["-x", "--maxfail=1", "--sw", "-x --import-mode=importlib"])
+def test_what_a_stopped_run_has_left_out_is_not_run_and_what_was_missed_stays_missed(worse: Demo, options: str) -> None:
+    result = worse.run(*options.split())
+    assert worse.statuses() == {"bad-fp32-null-cpu": "missed", FP32: "not-run"}
+    reason = worse.cells()[FP32]["reason"]
+    assert reason.startswith("test_accuracy and test_latency were not run to the end")
+    assert f"NOT RUN: 1 cell ({FP32}): {reason}" in output(result)
+    assert "1 missed, 1 not-run" in output(result)
+
+
+def test_a_cell_that_the_users_conftest_skips_is_not_run(worse: Demo) -> None:
+    worse.pytester.makeconftest(
+        "import pytest\ndef pytest_runtest_setup(item):\n    if 'model' in item.name:\n        pytest.skip('not today')"
+    )
+    worse.run("-m", "accuracy").assert_outcomes(failed=1, skipped=1)
+    assert worse.statuses() == {"bad-fp32-null-cpu": "missed", FP32: "not-run"}
+
+
+def test_a_cell_whose_setup_fails_is_an_error(worse: Demo) -> None:
+    worse.pytester.makeconftest("def pytest_runtest_setup(item): assert 'model' not in item.name")
+    worse.run("-m", "accuracy").assert_outcomes(failed=1, errors=1)
+    assert worse.statuses() == {"bad-fp32-null-cpu": "missed", FP32: "error"}
+
+
+def test_the_failed_cells_of_the_last_run_can_be_run_alone_or_first(worse: Demo) -> None:
+    worse.run("-m", "accuracy", "--lf").assert_outcomes(failed=1)
+    assert list(worse.statuses()) == ["bad-fp32-null-cpu"]
+    ordered = [line for line in worse.run("--ff", "--co", "-q").outlines if "::" in line]
+    assert ordered[0] == "test_demo.py::test_accuracy[bad-fp32-null-cpu]"
+
+
+def test_stepwise_goes_on_where_it_stopped_in_the_order_of_the_run(demo: Demo) -> None:
+    demo.model("model", LOOSE)
+    demo.suite(precisions=["fp32", "int8"], gates='Gate("map", min=0.9)')
+    demo.run("-m", "accuracy", "--sw")
+    assert demo.statuses() == {FP32: "not-run", INT8: "missed"}, "int8 takes longer and comes first"
+    demo.run("-m", "accuracy", "--sw", "--sw-skip")
+    assert demo.statuses() == {FP32: "missed", INT8: "missed"}
+
+
+def test_timed_tests_come_last_whatever_other_plugins_do_to_the_order(demo: Demo) -> None:
+    demo.pytester.makeconftest("def pytest_collection_modifyitems(items): items.reverse()")
+    assert collected(demo) == ["test_baselines[demo]", f"test_accuracy[{FP32}]", f"test_latency[{FP32}]"]
 
 
 # What goes wrong

@@ -9,12 +9,11 @@ import pytest
 from builders import FP32, INT8, MACHINE, measurement
 
 from harness import ConfigError, Gate, Measurement, Suite, Verdict
+from harness.store.gather import gather
 from harness.store.records import Record
 from harness.store.results import (
     SCHEMA_FILE,
     Plan,
-    gather,
-    intervals,
     load_results,
     plan_of,
     read_cells,
@@ -50,53 +49,11 @@ def validate(content):
     jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(content, allow_nan=False)))
 
 
-def test_both_phases_of_a_cell_are_one_row(run):
-    _, (fp32, *_) = gather(run)
-    assert fp32.metric("map") == 0.4185
-    assert fp32.metric("latency_p50_ms") == 9.5
-    assert fp32.baseline == {"map": 0.4, "latency_p50_ms": 9.0}
-    assert (fp32.status, fp32.reason) == ("met", None)
-
-
-def test_a_phase_that_did_not_finish_is_an_error_worse_than_any_verdict(run):
-    _, (_, int8, _) = gather(run)
-    assert int8.status == "error"
-    assert int8.reason.startswith("test_latency did not finish")
-    assert int8.verdicts == (REGRESSED,)
-
-
-def test_a_phase_that_was_not_selected_is_not_missed(run):
-    plan(phases={INT8: ("accuracy",)}).publish(run)
-    _, (int8,) = gather(run)
-    assert (int8.status, int8.reason) == ("regressed", None)
-
-
-def test_a_cell_that_only_the_baselines_have_is_missing(run):
-    _, (*_, gone) = gather(run)
-    assert (gone.id, gone.status, gone.cell, gone.measured) == ("old-cell", "missing", None, None)
-
-
-@pytest.mark.parametrize("failure", [("unavailable", "no runtime"), ("error", "crashed")])
-def test_a_failure_is_the_status_with_its_reason(run, failure):
-    for phase in BOTH:
-        Record("made", phase, Measurement(INT8, failure=failure)).publish(run)
-    _, (_, int8, _) = gather(run)
-    assert (int8.status, int8.reason) == failure
-
-
 def test_the_plan_keeps_the_order_of_the_suite_and_survives_json(run):
     made = plan(phases={INT8: ("latency",), FP32: BOTH})
     assert [planned.cell for planned in made.cells] == [FP32, INT8]
     made.publish(run)
     assert Plan.read(run / "made.plan.json") == made
-
-
-def test_suites_do_not_mix(run):
-    plan("other", {FP32: ("accuracy",)}).publish(run)
-    plans, results = gather(run)
-    assert [plan.suite for plan in plans] == ["made", "other"]
-    assert results[-1].status == "error"
-    assert results[0].status == "met"
 
 
 def test_results_json_is_what_its_schema_says(run):
@@ -154,12 +111,6 @@ def test_anything_else_is_one_line(tmp_path, text, message):
     with pytest.raises(ConfigError, match=message) as raised:
         read_cells(file)
     assert "\n" not in str(raised.value)
-
-
-def test_an_interval_that_a_killed_process_left_half_written_is_skipped(tmp_path):
-    assert intervals(tmp_path) == [], "nothing held the machine"
-    (tmp_path / "intervals.jsonl").write_text('{"kind": "timed", "start": 1.0}\n{"kind": "heavy", "st')
-    assert intervals(tmp_path) == [{"kind": "timed", "start": 1.0}]
 
 
 def test_results_are_named_by_their_file_or_by_its_folder(tmp_path):

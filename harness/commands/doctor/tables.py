@@ -76,7 +76,7 @@ def machine_table() -> Table:
     for name, value in dataclasses.asdict(fingerprint.this_machine()).items():
         shown = f"{value / 2**30:.1f} GiB" if name == "memory_bytes" else str(value)
         drawn.add_row(name.removesuffix("_bytes").replace("_", " "), shown)
-    for number, text in enumerate(noise.warnings(cores=fingerprint.cores())):
+    for number, text in enumerate(noise.warnings(cores=fingerprint.cores(), processors=fingerprint.processors())):
         drawn.add_row("" if number else "latency", text)
     meter, why = energy.meter()
     drawn.add_row("energy", why if meter else f"not measured: {why}")

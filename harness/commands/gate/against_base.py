@@ -218,7 +218,7 @@ def _judge(wanted: GateOptions, base: Base, folder: Path) -> Exit:
     command = [sys.executable, "-m", "pytest", *wanted.suites, *wanted.pytest, *options, f"--qg-results-dir={kept}"]
     ended = run_to_end(command, Path.cwd(), os.environ)
     found = sorted(set(kept.glob("runs/*/results.json")) - runs)
-    now = results.load_results(found[-1]) if found and ended in (0, 1) else NOTHING
+    now = results.load_results(found[-1]) if found and ended in (0, 1, 2) else NOTHING
     then = results.load_results(Path(base.results, "results.json")) if base.results else NOTHING
     code = exit_code.code(ended, now, then, wanted.inconclusive_fails, wanted.allow_removed)
     if now.cells or ended in (0, 1):

@@ -42,7 +42,7 @@ def code(ended: int, now: Recorded, base: Recorded, strict: bool, allow_removed:
         strict: an inconclusive verdict is no success.
         allow_removed: a cell that only the base has is no regression.
     """
-    if ended not in (0, 1):
+    if ended not in (0, 1, 2) or (ended == 2 and not now.cells):  # 2: stopped by -x on workers, or never begun
         return Exit.INFRASTRUCTURE if ended < 0 or ended == 3 else Exit.USAGE
     statuses = {row.status for row in now.cells} | {one.status for row in now.cells for one in row.verdicts}
     if statuses & (FAILING - {"error"}) or (not allow_removed and _cells(base) - _cells(now)):
@@ -53,7 +53,9 @@ def code(ended: int, now: Recorded, base: Recorded, strict: bool, allow_removed:
         return Exit.USAGE
     if strict and "inconclusive" in statuses:
         return Exit.INCONCLUSIVE
-    return Exit.REGRESSION if ended else Exit.FINE
+    if ended == 1:
+        return Exit.REGRESSION
+    return Exit.INFRASTRUCTURE if ended or "not-run" in statuses else Exit.FINE
 
 
 def _cells(side: Recorded) -> set[tuple[str, str]]:

@@ -30,7 +30,10 @@ def related(measured: Measurement, sibling: Measurement, run: Path, conf: float)
     if own is None or reference is None:
         return measured
     lost = collapsed(sibling.per_class, measured.per_class)
-    metrics = {**measured.metrics, **survival(reference, own, conf), "collapsed_classes": len(lost)}
+    scored = any(value is not None for value in sibling.per_class.values())  # else no class has objects
+    metrics = {
+        **measured.metrics, **survival(reference, own, conf), "collapsed_classes": len(lost) if scored else None
+    }  # fmt: skip
     notes = (f"AP of {', '.join(lost)} fell to 0",) if lost else ()
     return dataclasses.replace(measured, metrics=metrics, notes=(*measured.notes, *notes))
 

@@ -68,12 +68,13 @@ class ScoreJob:
 
         Raises:
             Unavailable: the device is absent.
-            ConfigError: the outputs fit no family, or the model knows no class of the data set.
+            ConfigError: the outputs fit no family, or the model knows no class that has objects in the data set.
         """
         session = backend(self.cell.backend).open(self.artifact, self.cell, threads=1)
         pixels = np.load(self.pixels, mmap_mode="r")
         layout = output_layout(session, self.cell, self.artifact)
         names = class_names_of(layout, self.cell, self.artifact, self.dataset)
+        _check_classes(self.dataset, names)
         evaluator = Evaluator(self.dataset, names)
         found: list[Detections] = []
         infer_s = 0.0
@@ -196,6 +197,17 @@ def class_names_of(layout: OutputLayout, cell: Cell, artifact: Artifact, dataset
             f"{dataset.name} has {len(names)}"
         )
     return names
+
+
+def _check_classes(dataset: Dataset, names: Sequence[str]) -> None:
+    """Raise ConfigError where all objects are of classes that the model does not know: any model would score 0."""
+    owned = {row["category_id"] for row in dataset.annotations}
+    if owned and not owned & set(known_classes(dataset, names).values()):
+        there, offered = ", ".join(dataset.categories[one] for one in sorted(owned)[:4]), ", ".join(list(names)[:4])
+        raise ConfigError(
+            f"dataset {dataset.name}: the model knows none of the classes that have objects ({there}); it knows "
+            f"{offered}: name its classes as the data set does"
+        )
 
 
 def _unknown_classes(dataset: Dataset, names: Sequence[str]) -> tuple[str, ...]:

@@ -32,6 +32,9 @@ def message_lines(outcome: Outcome) -> Iterator[Text]:
     if accepted := outcome.accepted:
         for happened, cells in accepted.occasions.items():
             yield Text(f"gated latency: {happened}: {_some(cells)}")
+        if accepted.refused:
+            named = f"{counted(len(accepted.refused), 'cell')} ({_some(accepted.refused)})"
+            yield Text(f"baselines: {named} refused: there is no mAP to accept", "yellow")
         yield Text(f"baselines: {accepted.written} written, {accepted.unchanged} unchanged, in {accepted.folder}")
 
 
@@ -77,7 +80,13 @@ def _some(texts: Sequence[str]) -> str:
 
 
 def _loud(results: Sequence[CellResult]) -> Iterator[Text]:
-    """A line for each cause why verdicts are undecided."""
+    """A line for each cause why verdicts are undecided, or cells not run."""
+    absent: dict[str, list[str]] = {}
+    for result in results:
+        if result.status == "not-run" and result.reason:
+            absent.setdefault(result.reason, []).append(result.id)
+    for reason, ids in absent.items():
+        yield Text(f"NOT RUN: {counted(len(ids), 'cell')} ({_some(ids)}): {reason}", "yellow")
     for status in UNDECIDED:
         grouped: dict[str, set[str]] = {}
         for result in results:

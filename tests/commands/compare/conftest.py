@@ -13,8 +13,9 @@ from harness import Suite
 from harness.commands.cli import main
 from harness.machine import fingerprint
 from harness.store.baselines import BaselineFile, save_baseline
+from harness.store.gather import gather
 from harness.store.records import Record
-from harness.store.results import gather, plan_of, results_to_json
+from harness.store.results import plan_of, results_to_json
 
 
 @pytest.fixture(autouse=True)

@@ -40,6 +40,10 @@ def side(*statuses: Status, suite: str = "demo", gates: tuple[Gate, ...] = ()) -
         (1, ["no-baseline"], [], False, Exit.REGRESSION),  # what pytest was told to fail on
         (0, [], [], False, Exit.USAGE),  # nothing was judged
         (2, [], [], False, Exit.USAGE),
+        (2, ["regressed", "not-run"], ["met", "met"], False, Exit.REGRESSION),  # -x with workers
+        (1, ["missing", "not-run"], ["met", "met"], False, Exit.REGRESSION),
+        (0, ["met", "not-run"], ["met", "met"], False, Exit.INFRASTRUCTURE),  # pytest.exit(returncode=0)
+        (2, ["met", "not-run"], ["met", "met"], False, Exit.INFRASTRUCTURE),
         (4, [], [], False, Exit.USAGE),
         (5, [], [], False, Exit.USAGE),
         (3, [], [], False, Exit.INFRASTRUCTURE),
