@@ -21,7 +21,7 @@ from harness.core.errors import ConfigError
 from harness.recipes import ranges
 from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
 from harness.recipes.opset import raised
-from harness.recipes.parts import QUANTIZED, module_of, named, trunk
+from harness.recipes.parts import QUANTIZED, module_of, name_nodes, trunk
 from harness.tasks.decode import prepare
 from harness.tasks.outputs import input_layout
 from harness.tasks.preprocess import normalize
@@ -130,7 +130,7 @@ def prepared(source: Path, folder: Path, name: str = "") -> Any:
     model = load_model_with_shape_infer(path)
     for used in {path, newer} - {source}:
         used.unlink()
-    named(model.graph)
+    name_nodes(model.graph)
     return model
 
 

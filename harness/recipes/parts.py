@@ -1,6 +1,6 @@
 """The parts of a detector's ONNX graph: stem, trunk, branches of the head, decoding. Found in the graph, not by names.
 
-All functions want an `onnx.ModelProto` or its graph whose nodes have names (`named`) and whose tensors have known
+All functions want an `onnx.ModelProto` or its graph whose nodes have names (`name_nodes`) and whose tensors have known
 shapes, as shape inference leaves it. Only `module_of` and `in_branch` read names: they tell more where Ultralytics
 exported the graph, whose nodes are named after modules.
 """
@@ -28,7 +28,7 @@ BRANCHES = ("cv2", "cv3", "cv4", "proto")
 """Branches of convolutions in Ultralytics' heads: boxes, classes, mask coefficients or key points, mask prototypes."""
 
 
-def named(graph: Any) -> None:
+def name_nodes(graph: Any) -> None:
     """Give a name to each node that has none, in place."""
     for number, node in enumerate(graph.node):
         node.name = node.name or f"node_{number}"

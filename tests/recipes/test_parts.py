@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 from harness.recipes.onnx import prepared
-from harness.recipes.parts import head_nodes, module_of, named, stem_nodes, trunk
+from harness.recipes.parts import head_nodes, module_of, name_nodes, stem_nodes, trunk
 
 SIZE = 64
 
@@ -141,7 +141,7 @@ def test_the_bundled_detector_has_the_parts_that_its_modules_name(built, tmp_pat
     last = max(number for number in modules if number is not None)
     for node in model.graph.node:
         node.name = ""
-    named(model.graph)
+    name_nodes(model.graph)
     order = {node.name: place for place, node in enumerate(model.graph.node)}
     assert {order[name] for name in head_nodes(model.graph)} == {k for k, m in enumerate(modules) if m == last}
     assert {order[name] for name in stem_nodes(model.graph)} == {k for k, m in enumerate(modules) if m in (0, 1)}

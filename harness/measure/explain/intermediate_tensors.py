@@ -93,10 +93,10 @@ def head_inputs(float_graph: str) -> list[str]:
     """Return the names of the tensors that the detection head of an .onnx file reads from the rest of the graph."""
     import onnx
 
-    from harness.recipes.parts import head_nodes, named
+    from harness.recipes.parts import head_nodes, name_nodes
 
     graph = onnx.shape_inference.infer_shapes(onnx.load(float_graph)).graph
-    named(graph)
+    name_nodes(graph)
     head = head_nodes(graph)
     producers = {tensor: node.name for node in graph.node for tensor in node.output}
     read = {tensor for node in graph.node if node.name in head for tensor in node.input if tensor in producers}
