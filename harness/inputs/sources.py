@@ -65,11 +65,22 @@ def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Pat
 
 
 def _model_file(candidate: Path) -> Path | None:
-    """The candidate itself if it is a file, or the .xml in it if it is a folder with a single .xml; else None."""
+    """The candidate itself if it is a file, or the .xml in it if it is a folder with one; else None.
+
+    Raises:
+        ConfigError: it is a folder with several .xml, and nothing says which is meant.
+    """
     if candidate.is_file():
         return candidate
-    graphs = list(candidate.glob("*.xml")) if candidate.is_dir() else []
-    return graphs[0] if len(graphs) == 1 else None
+    files = sorted(candidate.iterdir()) if candidate.is_dir() else []
+    graphs = [file for file in files if file.suffix.lower() == ".xml" and not file.name.startswith(".")]
+    if len(graphs) > 1:
+        names = ", ".join(file.name for file in graphs)
+        raise ConfigError(
+            f"folder {candidate} holds {len(graphs)} networks: {names}; declare one, such as "
+            f"'{candidate.name}/{graphs[0].name}'"
+        )
+    return graphs[0] if graphs else None
 
 
 def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) -> Path | None:

@@ -140,9 +140,8 @@ def adopt(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
         ConfigError: the file is no `.tflite`, or its input has another shape than the cell's.
     """
     read = backend.inspect(inputs.weights)
-    shape = read["input"]
-    ready.expect_input(inputs, (shape[0], shape[3], *shape[1:3]) if backend.channels_last(shape) else shape)
-    return ready.adopt(inputs, folder, ".tflite", read["precision"], read["said"])
+    ready.expect_input(inputs, read["input"])
+    return ready.adopt(inputs, folder, ".tflite", read["precision"], read["said"], read["feed"])
 
 
 def _ranges(inputs: BuildInputs, widest: bool) -> dict[str, Any]:

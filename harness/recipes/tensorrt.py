@@ -232,7 +232,7 @@ def ready(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     from harness.core.cell import Cell
     from harness.core.measurement import Artifact
 
-    if inputs.weights.suffix == ".onnx":
+    if inputs.weights.suffix.lower() == ".onnx":
         graph = folder / "model.onnx"
         read = adopt_onnx(inputs, folder)
         made = engine(replace(inputs, source=graph), folder, tf32=False)
