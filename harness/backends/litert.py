@@ -70,7 +70,7 @@ class LiteRtSession:
     ) -> None:
         self._interpreter = _opened(path, num_threads=threads)
         inputs = self._interpreter.get_input_details()
-        given = [network_input(one) for one in inputs]
+        given = [described_tensor(one) for one in inputs]
         number = feed.image_input(given, path)
         self._input = inputs[number]
         self._feed = feed.feed_of(given[number], path, said, _quantized(self._input))
@@ -139,7 +139,7 @@ def inspect(path: str | PathLike[str]) -> dict[str, Any]:
             work[product.precision] += product.macs
     if not work:
         raise ConfigError(f"{path} has no convolution and no matrix product: it is no detector")
-    inputs = [network_input(one) for one in interpreter.get_input_details()]
+    inputs = [described_tensor(one) for one in interpreter.get_input_details()]
     image = inputs[feed.image_input(inputs, str(path))]
     steps = arithmetic(operators(interpreter), image.name, functools.partial(_value, interpreter))
     white = feed.white_of(steps) if image.dtype in feed.FLOATS else None
@@ -179,7 +179,7 @@ def _opened(path: str, **options: Any) -> Any:
         raise ConfigError(f"{path} cannot be read as a LiteRT model: {first_line(error)}") from None
 
 
-def network_input(tensor: Mapping[str, Any]) -> feed.NetworkInput:
+def described_tensor(tensor: Mapping[str, Any]) -> feed.NetworkInput:
     """An input of an interpreter, as it describes it."""
     return feed.NetworkInput(tensor["name"], str(np.dtype(tensor["dtype"])), _shape(tensor))
 

@@ -68,7 +68,7 @@ class OpenVinoSession:
     def __init__(self, compiled: Any, path: str, said: Mapping[str, Any]) -> None:
         import openvino
 
-        inputs = [network_input(port) for port in compiled.inputs]
+        inputs = [described_port(port) for port in compiled.inputs]
         self._input = feed.image_input(inputs, path)
         self._feed = feed.feed_of(inputs[self._input], path, said)
 
@@ -105,7 +105,7 @@ class OpenVinoSession:
         del self._request, self._compiled
 
 
-def network_input(port: Any) -> feed.NetworkInput:
+def described_port(port: Any) -> feed.NetworkInput:
     """An input of a model or a compiled model, as OpenVINO describes it."""
     kind = port.get_element_type()
     try:

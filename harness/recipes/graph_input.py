@@ -70,9 +70,9 @@ def of_onnx(model: Any, where: str) -> ImageInput:
 
 def of_ir(model: Any, where: str) -> ImageInput:
     """The image input of an `openvino.Model`. Raises as `of_onnx`."""
-    from harness.backends.openvino import network_input
+    from harness.backends.openvino import described_port
 
-    inputs = [network_input(port) for port in model.inputs]
+    inputs = [described_port(port) for port in model.inputs]
     number = feed.image_input(inputs, where)
     behind = list(_ir_steps(model.inputs[number]))
     turned = any(kind == "turn" for kind, _, _ in behind)

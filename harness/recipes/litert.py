@@ -48,7 +48,7 @@ RECIPES: Table = {
     ),
     ("litert", "int8-dynamic"): Recipe("litert:dynamic_int8", ENTRY, "i8", "i8", "tflite", tools=QUANTIZE),
     ("litert", "ready"): Recipe(
-        "litert:adopt", ENTRY, ready.AS_READ, ready.AS_READ, "checkpoint", tools=("ai-edge-litert",)
+        "litert:adopt", ENTRY, ready.AS_READ, ready.AS_READ, "checkpoint", version=2, tools=("ai-edge-litert",)
     ),
 }
 
