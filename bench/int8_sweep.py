@@ -33,7 +33,7 @@ from harness.inputs.pixels import read_image
 from harness.machine.worker import Channel
 from harness.measure.accuracy.coco import evaluate
 from harness.measure.explain.sensitivity import SplitJob, detection_error
-from harness.recipes import onnx, ranges
+from harness.recipes import onnx, parts, ranges
 from harness.tasks.base import Detections, OutputLayout
 from harness.tasks.decode import decode
 from harness.tasks.preprocess import letterbox, normalize
@@ -52,15 +52,15 @@ class Quiet(Channel):
 
 def variants(model: Any, histograms: dict[str, Any], few: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the name and the quantized graph of every variant, the default first."""
-    trunk = onnx.trunk(model)
-    whole = [n.name for n in model.graph.node if n.op_type in onnx.QUANTIZED]
-    head = max(number for number in map(onnx.module_of, whole) if number is not None)
+    trunk = parts.trunk(model)
+    whole = [n.name for n in model.graph.node if n.op_type in parts.QUANTIZED]
+    head = max(number for number in map(parts.module_of, whole) if number is not None)
 
     def reach(method: str = "mse", seen: dict[str, Any] = histograms) -> dict[str, ranges.Range]:
         return onnx.activation_ranges(model, seen, method)
 
     def without(*modules: int) -> list[str]:
-        return [name for name in whole if onnx.module_of(name) not in modules]
+        return [name for name in whole if parts.module_of(name) not in modules]
 
     def made(nodes: Sequence[str], ends: dict[str, ranges.Range]) -> Any:
         return onnx.quantized(model, nodes, ends)
@@ -84,10 +84,12 @@ def variants(model: Any, histograms: dict[str, Any], few: dict[str, Any]) -> Ite
     yield "modules 0 to 2 in float", made(without(0, 1, 2, head), best)
     yield "attention (module 10, 22) in float", made(without(0, 1, 10, 22, head), best)
     lasts = [
-        name for name in without(0, 1) if onnx.module_of(name) != head or ("cv" in name and not name.endswith("2/Conv"))
+        name
+        for name in without(0, 1)
+        if parts.module_of(name) != head or ("cv" in name and not name.endswith("2/Conv"))
     ]
     yield "head in int8 too, but its last convolutions and decoding", made(lasts, best)
-    boxes = [name for name in lasts if onnx.module_of(name) != head or "/cv2" in name or "/one2one_cv2" in name]
+    boxes = [name for name in lasts if parts.module_of(name) != head or "/cv2" in name or "/one2one_cv2" in name]
     yield "box branches in int8 too, but their last convolutions", made(boxes, best)
     yield "convolutions only", made([n for n in trunk if n.endswith("Conv")], best)
     yield "everything in int8", made(whole, best)
@@ -173,7 +175,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         judge = Judge(split.judged, pixels[1], graph.meta["names"], options.imgsz, Path(graph.path))
         model = onnx.prepared(Path(graph.path), Path(folder))
-        wanted = onnx.activations(model, [n.name for n in model.graph.node if n.op_type in onnx.QUANTIZED])
+        wanted = onnx.activations(model, [n.name for n in model.graph.node if n.op_type in parts.QUANTIZED])
         seen = [
             ranges.collect(model, wanted, (normalize(one[None]) for one in images), lambda done: None)
             for images in (pixels[0], pixels[0][:16])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from os import PathLike, fspath
 from pathlib import PurePath
@@ -57,6 +58,9 @@ def matrix(
     named = [_model(declared) for declared in _models(models)]
     makes = [_precision(name) for name in _names("precisions", precisions)]
     runs = [_backend(name) for name in _names("backends", backends)]
+    floats = _floats(models)
+    if floats and "ready" not in makes:
+        raise ConfigError(f"matrix: float= of {', '.join(floats)} is for files run as they are; add precision 'ready'")
     named_devices = _names("device", device)
     devices = {runtime: _devices(runtime, named_devices) for runtime in runs}
     cells = [
@@ -64,6 +68,7 @@ def matrix(
         for (model, weights, qat), precision, runtime in product(named, makes, runs)
         for where, size, count in product(devices[runtime], sizes, batches)
     ]
+    cells = _held_against_float(cells, floats)
     order = {precision: rank for rank, precision in enumerate(PRECISIONS)}
     return tuple(sorted(cells, key=lambda c: (c.model, c.backend, order[c.family], c)))
 
@@ -91,6 +96,33 @@ def _model(declared: Model) -> tuple[str, str, Qat | None]:
             f"matrix: model {fspath(declared.weights)!r}: after ':' comes a head or family; {nearest(head, HEADS[1:])}"
         )
     return (f"{stem}:{head}" if head else stem), weights, declared.qat
+
+
+def _floats(models: Declared | Sequence[Declared]) -> dict[str, tuple[str, str]]:
+    """Name of a ready file's model → the name and the weights of its float model, where one is declared."""
+    return {_model(one)[0]: _model(Model(one.float))[:2] for one in _models(models) if one.float}
+
+
+def _held_against_float(cells: Sequence[Cell], floats: Mapping[str, tuple[str, str]]) -> list[Cell]:
+    """The cells, each ready file with the fp32 cell of its float model, which is added where it is not there.
+
+    Of a model with a float model, only `ready` is the file itself: all other precisions are made from the float model.
+    """
+    found = [cell for cell in cells if cell.model not in floats]
+    for cell in [cell for cell in cells if cell.model in floats]:
+        model, weights = floats[cell.model]
+        float_cell = Cell(model, "fp32", cell.backend, cell.device, cell.imgsz, cell.batch, cell.tag, weights)
+        wanted = [float_cell, replace(cell, float_cell=float_cell)]
+        if cell.precision != "ready":
+            wanted = [replace(float_cell, precision=cell.precision, qat=cell.qat)]
+        for one in wanted:
+            there = next((other for other in found if other == one), None)
+            if there and there.weights != one.weights:
+                raise ConfigError(
+                    f"matrix: {there.weights} and float={one.weights!r} are both called {one.model!r}; write them alike"
+                )
+            found += [] if there else [one]
+    return found
 
 
 def _precision(name: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import pytest
 
-from harness import ConfigError, matrix
+from harness import ConfigError, Model, matrix
 from harness.backends.registry import own_backends
+from harness.core.measurement import cell_from_json
 
 
 def ids(**axes):
@@ -45,6 +49,28 @@ def test_backends_of_a_later_version_may_be_declared_now():
     assert {cell.backend for cell in matrix("m", "int8", own_backends())} == set(own_backends())
 
 
+def test_a_ready_file_brings_the_fp32_cell_of_its_float_model():
+    cells = matrix(Model("out/x_int8.onnx", float="weights/x.pt"), "ready", ["onnxruntime", "openvino"], imgsz=320)
+    assert [cell.id for cell in cells] == [
+        "x-fp32-onnxruntime-cpu", "x-fp32-openvino-cpu",
+        "x_int8-ready-onnxruntime-cpu", "x_int8-ready-openvino-cpu",
+    ]  # fmt: skip
+    fp32, ready = cells[0], cells[2]
+    assert (fp32.weights, fp32.imgsz, ready.weights) == ("weights/x.pt", 320, "out/x_int8.onnx")
+    assert ready.sibling("fp32") == fp32
+    assert ready.group == fp32.group == cells[0].sibling("int8").group != cells[1].group
+    assert cell_from_json(json.loads(json.dumps(dataclasses.asdict(ready)))).sibling("fp32") == fp32
+
+
+def test_all_precisions_but_ready_are_made_from_the_float_model():
+    cells = matrix(["x.pt", Model("y.onnx", float="x.pt"), Model("z.onnx", float="x.pt")], ["fp32", "ready"], "torch")
+    assert [cell.id for cell in cells] == [
+        "x-fp32-torch-cpu", "x-ready-torch-cpu", "y-ready-torch-cpu", "z-ready-torch-cpu",
+    ]  # fmt: skip
+    alone = matrix(Model("y.onnx", float="x.pt"), ["int8", "ready"], "torch")
+    assert [cell.id for cell in alone] == ["x-fp32-torch-cpu", "x-int8-torch-cpu", "y-ready-torch-cpu"]
+
+
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
@@ -62,6 +88,11 @@ def test_backends_of_a_later_version_may_be_declared_now():
         ({"imgsz": []}, "imgsz=.* must be one or more whole numbers"),
         ({"imgsz": 0}, "imgsz=.* whole numbers > 0"),
         ({"imgsz": 100}, "imgsz=100 is not a multiple of 32"),
+        ({"models": Model("y.onnx", float="x.pt")}, "float= of y is for files run as they are; add precision 'ready'"),
+        (
+            {"models": ["a/x.pt", Model("y.onnx", float="b/x.pt")], "precisions": ["fp32", "ready"]},
+            "a/x.pt and float='b/x.pt' are both called 'x'; write them alike",
+        ),
         ({"batch": 0}, "batch=.* whole numbers > 0"),
     ],
 )

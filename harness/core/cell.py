@@ -36,6 +36,7 @@ class Model:
 
     weights: str | PathLike[str]  # a path or a name, with an optional ":HEAD" at its end, as matrix() takes it
     qat: Qat | None = None  # how the int8-qat cells of the model are trained
+    float: str | PathLike[str] | None = None  # of a ready file: the float model that it was made from, as `weights`
 
 
 @dataclass(frozen=True, order=True)
@@ -51,6 +52,7 @@ class Cell:
     tag: str = ""  # names image size or batch where the matrix has several: "320px-b2"
     weights: str = field(default="", compare=False)  # path or name as the suite declares it; empty: the model's name
     qat: Qat | None = field(default=None, compare=False)  # how an int8-qat cell is trained
+    float_cell: Cell | None = field(default=None, compare=False)  # of a ready file: the fp32 cell of its float model
 
     @property
     def id(self) -> str:
@@ -71,6 +73,13 @@ class Cell:
         """What the model's name says after its colon: `e2e`, the family of a ready file, or nothing."""
         return self.model.partition(":")[2]
 
+    @property
+    def group(self) -> Cell:
+        """What this cell and its siblings have in common: the cell, or that of its float model, without precision."""
+        return dataclasses.replace(self.float_cell or self, precision="")
+
     def sibling(self, precision: str) -> Cell:
-        """This cell at another `precision`; all other fields are equal."""
+        """This cell at another `precision`, all other fields equal; at fp32 a ready file's float model, if declared."""
+        if precision == "fp32" and self.float_cell:
+            return self.float_cell
         return dataclasses.replace(self, precision=precision)

@@ -107,7 +107,8 @@ def measurement_from_json(data: dict[str, Any]) -> Measurement:
 
 def cell_from_json(data: dict[str, Any]) -> Cell:
     """The cell that `dataclasses.asdict` wrote."""
-    return Cell(**{**data, "qat": Qat(**data["qat"]) if data.get("qat") else None})
+    float_cell = cell_from_json(data["float_cell"]) if data.get("float_cell") else None
+    return Cell(**{**data, "qat": Qat(**data["qat"]) if data.get("qat") else None, "float_cell": float_cell})
 
 
 def failure(cell: Cell, error: QuantgateError) -> Measurement:

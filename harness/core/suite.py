@@ -172,9 +172,15 @@ class Suite:
             _check_names(f"{where}: Gate({gate.metric!r})", gate, self.cells)
             for cell in self.cells:
                 if gate.against == "fp32" and gate.applies(cell) and cell.sibling("fp32") not in present:
+                    how = "declare Model(…, float='….pt')" if cell.precision == "ready" else "add fp32"
                     raise ConfigError(
-                        f"{where}: Gate({gate.metric!r}, against='fp32') needs {cell.sibling('fp32')}; add fp32"
+                        f"{where}: Gate({gate.metric!r}, against='fp32') needs {cell.sibling('fp32')}; {how}"
                     )
+
+    def fp32_of(self, cell: Cell) -> Cell | None:
+        """The fp32 cell that a cell is held against; None for fp32 itself, and where the suite has none."""
+        wanted = cell.sibling("fp32")
+        return next((one for one in self.cells if one == wanted != cell), None)
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -107,8 +107,7 @@ class Finder:
         start = time.monotonic()
         artifact = self._cache.artifact(cell, weights, calibrated_on, training)
         built = time.monotonic() - start if artifact.built else 0.0
-        notes = (*notes, *artifact.meta.get("notes", ()))
-        data = _of_task(cell, data, artifact)
+        data, notes = _of_task(cell, data, artifact), (*notes, *artifact.meta.get("notes", ()))
         provenance = {
             "weights": self._digest(weights)[:16],
             "dataset": data.digest,

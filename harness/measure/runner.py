@@ -86,7 +86,7 @@ class Runner(Place):
         def not_timed() -> Measurement:
             raise CellError(f"{cell} was not timed with its group")
 
-        with file_lock(self.settings.run / suite.name / f"{group[0].sibling('group').id}.lock"):
+        with file_lock(self.settings.run / suite.name / f"{replace(group[0].group, precision='group').id}.lock"):
             if not self._kept(suite, cell, "latency").exists():
                 self._time(suite, home, group)
         return self._once(suite, cell, "latency", not_timed)
@@ -218,8 +218,11 @@ class Runner(Place):
 
 
 def siblings(one: Cell, other: Cell) -> bool:
-    """Return whether two cells differ in nothing but the precision; a cell is a sibling of itself."""
-    return one.sibling("") == other.sibling("")
+    """Return whether two cells differ in nothing but the precision; a cell is a sibling of itself.
+
+    A ready file is a sibling of its float model, too.
+    """
+    return one.group == other.group
 
 
 def _target(cell: Cell, inputs: CellInputs) -> Target:

@@ -80,8 +80,7 @@ class CellRun:
     @property
     def _sibling(self) -> Cell | None:
         """The fp32 cell of the suite that this cell is held against; None for fp32 itself and where there is none."""
-        sibling = self.cell.sibling("fp32")
-        return sibling if sibling != self.cell and sibling in self.suite.cells else None
+        return self.suite.fp32_of(self.cell)
 
     def _related(self, measured: Measurement) -> Measurement:
         """With the metrics that compare the cell's detections with the detections of its fp32 sibling."""
@@ -126,9 +125,9 @@ class CellRun:
         """The measurement of the fp32 sibling; None where no gate asks for it."""
         place, home = self.state.place, self.home
         asking = [gate for gate in self._gates if gate.against == "fp32" and METRICS[gate.metric].phase == self.phase]
-        if not any(gate.applies(self.cell) for gate in asking):
+        sibling = self._sibling
+        if sibling is None or not any(gate.applies(self.cell) for gate in asking):
             return None
-        sibling = self.cell.sibling("fp32")
         if self.phase == "accuracy":
             return place.accuracy(self.suite, home, sibling)
         return place.latency(self.suite, home, sibling, [self.cell])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
-from harness.recipes.onnx import in_branch, module_of
+from harness.recipes.parts import in_branch, module_of
 from harness.recipes.splits import to_openvino
 from harness.tasks.decode import prepare
 from harness.tasks.outputs import input_layout

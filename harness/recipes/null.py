@@ -13,6 +13,7 @@ from harness.recipes.base import BuildInputs, Recipe, Table
 RECIPES: Table = {
     ("null", "fp32"): Recipe("null:copy", "model.json", "f32", "f32", "checkpoint"),
     ("null", "int8"): Recipe("null:copy", "model.json", "i8", "i8", "checkpoint"),
+    ("null", "ready"): Recipe("null:copy", "model.json", "i8", "i8", "checkpoint"),
 }
 
 

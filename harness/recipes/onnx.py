@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from harness.core.errors import ConfigError
 from harness.recipes import ranges
 from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
+from harness.recipes.opset import raised
+from harness.recipes.parts import QUANTIZED, module_of, named, trunk
 from harness.tasks.decode import prepare
 from harness.tasks.outputs import input_layout
 from harness.tasks.preprocess import normalize
@@ -30,7 +32,7 @@ TOOLS = (*EXPORT, "onnxruntime")
 def _static(method: str) -> Recipe:
     """The recipe of static int8 with activation ranges by `method`."""
     params = {"method": method}
-    return Recipe("onnx:static_int8", "model.onnx", "i8", "i8", params=params, calibrated=True, tools=TOOLS)
+    return Recipe("onnx:static_int8", "model.onnx", "i8", "i8", params=params, calibrated=True, version=2, tools=TOOLS)
 
 
 RECIPES: Table = {
@@ -45,13 +47,12 @@ RECIPES: Table = {
 
 REASONS = {("onnxruntime", "bf16"): "ONNX Runtime's CPU provider has no bfloat16 convolution kernels"}
 
-QUANTIZED = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Reshape", "Split")
-"""Operators that static int8 quantizes."""
 
-STEM = (0, 1)  # numbers of the first modules, down to a quarter of the input's resolution
-
-BRANCHES = ("cv2", "cv3", "cv4", "proto")
-"""Branches of convolutions in Ultralytics' heads: boxes, classes, mask coefficients or key points, mask prototypes."""
+NOT_MEASURED = (
+    "the int8 recipe was chosen on Ultralytics' YOLOs and not measured on this family; look at its drop, or take "
+    "OpenVINO's int8 (docs/recipes.md)"
+)
+"""Note on a cell whose graph is not from Ultralytics' exporter."""
 
 
 def copy(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def static_int8(
     """
     import onnx
 
-    model = prepared(inputs.source, folder)
+    model = prepared(inputs.source, folder, str(inputs.weights))
     nodes = trunk(model)
     if not nodes:
         raise ConfigError(f"{inputs.weights} has no convolutions between stem and head: nothing to quantize")
@@ -104,67 +105,33 @@ def static_int8(
     histograms = ranges.collect(model, activations(model, nodes), batches, lambda done: inputs.advance(done, number))
     reach = activation_ranges(model, histograms, method)
     onnx.save(quantized(model, nodes, reach, overrides), folder / "model.onnx")
-    return {}
+    return {} if any(module_of(name) is not None for name in nodes) else {"notes": [NOT_MEASURED]}
 
 
-def prepared(source: Path, folder: Path) -> Any:
+def prepared(source: Path, folder: Path, name: str = "") -> Any:
     """The model with constants folded and the shape of every tensor known, as ONNX Runtime's quantizer wants it.
 
-    `folder` holds a temporary file. Nodes without a name get one, because the quantizer chooses nodes by name.
+    Nodes without a name get one, because the quantizer chooses nodes by name.
+
+    Args:
+        source: the .onnx file; its opset is raised where it has no scales per channel.
+        folder: for temporary files.
+        name: of the user's file, for messages.
+
+    Raises:
+        ConfigError: the opset cannot be raised.
     """
     from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     path = folder / "prepared.onnx"
-    quant_pre_process(str(source), str(path), skip_symbolic_shape=True)
+    newer = raised(source, folder, name or source.name)
+    quant_pre_process(str(newer), str(path), skip_symbolic_shape=True)
     model = load_model_with_shape_infer(path)
-    path.unlink()
-    for number, node in enumerate(model.graph.node):
-        node.name = node.name or f"node_{number}"
+    for used in {path, newer} - {source}:
+        used.unlink()
+    named(model.graph)
     return model
-
-
-def trunk(model: Any) -> list[str]:
-    """Names of the nodes that int8 is worth it for: the operators in `QUANTIZED` between stem and head."""
-    left_out = head_nodes(model.graph) | {node.name for node in model.graph.node if module_of(node.name) in STEM}
-    return [node.name for node in model.graph.node if node.op_type in QUANTIZED and node.name not in left_out]
-
-
-def head_nodes(graph: Any) -> set[str]:
-    """Names of the nodes of the head: the last of Ultralytics' numbered modules.
-
-    In a graph without such numbers, the head is the last convolutions and all nodes behind them. The branch that
-    computes a segmentation model's mask prototypes counts as trunk, except for its last convolution: it is a quarter of
-    the arithmetic, and its tensors are features as in the trunk, not yet numbers that are decoded.
-    """
-    numbers = {node.name: module_of(node.name) for node in graph.node}
-    last = max((number for number in numbers.values() if number is not None), default=None)
-    if last is not None:
-        return {name for name, number in numbers.items() if number == last and not _prototypes(name)}
-    found: set[str] = set()
-    leads_to_convolution: set[str] = set()  # names of tensors
-    for node in reversed(graph.node):  # the nodes of a valid graph are in topological order
-        if leads_to_convolution.isdisjoint(node.output):
-            found.add(node.name)
-        if node.op_type == "Conv" or node.name not in found:
-            leads_to_convolution.update(node.input)
-    return found
-
-
-def in_branch(name: str) -> bool:
-    """Whether a node of the head belongs to its branches of convolutions, and not to the decoding behind them."""
-    return any(branch in name for branch in BRANCHES)
-
-
-def _prototypes(name: str) -> bool:
-    """Whether a node of the head computes mask prototypes, in another than their last convolution."""
-    return "/proto/" in name and "/proto/cv3/" not in name
-
-
-def module_of(name: str) -> int | None:
-    """Number of the Ultralytics module that a node belongs to, by the node's name: `/model.23/cv2.0/…` → 23."""
-    number = name.removeprefix("/model.").partition("/")[0] if name.startswith("/model.") else ""
-    return int(number) if number.isdigit() else None
 
 
 def activations(model: Any, nodes: Sequence[str]) -> list[str]:

@@ -54,7 +54,7 @@ def float_graph(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     if precision.name != "fp32":
         raise ConfigError(
             f"{inputs.weights} is {precision.name} already and cannot be quantized again; "
-            f"declare it with precisions='ready'"
+            f"declare it with precisions='ready', and the model it was made from as Model(…, float='….pt')"
         )
     graph_input.standardize(model, image)
     onnx.save(model, folder / "model.onnx")

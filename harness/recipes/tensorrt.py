@@ -21,7 +21,8 @@ from harness.core.errors import ConfigError
 from harness.core.files import write_bytes
 from harness.recipes import modelopt
 from harness.recipes.base import Advance, BuildInputs, Recipe, Table
-from harness.recipes.onnx import TOOLS, in_branch, module_of
+from harness.recipes.onnx import TOOLS
+from harness.recipes.parts import in_branch, module_of
 from harness.recipes.ready import AS_READ
 from harness.recipes.ready import onnx as adopt_onnx
 

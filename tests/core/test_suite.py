@@ -92,6 +92,10 @@ def test_fp32_is_never_held_against_itself():
             {"cells": (INT8,), "gates": (Gate("map", max_drop=0.1, against="fp32"),)},
             "needs yolo26n-fp32-onnxruntime-cpu; add fp32",
         ),
+        (
+            {"cells": (INT8.sibling("ready"),), "gates": (Gate("map", max_drop=0.1, against="fp32"),)},
+            r"needs yolo26n-fp32-onnxruntime-cpu; declare Model\(…, float='….pt'\)",
+        ),
     ],
 )
 def test_a_suite_without_sense_is_one_line(changes, message):

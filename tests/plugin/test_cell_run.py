@@ -346,6 +346,21 @@ def test_gates_hold_a_cell_against_its_fp32_sibling(demo: Demo) -> None:
     }
 
 
+def test_a_ready_file_is_held_against_its_float_model_whatever_the_files_are_called(demo: Demo) -> None:
+    demo.model("theirs_q", LOOSE)
+    (demo.path / "test_demo.py").write_text(
+        "from harness import Gate, Model, Suite, matrix\n"
+        "CELLS = matrix(Model('theirs_q.json', float='model.json'), 'ready', 'null', imgsz=64)\n"
+        "SUITE = Suite('demo', 'data/val.json', CELLS, [Gate('map', max_drop=0.1, against='fp32')])\n"
+    )
+    demo.run("-m", "accuracy")
+    assert demo.statuses() == {FP32: "met", "theirs_q-ready-null-cpu": "missed"}
+    ready = demo.cells()["theirs_q-ready-null-cpu"]
+    judged = {verdict["metric"]: (verdict["observed"], verdict["reference"]) for verdict in ready["verdicts"]}
+    assert judged["map"] == pytest.approx((0.7, 1.0))
+    assert ready["metrics"]["agreement"] == 1  # of the boxes: the loose one overlaps enough
+
+
 def test_a_failing_cell_is_explained_where_asked_for(demo: Demo) -> None:
     demo.suite(precisions=["fp32"], gates='Gate("map", min=1.1)')
     result = demo.run("-m", "accuracy", "--qg-explain")

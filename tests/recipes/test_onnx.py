@@ -11,7 +11,8 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
-from harness.recipes.onnx import activation_ranges, activations, module_of, trunk
+from harness.recipes.onnx import activation_ranges, activations
+from harness.recipes.parts import module_of, trunk
 from harness.recipes.ranges import Histogram
 from harness.recipes.registry import RECIPES
 

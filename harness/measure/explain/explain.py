@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.cell import Cell
-from harness.core.errors import QuantgateError
+from harness.core.errors import ConfigError, QuantgateError
 from harness.core.measurement import Artifact
 from harness.core.suite import Suite
 from harness.machine.worker import Channel
@@ -117,7 +117,8 @@ class ExplainJob:
         batches = (normalize(pixels[start : start + batch]) for start in starts)
         shapes, said = intermediate_tensors.output_shapes(walk.float_graph), content(walk.artifact.meta)
         extra = read_outputs(shapes, said, walk.cell.imgsz, walk.cell.head).extra
-        return rank(convolutions, exact, built, batches, extra), ""
+        ranked = rank(convolutions, exact, built, batches, extra)
+        return ranked, "" if ranked else "the file names its tensors otherwise than the float graph"
 
 
 def explain(place: Place, suite: Suite, home: Path, cell: Cell, images: int = IMAGES) -> Explanation:
@@ -144,22 +145,28 @@ def _job(place: Place, suite: Suite, home: Path, cell: Cell, folder: Path, image
     """The job of a cell: everything that is absent gets built, and the data set is cut to its first `images`."""
     inputs = place.inputs(suite, home, cell)
 
+    float_cell, absent = _float_cell(suite, cell), list[str]()
+
     def fp32(backend: str) -> tuple[Cell, Artifact] | None:
         """The model in fp32 on a backend; None where it is no checkpoint, or the backend is not here."""
-        sibling = replace(cell, precision="fp32", backend=backend)
+        sibling = replace(float_cell, backend=backend)
         try:
             return sibling, place.inputs(suite, home, sibling).artifact
-        except QuantgateError:
+        except QuantgateError as error:
+            absent.append(str(error))
             return None
 
-    torch, exported, graph = fp32("torch"), fp32(cell.backend), fp32("onnxruntime")
+    torch, graph = fp32("torch"), fp32("onnxruntime")
+    exported = fp32(cell.backend) or (None if torch else graph)
+    if not (torch or exported):
+        raise ConfigError(f"{cell} has nothing to compare with: its fp32 is not here: {absent[-1]}")
     pixels = folder / "pixels.npy"
     np.save(pixels, np.load(inputs.pixels, mmap_mode="r")[:images])
     return ExplainJob(
         WalkJob(
             cell=cell,
             artifact=inputs.artifact,
-            exported=exported[1] if exported else None,
+            exported=exported,
             torch=torch,
             float_graph=graph[1].path if graph else None,
             dataset=inputs.data.first(images),
@@ -167,6 +174,32 @@ def _job(place: Place, suite: Suite, home: Path, cell: Cell, folder: Path, image
             decoding=suite.decoding,
             conf=suite.operating_conf,
         )
+    )
+
+
+def _float_cell(suite: Suite, cell: Cell) -> Cell:
+    """The fp32 cell that a cell is explained against, on any backend.
+
+    A file that is run as it is has no float model of its own. It is compared with the one that the suite declares for
+    it, or with the only float model of the suite.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    if found := suite.fp32_of(cell):
+        return found
+    if cell.precision != "ready":
+        return cell.sibling("fp32")
+    alike = [
+        one for one in suite.cells if one.precision == "fp32" and (one.imgsz, one.batch) == (cell.imgsz, cell.batch)
+    ]
+    models = {one.model: replace(one, backend=cell.backend, device=cell.device) for one in alike}
+    if len(models) == 1:
+        return next(iter(models.values()))
+    seen = f"{len(models)} float models ({', '.join(models)})" if models else "no float model"
+    raise ConfigError(
+        f"{cell} has nothing to compare with: it runs a file as it is, and the suite has {seen} of this size; "
+        f"declare Model({cell.weights!r}, float='….pt')"
     )
 
 

@@ -33,6 +33,22 @@ def tap(backend: str, path: str, tensors: Sequence[str]) -> Tap:
     return {"onnxruntime": _onnx_tap, "openvino": _openvino_tap}[backend](path, tensors)
 
 
+def tensor_names(backend: str, path: str) -> set[str]:
+    """The names of all tensors that the nodes of a built network write; `backend` is one of `READABLE`."""
+    if backend == "onnxruntime":
+        import onnx
+
+        return {tensor for node in onnx.load(path).graph.node for tensor in node.output}
+    import openvino
+
+    return _openvino_names(openvino.Core().read_model(Path(path)))
+
+
+def _openvino_names(model: Any) -> set[str]:
+    """The names of all tensors of an openvino.Model."""
+    return {name for op in model.get_ops() for output in op.outputs() for name in output.get_names()}
+
+
 class Hybrid:
     """A session of a built network up to a boundary, and of the float graph's head behind it.
 
@@ -77,9 +93,10 @@ def head_inputs(float_graph: str) -> list[str]:
     """Return the names of the tensors that the detection head of an .onnx file reads from the rest of the graph."""
     import onnx
 
-    from harness.recipes.onnx import head_nodes
+    from harness.recipes.parts import head_nodes, named
 
-    graph = onnx.load(float_graph).graph
+    graph = onnx.shape_inference.infer_shapes(onnx.load(float_graph)).graph
+    named(graph)
     head = head_nodes(graph)
     producers = {tensor: node.name for node in graph.node for tensor in node.output}
     read = {tensor for node in graph.node if node.name in head for tensor in node.input if tensor in producers}
@@ -126,7 +143,7 @@ def _openvino_tap(path: str, tensors: Sequence[str]) -> Tap:
 
     core = openvino.Core()
     model = core.read_model(Path(path))
-    known = {name for op in model.get_ops() for output in op.outputs() for name in output.get_names()}
+    known = _openvino_names(model)
     outputs = {name for output in model.outputs for name in output.get_names()}
     model.add_outputs([name for name in tensors if name in known - outputs])
     config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}

@@ -113,28 +113,28 @@ class SweepJob:
         Raises:
             ConfigError: the nodes of the graph are not named after modules.
         """
-        from harness.recipes import onnx, ranges
+        from harness.recipes import onnx, parts, ranges
 
         with tempfile.TemporaryDirectory() as folder:
             model = onnx.prepared(Path(self.graph.path), Path(folder))
             if not layer_groups(model):
                 raise ConfigError(f"{self.cell}: the nodes of the graph are not named after modules; nothing to rank")
-            parts = {**layer_groups(model), "the int8 recipe": onnx.trunk(model)}
+            groups = {**layer_groups(model), "the int8 recipe": parts.trunk(model)}
 
             def alive(done: int) -> None:
                 """Report no progress, only that calibration goes on."""
-                channel.progress(0, len(parts))
+                channel.progress(0, len(groups))
 
-            wanted = onnx.activations(model, [name for nodes in parts.values() for name in nodes])
+            wanted = onnx.activations(model, [name for nodes in groups.values() for name in nodes])
             histograms = ranges.collect(model, wanted, self._calibration_batches(), alive)
             reach = onnx.activation_ranges(model, histograms, "mse")
             score = _Scorer(self, Path(folder))
-            exact = score(Path(self.graph.path), functools.partial(channel.progress, 0, len(parts)))
+            exact = score(Path(self.graph.path), functools.partial(channel.progress, 0, len(groups)))
             rows = []
-            for done, (name, nodes) in enumerate(parts.items(), 1):
+            for done, (name, nodes) in enumerate(groups.items(), 1):
                 path = Path(folder, "model.onnx")
                 _save(onnx.quantized(model, nodes, reach), path)
-                other = score(path, functools.partial(channel.progress, done, len(parts)))
+                other = score(path, functools.partial(channel.progress, done, len(groups)))
                 error = detection_error(exact.found, other.found)
                 rows.append(Sensitivity(name, other.int8_share, exact.map - other.map, error))
         return rows
@@ -182,10 +182,10 @@ def layer_groups(model: Any) -> dict[str, list[str]]:
     Args:
         model: an ONNX model whose nodes are named after modules.
     """
-    from harness.recipes import onnx
+    from harness.recipes import parts
 
-    nodes = [node for node in model.graph.node if node.op_type in onnx.QUANTIZED]
-    numbers = {node.name: onnx.module_of(node.name) for node in nodes}
+    nodes = [node for node in model.graph.node if node.op_type in parts.QUANTIZED]
+    numbers = {node.name: parts.module_of(node.name) for node in nodes}
     head = max((number for number in numbers.values() if number is not None), default=None)
     found: dict[str, list[str]] = defaultdict(list)
     for node in nodes:

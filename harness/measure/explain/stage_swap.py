@@ -19,21 +19,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.backends.base import Session, Tensor
+from harness.backends.base import Session
 from harness.backends.registry import backend
 from harness.core.cell import Cell
 from harness.core.dataset import Dataset
+from harness.core.errors import ConfigError
 from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
-from harness.inputs.pixels import read_image
 from harness.judge.gates import AGREEMENT
 from harness.machine.worker import Channel
 from harness.measure.accuracy import agreement
 from harness.measure.accuracy.coco import evaluate
 from harness.measure.accuracy.score import Decoder, Pixels, Seen, detect
-from harness.measure.explain.intermediate_tensors import READABLE, Hybrid, head_inputs
-from harness.tasks.base import Candidates, Detections, OutputLayout
-from harness.tasks.decode import decode, to_image
+from harness.measure.explain import ultralytics_stages as ultralytics
+from harness.measure.explain.intermediate_tensors import READABLE, Hybrid, head_inputs, tensor_names
+from harness.tasks.decode import decode
 
 WAY = ("export", "quantization", "head")
 """The steps on the way; the other stages are swapped sideways."""
@@ -75,7 +75,7 @@ class WalkJob:
 
     cell: Cell
     artifact: Artifact
-    exported: Artifact | None  # fp32 on the cell's runtime; None: there is none
+    exported: tuple[Cell, Artifact] | None  # fp32 on the cell's runtime, else any fp32; None: there is none
     torch: tuple[Cell, Artifact] | None  # fp32 in PyTorch; None: the model is no checkpoint
     float_graph: str | None  # .onnx file of the float graph; None: there is none
     dataset: Dataset
@@ -88,35 +88,53 @@ class WalkJob:
 
         Raises:
             Unavailable: a device is absent.
-            ConfigError: the outputs fit no family, or the model knows no class of the data set.
+            ConfigError: there is no fp32 to compare with, the outputs fit no family, or the model knows no class of the
+                data set.
         """
+        if not (self.torch or self.exported):
+            raise ConfigError(
+                f"{self.cell} has nothing to compare with: its float model can be built on no runtime here"
+            )
         walk = _Walk(self, channel)
         pixels = np.load(self.pixels, mmap_mode="r")
         if self.torch:
             reference = _opened(*self.torch, pixels)
             walk.step("reference", reference)
-            walk.aside("preprocessing", replace(reference, pixels=_ultralytics_pixels(self)))
+            walk.aside(
+                "preprocessing", replace(reference, pixels=ultralytics.letterboxed(self.dataset, self.cell.imgsz))
+            )
         else:
             walk.skip("reference", "the model is no checkpoint that PyTorch opens")
         if self.exported:
-            walk.step("export", _opened(self.cell.sibling("fp32"), self.exported, pixels))
+            walk.step("export", _opened(*self.exported, pixels))
         else:
             walk.skip("export", f"{self.cell.backend} has no fp32 of this model")
-        head_is_apart = False
-        if self.float_graph and self.cell.backend in READABLE:
-            head_is_apart = True
+        one_step = self._why_one_step()
+        if not one_step:
+            assert self.float_graph
             hybrid = Hybrid(self.cell.backend, self.artifact.path, self.float_graph, head_inputs(self.float_graph))
             walk.step("quantization", _Pipeline(self.cell, self.artifact, hybrid, pixels))
         whole = _opened(self.cell, self.artifact, pixels)
-        last = walk.step("head" if head_is_apart else "quantization", whole)
-        if not head_is_apart:
-            walk.skip("head", f"one with the quantization: {self.cell.backend} keeps no names of tensors")
-        if self.cell.head == "e2e":
-            walk.skip("NMS", "the network ends in its detections")
-        else:
-            walk.aside("NMS", replace(whole, decoder=_ultralytics_decode))
+        last = walk.step("quantization" if one_step else "head", whole)
+        if one_step:
+            walk.skip("head", f"one with the quantization: {one_step}")
+        try:
+            walk.aside("NMS", replace(whole, decoder=ultralytics.decode))
+        except ultralytics.NotRead as why:
+            walk.skip("NMS", str(why))
         assert walk.reference is not None  # at least the cell itself was run
         return Walked(tuple(walk.stages), walk.reference, last, tuple(last.seen.names))
+
+    def _why_one_step(self) -> str:
+        """Why the cell's head cannot be swapped for the float graph's; empty where it can."""
+        if self.cell.backend not in READABLE:
+            return f"{self.cell.backend} keeps no names of tensors"
+        if not self.float_graph:
+            return "there is no float graph"
+        has = tensor_names(self.cell.backend, self.artifact.path)
+        if not has.issuperset(head_inputs(self.float_graph)):
+            return "the file names its tensors otherwise than the float graph"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -190,38 +208,3 @@ def _loss(before: float | None, after: float | None) -> float:
 def _opened(cell: Cell, artifact: Artifact, pixels: Pixels) -> _Pipeline:
     """The pipeline of a cell, opened on one thread."""
     return _Pipeline(cell, artifact, backend(cell.backend).open(artifact, cell, threads=1), pixels)
-
-
-def _ultralytics_pixels(job: WalkJob) -> Pixels:
-    """The images as Ultralytics' own letterbox makes them."""
-    from ultralytics.data.augment import LetterBox
-
-    size = job.cell.imgsz
-    letterbox = LetterBox(new_shape=(size, size), auto=False)
-    pictures = [letterbox(image=read_image(image)) for image in job.dataset.images]
-    return np.stack([np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1)) for picture in pictures])
-
-
-def _ultralytics_decode(
-    outputs: Sequence[Tensor],
-    layout: OutputLayout,
-    decoding: Decoding,
-    size: int,
-    originals: Sequence[tuple[int, int]],
-) -> list[Detections]:
-    """Do what `tasks.decode.decode` does, with Ultralytics' own NMS."""
-    import torch
-    from ultralytics.utils.nms import non_max_suppression
-
-    output = np.array(outputs[layout.output], np.float32)
-    found = non_max_suppression(
-        torch.from_numpy(output), decoding.conf, decoding.iou, multi_label=True, max_det=decoding.max_det,
-        max_time_img=60, nc=output.shape[1] - 4 - layout.extra,
-    )  # fmt: skip
-    detections = []
-    # The last batch of a data set is filled up: it may have more outputs than images.
-    for at, (rows, original) in enumerate(zip(found, originals, strict=False)):
-        table = rows.numpy()
-        chosen = Candidates(table[:, :4], table[:, 4], table[:, 5].astype(np.int64), table[:, 6:])
-        detections.append(to_image(chosen, outputs, at, layout, size, original))
-    return detections

@@ -114,7 +114,7 @@ def sibling_groups(results: Sequence[CellResult]) -> list[list[CellResult]]:
     """The results in groups of siblings. A group stands where its first cell stands, and begins with fp32."""
     found: dict[object, list[CellResult]] = {}
     for one in results:
-        found.setdefault(one.cell.sibling("") if one.cell else None, []).append(one)
+        found.setdefault(one.cell.group if one.cell else None, []).append(one)
     return [sorted(group, key=lambda one: not is_fp32(one)) for group in found.values()]
 
 

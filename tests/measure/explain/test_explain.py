@@ -11,6 +11,7 @@ import pytest
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
+from harness import ConfigError, Gate, Model, Suite, matrix
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
@@ -20,7 +21,7 @@ from harness.inputs.sources import BUNDLED_DATA
 from harness.judge import gates
 from harness.machine.child import Child
 from harness.measure.accuracy.agreement import survival
-from harness.measure.explain.explain import ExplainJob, Explanation
+from harness.measure.explain.explain import ExplainJob, Explanation, explain
 from harness.measure.explain.stage_swap import WalkJob
 from harness.tasks.preprocess import letterbox, normalize
 
@@ -44,7 +45,8 @@ class Scene:
     def explain(self, broken: Path) -> Explanation:
         data = load_scored(BUNDLED_DATA["digits"]).first(IMAGES)
         artifact = replace(self.graph, path=str(broken))
-        walk = WalkJob(INT8, artifact, self.graph, (TORCH, self.torch), self.graph.path, data, str(self.pixels),
+        exported = INT8.sibling("fp32"), self.graph
+        walk = WalkJob(INT8, artifact, exported, (TORCH, self.torch), self.graph.path, data, str(self.pixels),
                        Decoding(), 0.25)  # fmt: skip
         with Child(ExplainJob(walk), self.folder / "log", 300) as child:
             return child.answer()
@@ -132,3 +134,77 @@ def test_images_and_classes_that_lost_are_named_the_worst_first(whole):
 def test_what_survives_is_counted_above_the_operating_threshold(collapsed):
     assert survival([], [], 0.25)["agreement"] is None
     assert collapsed.pictures[0].before > collapsed.pictures[0].after
+
+
+# What a ready file is compared with
+
+
+class Place:
+    """A place that writes down the cells whose inputs are asked for, and has none of their fp32."""
+
+    def __init__(self) -> None:
+        self.asked: list[Cell] = []
+
+    def inputs(self, suite: Suite, home: Path, cell: Cell) -> object:
+        self.asked.append(cell)
+        if cell.precision == "fp32":
+            raise ConfigError("no such file")
+        return None
+
+
+def compared(models, cell="x_int8-ready-onnxruntime-cpu", precisions=("fp32", "ready")) -> tuple[list[Cell], str]:
+    """The fp32 cells that `explain` asks for, and the line that it ends with."""
+    cells = matrix(models, list(precisions), "onnxruntime", imgsz=64)
+    (explained,) = [one for one in cells if one.id == cell]
+    place = Place()
+    with pytest.raises(ConfigError) as raised:
+        explain(place, Suite("made", "digits", cells), Path(), explained)
+    return [one for one in place.asked if one.precision == "fp32"], str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("models", "precisions"),
+    [
+        (Model("x_int8.onnx", float="weights/x.pt"), ["ready"]),
+        (["other.pt", Model("x_int8.onnx", float="weights/x.pt")], ["fp32", "ready"]),
+    ],
+)
+def test_a_ready_file_is_compared_with_its_float_model(models, precisions):
+    asked, line = compared(models, precisions=precisions)
+    assert {(one.model, one.weights) for one in asked} == {("x", "weights/x.pt")}
+    assert {one.backend for one in asked} == {"torch", "onnxruntime"}
+    assert line == "x_int8-ready-onnxruntime-cpu has nothing to compare with: its fp32 is not here: no such file"
+
+
+def test_a_ready_file_without_a_declared_float_model_takes_the_only_one_of_the_suite():
+    cells = (*matrix("x.pt", "fp32", "openvino", imgsz=64), *matrix("y_int8.onnx", "ready", "onnxruntime", imgsz=64))
+    place = Place()
+    with pytest.raises(ConfigError):
+        explain(place, Suite("made", "digits", cells), Path(), cells[1])
+    assert {(one.model, one.weights) for one in place.asked if one.precision == "fp32"} == {("x", "x.pt")}
+
+
+@pytest.mark.parametrize(
+    ("floats", "seen"),
+    [((), "no float model"), (("a.pt", "b.pt"), r"2 float models \(a, b\)")],
+)
+def test_a_ready_file_without_any_float_model_has_nothing_to_compare_with(floats, seen):
+    ready = matrix("y_int8.onnx", "ready", "onnxruntime", imgsz=64)
+    cells = (*(matrix(list(floats), "fp32", "onnxruntime", imgsz=64) if floats else ()), *ready)
+    wanted = rf"nothing to compare with: .* the suite has {seen} of this size; declare Model\('y_int8.onnx', float="
+    with pytest.raises(ConfigError, match=wanted) as raised:
+        explain(Place(), Suite("made", "digits", cells, [Gate("map", min=0)]), Path(), ready[0])
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_names_its_tensors_otherwise_is_quantized_in_one_step(scene, whole):
+    model = onnx.load(scene.folder / "whole.onnx")
+    inner = {name for node in model.graph.node for name in node.output} - {one.name for one in model.graph.output}
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [f"{name}/theirs" if name in inner else name for name in names]
+    onnx.save(model, scene.folder / "theirs.onnx")
+    found = scene.explain(scene.folder / "theirs.onnx")
+    assert stage(found, "head").skipped.endswith("the file names its tensors otherwise than the float graph")
+    assert found.blamed == "quantization"
+    assert stage(found, "quantization").map == pytest.approx(stage(whole, "head").map)

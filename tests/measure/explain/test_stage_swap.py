@@ -10,7 +10,7 @@ import pytest
 from builders import dataset, null_weights
 from jobs import Silent
 
-from harness import Decoding
+from harness import ConfigError, Decoding
 from harness.core.cell import Cell
 from harness.core.measurement import Artifact
 from harness.judge.gates import AGREEMENT
@@ -34,7 +34,7 @@ def walk(tmp_path):
         made = dataset(1, [CAT, DOG])
         images = tuple(dataclasses.replace(image, width=SIZE, height=SIZE) for image in made.images)
         np.save(tmp_path / "pixels.npy", np.zeros((1, 3, SIZE, SIZE), np.uint8))
-        exported = artifact("fp32", fp32) if fp32 is not None else None
+        exported = (INT8.sibling("fp32"), artifact("fp32", fp32)) if fp32 is not None else None
         return WalkJob(
             INT8, artifact("int8", cell), exported, None, None, dataclasses.replace(made, images=images),
             str(tmp_path / "pixels.npy"), Decoding(), 0.25,
@@ -74,11 +74,9 @@ def test_all_pipelines_agree_or_not_with_the_first_that_runs(walk):
     assert walked.names == ("cat", "dog")
 
 
-def test_a_cell_without_any_fp32_is_its_own_reference(walk):
-    walked = walk([ON_CAT])
-    assert stages(walked)["export"].skipped == "null has no fp32 of this model"
-    assert walked.reference is walked.cell
-    assert blamed(walked.stages) == ""
+def test_a_cell_without_any_fp32_has_nothing_to_compare_with(walk):
+    with pytest.raises(ConfigError, match="model~e2e-int8-null-cpu has nothing to compare with"):
+        walk([ON_CAT])
 
 
 def test_the_blame_follows_from_the_walk(walk):
