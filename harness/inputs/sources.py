@@ -53,7 +53,7 @@ def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Pat
         Path(declared),
     ):
         if found := _model_file(candidate):
-            return found.resolve()
+            return Path(os.path.abspath(found))  # not resolved: the suffix and the neighbours of a link are its own
     if os.sep in declared or Path(declared).suffix not in ("", ".pt"):
         raise ConfigError(
             f"weights {declared} do not exist (looked beside the suite in {suite_dir} and in {_said(folders)})"
@@ -100,7 +100,7 @@ def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) ->
             places += [folder / name, folder / stem, folder / f"{stem}.yaml", folder / f"{stem}.json"]
         for place in places:
             if place.exists():
-                return place.resolve()
+                return Path(os.path.abspath(place))
     if not downloadable(names):
         raise ConfigError(
             f"dataset {', '.join(names)} not found beside the suite in {suite_dir} nor in {_said(folders)}"
