@@ -15,7 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from harness import ConfigError
+from harness import Artifact, Cell, ConfigError
+from harness.backends.registry import backend
 from harness.core.errors import first_line
 from harness.recipes.base import BuildInputs
 from harness.recipes.ready import float_graph, ir
@@ -262,3 +263,56 @@ def test_an_operator_that_openvino_has_not_is_named(graphs, tmp_path):
 def test_a_file_of_another_kind_is_told(graphs, tmp_path):
     with pytest.raises(ConfigError, match=r"mine.tflite is no .onnx file"):
         ready_onnx(given(tmp_path / "mine.tflite"), tmp_path)
+
+
+FED = {  # type of the input, its shape, what the graph does first
+    "plain": (TensorProto.FLOAT, [1, 3, SIZE, SIZE], []),
+    "free": (TensorProto.FLOAT, ["n", 3, "h", "w"], []),
+    "half, channels last": (TensorProto.FLOAT16, [1, SIZE, SIZE, 3], ["cast", "turn"]),
+    "bytes": (TensorProto.UINT8, [1, 3, SIZE, SIZE], ["cast", "divide"]),
+    "bytes, channels last, free": (TensorProto.UINT8, ["n", "h", "w", 3], ["cast", "turn", "divide"]),
+    "floats up to 255": (TensorProto.FLOAT, [1, 3, SIZE, SIZE], ["divide"]),
+    "all free, channels last": (TensorProto.FLOAT, ["n", "h", "w", "c"], ["turn", "divide"]),
+}
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("kind", FED)
+def test_every_runtime_computes_the_same_from_what_the_file_wants(tmp_path, kind, runtime):
+    element, shape, first = FED[kind]
+    weight = np.random.default_rng(0).random((4, 3, 3, 3), np.float32)
+    batch = np.random.default_rng(1).integers(0, 256, (1, 3, SIZE, SIZE)).astype(np.float32) / np.float32(255)
+    words = {
+        "cast": lambda x, y: helper.make_node("Cast", [x], [y], to=TensorProto.FLOAT),
+        "turn": lambda x, y: helper.make_node("Transpose", [x], [y], perm=[0, 3, 1, 2]),
+        "divide": lambda x, y: helper.make_node("Div", [x, "white"], [y]),
+    }
+    names = ["images", *first]
+    nodes = [words[word](names[number], word) for number, word in enumerate(first)]
+    nodes.append(helper.make_node("Conv", [names[-1], "w"], ["output"]))
+    constants = [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(np.float32(255), "white")]
+    ends = (
+        [helper.make_tensor_value_info("images", element, shape)],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)],
+    )
+    graph = helper.make_graph(nodes, "g", *ends, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), tmp_path / "m.onnx")
+    made, recipe = tmp_path / "made", RECIPES[runtime, "ready"]
+    made.mkdir()
+    meta = recipe.run(given(tmp_path / "m.onnx"), made)
+    cell = Cell("m", "ready", runtime, imgsz=SIZE)
+    session = backend(runtime).open(Artifact(str(made / recipe.entry), "key", 1, meta), cell, 1)
+    windows = np.lib.stride_tricks.sliding_window_view(batch, (3, 3), axis=(2, 3))
+    expected = np.einsum("ochw,ncijhw->noij", weight, windows)
+    for _ in range(2):
+        np.testing.assert_allclose(session.infer(batch)[0], expected, rtol=5e-3)
+    assert ("notes" in meta) == (element == TensorProto.FLOAT and "divide" in first)
+
+
+def test_a_second_input_that_has_to_be_fed_is_told_at_build(tmp_path):
+    graph = onnx.load(save_graph(tmp_path / "m.onnx", [helper.make_node("Relu", ["images"], ["output"])], batch=1))
+    graph.graph.input.append(helper.make_tensor_value_info("im_shape", TensorProto.FLOAT, [1, 2]))
+    onnx.save(graph, tmp_path / "m.onnx")
+    for runtime in ("onnxruntime", "openvino"):
+        with pytest.raises(ConfigError, match=r"m.onnx wants 'im_shape' \(1×2, float32\) besides the image 'images'"):
+            RECIPES[runtime, "ready"].run(given(tmp_path / "m.onnx"), tmp_path)
