@@ -53,14 +53,19 @@ class Feed:
     quantized: Quantized = Quantized(1, 0)  # for whole numbers
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[Any]:
-        """Convert float32 [N, 3, H, W] in [0, 1]. The batch itself is returned where the network takes it as it is."""
+        """Convert float32 [N, 3, H, W] in [0, 1]. The batch itself is returned where the network takes it as it is.
+
+        A family such as YOLOX is given values up to 255 already; they are not multiplied again.
+        """
         values: NDArray[Any] = batch.transpose(0, 2, 3, 1) if self.channels_last else batch
-        if self.white != 1:
+        if self.white != 1 and batch.max(initial=0) <= 1:
             values = values * np.float32(self.white)
         if self.dtype.kind != "f":
             limits = np.iinfo(self.dtype)
-            steps = np.rint(values / np.float32(self.quantized.scale)) + self.quantized.zero
-            values = np.clip(steps, limits.min, limits.max)
+            steps = values / np.float32(self.quantized.scale)
+            np.rint(steps, out=steps)
+            steps += np.float32(self.quantized.zero)
+            values = np.clip(steps, limits.min, limits.max, out=steps)
         return np.ascontiguousarray(values, self.dtype)
 
 

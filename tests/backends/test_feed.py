@@ -52,6 +52,12 @@ def test_each_kind_of_input_is_fed_as_it_wants(one, said, quantized, expected) -
     np.testing.assert_array_equal(given, expected)
 
 
+@pytest.mark.parametrize("one", [images("uint8"), images("uint8", NHWC), images("float32")])
+def test_a_family_that_is_given_bytes_already_is_not_multiplied_again(one) -> None:
+    fed = feed_of(one, "m", {"white": 255})
+    np.testing.assert_array_equal(fed(PIXELS), fed(BATCH))
+
+
 @pytest.mark.parametrize(
     ("one", "quantized", "said"),
     [
