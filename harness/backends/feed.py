@@ -198,7 +198,9 @@ def expect_shape(shape: Sequence[int | None], cell: tuple[int, int, int, int], w
     if height not in (None, cell[2]) or width not in (None, cell[3]):
         takes = f"{height or '?'}×{width or '?'}"
         tall, wide = height or cell[2], width or cell[3]
-        cure = f"write imgsz={tall if tall == wide else f'({tall}, {wide})'} in the matrix"
+        size = f"{tall}" if tall == wide else f"({tall}, {wide})"
+        size = f"[{size}]" if max(tall, wide) >= 2 * min(tall, wide) else size  # a bare tuple looks like two sizes
+        cure = f"write imgsz={size} in the matrix"
         if tall % STRIDE or wide % STRIDE:
             cure = f"export it for sides that are multiples of {STRIDE}"
         wrong.append(

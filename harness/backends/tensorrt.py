@@ -190,9 +190,8 @@ class TensorRtSession:
         given = [feed.NetworkInput(name, str(types[name]), shapes[name]) for name in inputs]
         image = given[feed.image_input(given, where)]
         self._input, self._feed = image.name, feed.feed_of(image, where, said)
-        batch = (cell.batch, 3, cell.imgsz, cell.imgsz)
-        feed.expect_shape(shapes[self._input], batch, where)
-        wanted = feed.wanted(shapes[self._input], batch)
+        feed.expect_shape(shapes[self._input], cell.shape, where)
+        wanted = feed.wanted(shapes[self._input], cell.shape)
         if None in shapes[self._input] and not context.set_input_shape(self._input, wanted):
             raise ConfigError(f"{where} was built for other images than {list(wanted)}: see the profile of its build")
         buffers = {}

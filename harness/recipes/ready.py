@@ -89,7 +89,7 @@ def ir(inputs: BuildInputs, folder: Path, unsigned: bool = False) -> dict[str, A
     expect_input(inputs, image.shape)
     port = next(port for port in model.inputs if not image.name or image.name in port.get_names())
     if port.get_partial_shape().is_dynamic:
-        model.reshape({port: list(image.fixed(_batch(inputs)))})
+        model.reshape({port: list(image.fixed(inputs.shape))})
         openvino.save_model(model, folder / "fixed.xml", compress_to_fp16=False)
         del model, port  # they map the file that is replaced
         for suffix in (".xml", ".bin"):
@@ -150,7 +150,7 @@ def _taken(inputs: BuildInputs) -> tuple[Any, graph_input.ImageInput, GraphPreci
     qdq.fold_constants(model.graph)
     image = graph_input.of_onnx(model, str(inputs.weights))
     expect_input(inputs, image.shape)
-    return _with_input(model, image.name, image.fixed(_batch(inputs))), image, precision_of_onnx(model)
+    return _with_input(model, image.name, image.fixed(inputs.shape)), image, precision_of_onnx(model)
 
 
 def _ir_of_onnx(inputs: BuildInputs, folder: Path, unsigned: bool) -> dict[str, Any]:
@@ -223,9 +223,4 @@ def expect_input(inputs: BuildInputs, shape: Sequence[int | None]) -> None:
     Raises:
         ConfigError: they differ; the message says what to write in the suite.
     """
-    feed.expect_shape(shape, _batch(inputs), str(inputs.weights))
-
-
-def _batch(inputs: BuildInputs) -> tuple[int, int, int, int]:
-    """The shape of the batches of a cell, [N, 3, H, W]."""
-    return inputs.batch, 3, inputs.imgsz, inputs.imgsz
+    feed.expect_shape(shape, inputs.shape, str(inputs.weights))

@@ -79,7 +79,7 @@ class WalkJob:
     torch: tuple[Cell, Artifact] | None  # fp32 in PyTorch; None: the model is no checkpoint
     float_graph: str | None  # .onnx file of the float graph; None: there is none
     dataset: Dataset
-    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S], in the order of dataset.images
+    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, H, W], in the order of dataset.images
     decoding: Decoding
     conf: float  # the suite's operating_conf: score from which on a detection of the reference counts
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.backends.base import Tensor
+from harness.core.cell import Size
 from harness.core.dataset import Dataset
 from harness.core.suite import Decoding
 from harness.inputs.pixels import read_image
@@ -15,11 +16,11 @@ from harness.tasks.base import Candidates, Detections, OutputLayout
 from harness.tasks.decode import to_image
 
 
-def letterboxed(dataset: Dataset, size: int) -> Pixels:
+def letterboxed(dataset: Dataset, size: Size) -> Pixels:
     """The images as Ultralytics' own letterbox makes them, for a network's input of `size` pixels."""
     from ultralytics.data.augment import LetterBox
 
-    letterbox = LetterBox(new_shape=(size, size), auto=False)
+    letterbox = LetterBox(new_shape=size, auto=False)
     pictures = [letterbox(image=read_image(image)) for image in dataset.images]
     return np.stack([np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1)) for picture in pictures])
 
@@ -44,7 +45,7 @@ def decode(
     outputs: Sequence[Tensor],
     layout: OutputLayout,
     decoding: Decoding,
-    size: int,
+    size: Size,
     originals: Sequence[tuple[int, int]],
 ) -> list[Detections]:
     """Do what `tasks.decode.decode` does, with Ultralytics' own NMS. Raises as `_expect_raw` does."""
