@@ -122,7 +122,8 @@ def _model(declared: Model) -> tuple[str, str, Qat | None]:
     weights, _, head = fspath(declared.weights).partition(":")
     stem = PurePath(weights).name
     for ending in ENDINGS:
-        stem = stem.removesuffix(ending)
+        if stem.lower().endswith(ending):  # BEST.ONNX too
+            stem = stem[: -len(ending)]
     if not stem or head not in HEADS:
         raise ConfigError(
             f"matrix: model {fspath(declared.weights)!r}: after ':' comes a head or family; {nearest(head, HEADS[1:])}"

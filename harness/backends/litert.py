@@ -7,6 +7,7 @@ The interpreter is used and not `CompiledModel`, because it alone tells operator
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import zipfile
 from collections import Counter
@@ -17,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.backends import feed
 from harness.backends.base import Tensor, described, require, require_cpu
-from harness.backends.litert_work import Operator, products
+from harness.backends.litert_work import Operator, arithmetic, products
 from harness.core.cell import Cell, Size
 from harness.core.errors import ConfigError, first_line
 from harness.core.measurement import Artifact
@@ -26,6 +28,7 @@ from harness.tasks.outputs import layout_of
 
 NORMALIZED = 2.0  # the largest box coordinate of an output is above this in pixels, and below it in units of the image
 REFERENCE = "network.tflite"  # in assets/reference
+NOTHING: Mapping[str, Any] = {}
 
 
 def probe(cell: Cell) -> str:
@@ -41,7 +44,7 @@ def load() -> None:
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> LiteRtSession:
     """Open a `.tflite` file for the cell's batch and image size. Raises as `LiteRtSession` does."""
-    return LiteRtSession(artifact.path, cell.shape, threads)
+    return LiteRtSession(artifact.path, cell.shape, threads, artifact.meta.get("feed", {}))
 
 
 class LiteRtSession:
@@ -55,26 +58,29 @@ class LiteRtSession:
         path: the `.tflite` file.
         shape: the input shape [N, 3, H, W]; an input with free sides is set to it.
         threads: threads of the interpreter.
+        said: what the artifact's metadata says under `feed`.
 
     Raises:
         ConfigError: the file cannot be read, has several inputs, or cannot run on this shape.
     """
 
-    def __init__(self, path: str, shape: tuple[int, int, int, int], threads: int) -> None:
+    def __init__(
+        self, path: str, shape: tuple[int, int, int, int], threads: int, said: Mapping[str, Any] = NOTHING
+    ) -> None:
         self._interpreter = _opened(path, num_threads=threads)
-        (self._input, *others) = self._interpreter.get_input_details()
-        if others:
-            raise ConfigError(f"{path} has {1 + len(others)} inputs; quantgate feeds one image tensor")
-        count, channels, height, width = shape
-        self._channels_last = channels_last(self._input["shape"])
-        wanted = (count, height, width, channels) if self._channels_last else shape
+        inputs = self._interpreter.get_input_details()
+        given = [described_tensor(one) for one in inputs]
+        number = feed.image_input(given, path)
+        self._input = inputs[number]
+        self._feed = feed.feed_of(given[number], path, said, _quantized(self._input))
+        wanted = feed.wanted(given[number].shape or (), shape)
         try:
             if tuple(self._input["shape"]) != wanted:
                 self._interpreter.resize_tensor_input(self._input["index"], wanted, strict=True)
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:  # a fixed shape, or an operator without a kernel
             raise ConfigError(f"{path} cannot run on input {'×'.join(map(str, wanted))}: {first_line(error)}") from None
-        self._outputs, self._size = self._interpreter.get_output_details(), (height, width)
+        self._outputs, self._size = self._interpreter.get_output_details(), shape[2:]
         self._fractions: bool | None = None  # whether boxes are in units of the image; None until a call has told it
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
@@ -82,8 +88,7 @@ class LiteRtSession:
 
         The outputs are float32, with boxes in pixels.
         """
-        given: Tensor = np.ascontiguousarray(batch.transpose(0, 2, 3, 1)) if self._channels_last else batch
-        self._interpreter.set_tensor(self._input["index"], _quantized(given, self._input))
+        self._interpreter.set_tensor(self._input["index"], self._feed(batch))
         self._interpreter.invoke()
         outputs = tuple(_floats(self._interpreter.get_tensor(one["index"]), one) for one in self._outputs)
         if self._fractions is None:
@@ -115,12 +120,13 @@ def inspect(path: str | PathLike[str]) -> dict[str, Any]:
     """Read from a `.tflite` file what it is.
 
     Returns:
-        `precision`: the precision of most of the multiply-accumulates, as `Product.precision` names it. `input` and
-        `outputs`: shapes, None for a free side. `said`: what the metadata says that Ultralytics embeds, as `described`
-        returns it.
+        `precision`: the precision of most of the multiply-accumulates, as `Product.precision` names it. `input`, of the
+        images, and `outputs`: shapes, None for a free side. `feed`: `white`, where the network divides by 255 itself.
+        `said`: what the metadata says that Ultralytics embeds, as `described` returns it.
 
     Raises:
-        ConfigError: the file cannot be read as a LiteRT model, or it has no convolution and no matrix product.
+        ConfigError: the file cannot be read as a LiteRT model, it has no convolution and no matrix product, or it takes
+            something else than images.
     """
     from ai_edge_litert.interpreter import OpResolverType
 
@@ -132,12 +138,25 @@ def inspect(path: str | PathLike[str]) -> dict[str, Any]:
             work[product.precision] += product.macs
     if not work:
         raise ConfigError(f"{path} has no convolution and no matrix product: it is no detector")
+    inputs = [described_tensor(one) for one in interpreter.get_input_details()]
+    image = inputs[feed.image_input(inputs, str(path))]
+    steps = arithmetic(operators(interpreter), image.name, functools.partial(_value, interpreter))
+    white = feed.white_of(steps) if image.dtype in feed.FLOATS else None
     return {
         "precision": work.most_common(1)[0][0],
-        "input": _shape(interpreter.get_input_details()[0]),
+        "input": image.shape,
+        "feed": {"white": white} if white == 255 else {},
         "outputs": [_shape(one) for one in interpreter.get_output_details()],
         "said": described(_metadata(path)),
     }
+
+
+def _value(interpreter: Any, tensor: Mapping[str, Any]) -> Any:
+    """The value of a constant as floats; None for a tensor that is computed."""
+    try:
+        return _floats(interpreter.get_tensor(tensor["index"]), tensor)
+    except ValueError:  # nothing is computed before the first call
+        return None
 
 
 def operators(interpreter: Any) -> Iterator[Operator]:
@@ -159,20 +178,15 @@ def _opened(path: str, **options: Any) -> Any:
         raise ConfigError(f"{path} cannot be read as a LiteRT model: {first_line(error)}") from None
 
 
-def channels_last(shape: Sequence[int | None]) -> bool:
-    """Whether the shape of an image tensor is [N, H, W, 3], TensorFlow's layout."""
-    return len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+def described_tensor(tensor: Mapping[str, Any]) -> feed.NetworkInput:
+    """An input of an interpreter, as it describes it."""
+    return feed.NetworkInput(tensor["name"], str(np.dtype(tensor["dtype"])), _shape(tensor))
 
 
-def _quantized(values: Tensor, tensor: Mapping[str, Any]) -> Tensor:
-    """float32 values in the type of an input tensor, by its scale and zero point."""
-    dtype = np.dtype(tensor["dtype"])
-    if dtype.kind == "f":
-        return values.astype(dtype, copy=False)
+def _quantized(tensor: Mapping[str, Any]) -> feed.Quantized | None:
+    """The scale and zero point of an input tensor; None where it has none."""
     scale, zero = tensor["quantization"]
-    limits = np.iinfo(dtype)
-    steps: Tensor = np.clip(np.rint(values / np.float32(scale)) + zero, limits.min, limits.max).astype(dtype)
-    return steps
+    return feed.Quantized(float(scale), int(zero)) if scale else None
 
 
 def _floats(values: Tensor, tensor: Mapping[str, Any]) -> Tensor:

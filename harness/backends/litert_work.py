@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from harness.backends import macs
 
 TYPES = {"float32": "f32", "float16": "f16", "int8": "i8", "uint8": "i8", "int16": "i16"}
+ARITHMETIC = {"MUL": "mul", "DIV": "div", "ADD": "add", "SUB": "add"}  # operator → its kind for `feed.white_of`
+MOVING = ("CAST", "TRANSPOSE", "RESHAPE", "PAD", "RESIZE_BILINEAR", "STRIDED_SLICE", "SLICE", "GATHER", "REVERSE_V2")
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_3D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 
 Tensors = Sequence[Mapping[str, Any]]
@@ -54,6 +56,30 @@ def products(operators: Iterable[Operator]) -> Iterator[Product]:
             kept = stored.get(weight["index"], _type(weight)) if name in WEIGHTED else None
             work = _macs(name, data["shape"], weight["shape"], made[0]["shape"])
             yield Product(work, _type(data), _type(weight), kept)
+
+
+def arithmetic(
+    operators: Iterable[Operator], tensor: str, value: Callable[[Mapping[str, Any]], Any]
+) -> Iterator[tuple[str, float]]:
+    """Yield what is done to the input `tensor`, for `feed.white_of`, up to the first operator of another kind.
+
+    `value` gives the constant that a tensor holds, and None for a tensor that is computed.
+    """
+    for name, given, made in operators:
+        if tensor not in [one["name"] for one in given]:
+            continue
+        if name in ARITHMETIC:
+            others = [one for one in given if one["name"] != tensor]
+            constant = value(others[0]) if len(others) == 1 else None
+            if constant is None:
+                return
+            yield ARITHMETIC[name], float(np.abs(constant).max(initial=0))
+        elif name == "QUANTIZE":
+            scale, zero = made[0]["quantization"]
+            yield "round", float((np.iinfo(made[0]["dtype"]).max - zero) * scale)
+        elif name not in MOVING:
+            return
+        tensor = made[0]["name"]
 
 
 def _macs(name: str, data: Any, weight: Any, output: Any) -> int:

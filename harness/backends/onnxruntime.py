@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.backends import macs
+from harness.backends import feed, macs
 from harness.backends.base import Tensor, require, require_cpu
 from harness.core.cell import Cell
-from harness.core.errors import ConfigError, Unavailable
+from harness.core.errors import Unavailable
 from harness.core.measurement import Artifact
 
 PROVIDERS = {"cpu": "CPUExecutionProvider"}  # device of a cell → the one provider that it runs on
@@ -23,7 +24,7 @@ PRODUCTS = (
     "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QLinearMatMul", "QGemm", "MatMulInteger", "MatMulIntegerToFloat",
     "DynamicQuantizeMatMul",
 )  # fmt: skip
-INPUTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+NUMPY = {"tensor(float)": "float32", "tensor(double)": "float64"}  # the types that NumPy calls otherwise
 TYPES = {"float": "f32", "float16": "f16", "bfloat16": "bf16", "int8": "i8", "uint8": "i8", "int16": "i16"}
 REFERENCE = "network.onnx"  # in assets/reference
 
@@ -41,7 +42,7 @@ def load() -> None:
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> OrtSession:
     """Open an ONNX graph for the cell's batch and image size. Raises as `OrtSession` does."""
-    return OrtSession(artifact.path, PROVIDERS[cell.device], threads, cell.shape)
+    return OrtSession(artifact.path, PROVIDERS[cell.device], threads, cell.shape, artifact.meta.get("feed", {}))
 
 
 class OrtSession:
@@ -49,10 +50,12 @@ class OrtSession:
 
     Raises:
         Unavailable: this build of ONNX Runtime does not have the provider, and would take another one.
-        ConfigError: the graph takes images of a type that quantgate does not feed.
+        ConfigError: the graph takes something else than images, or images of a type that quantgate does not feed.
     """
 
-    def __init__(self, path: str, provider: str, threads: int, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, path: str, provider: str, threads: int, shape: tuple[int, int, int, int], said: Mapping[str, Any]
+    ) -> None:
         import onnxruntime
 
         self._ort = onnxruntime
@@ -60,10 +63,11 @@ class OrtSession:
         self._session = self._create(threads)
         if self._session.get_providers()[0] != provider:
             raise Unavailable(f"onnxruntime has no {provider}; it offers {onnxruntime.get_available_providers()}")
-        (first, *_) = self._session.get_inputs()
-        if first.type not in INPUTS:
-            raise ConfigError(f"{path} takes {first.type}; quantgate feeds one of {', '.join(INPUTS)}")
-        self._input, self._dtype = first.name, INPUTS[first.type]
+        inputs = [
+            feed.NetworkInput(one.name, _numpy(one.type), tuple(feed.side(length) for length in one.shape) or None)
+            for one in self._session.get_inputs()
+        ]
+        self._feed = feed.feed_of(inputs[feed.image_input(inputs, path)], path, said)
 
     def _create(self, threads: int, profile: str = "") -> Any:
         """An InferenceSession on `threads` threads; with `profile` it writes a profile to files of that prefix."""
@@ -77,8 +81,8 @@ class OrtSession:
         return self._ort.InferenceSession(self._path, options, providers=[self._provider])
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
-        """Run the graph on `batch`, cast to float16 first where the graph takes float16."""
-        return tuple(self._session.run(None, {self._input: batch.astype(self._dtype, copy=False)}))
+        """Run the graph on `batch`, converted first where the graph takes it otherwise."""
+        return tuple(self._session.run(None, {self._feed.name: self._feed(batch)}))
 
     def executed(self) -> dict[str, int]:
         """Count in the profile of one call, which lists every kernel that ran with the types and shapes of its inputs.
@@ -88,7 +92,7 @@ class OrtSession:
         """
         with tempfile.TemporaryDirectory() as folder:
             session = self._create(1, profile=str(Path(folder, "profile")))
-            session.run(None, {self._input: np.zeros(self._shape, self._dtype)})
+            session.run(None, {self._feed.name: self._feed(np.zeros(self._shape, np.float32))})
             events = json.loads(Path(session.end_profiling()).read_text())
         counts: Counter[str] = Counter()
         for event in events:
@@ -99,6 +103,11 @@ class OrtSession:
     def close(self) -> None:
         """Drop the InferenceSession, which frees its memory and its threads."""
         del self._session
+
+
+def _numpy(kind: str) -> str:
+    """NumPy's name for a type of ONNX Runtime: `tensor(uint8)` → `uint8`."""
+    return NUMPY.get(kind, kind.removeprefix("tensor(").removesuffix(")"))
 
 
 def _macs(kernel: dict[str, Any]) -> dict[str, int]:

@@ -6,12 +6,13 @@ The execution precision is always stated: by default, OpenVINO runs a float32 mo
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.backends import macs
+from harness.backends import feed, macs
 from harness.backends.base import Tensor, require, require_cpu
 from harness.core.cell import Cell
 from harness.core.errors import Unsupported
@@ -42,7 +43,11 @@ def load() -> None:
 
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> OpenVinoSession:
-    """Compile the model for the CPU: one stream on `threads` threads, in bf16 for a bf16 cell and else in float32."""
+    """Compile the model for the CPU: one stream on `threads` threads, in bf16 for a bf16 cell and else in float32.
+
+    Raises:
+        ConfigError: the model takes something else than images, or images of a type that quantgate does not feed.
+    """
     import openvino
 
     core = openvino.Core()
@@ -52,14 +57,20 @@ def open(artifact: Artifact, cell: Cell, threads: int) -> OpenVinoSession:
         "NUM_STREAMS": 1,
         "PERFORMANCE_HINT": "LATENCY",
     }
-    return OpenVinoSession(core.compile_model(artifact.path, "CPU", config))
+    return OpenVinoSession(
+        core.compile_model(artifact.path, "CPU", config), artifact.path, artifact.meta.get("feed", {})
+    )
 
 
 class OpenVinoSession:
     """A compiled model with one inference request."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, path: str, said: Mapping[str, Any]) -> None:
         import openvino
+
+        inputs = [described_port(port) for port in compiled.inputs]
+        self._input = feed.image_input(inputs, path)
+        self._feed = feed.feed_of(inputs[self._input], path, said)
 
         self._tensor = openvino.Tensor
         self._compiled = compiled
@@ -67,8 +78,12 @@ class OpenVinoSession:
         self._outputs = range(len(compiled.outputs))
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
-        """Run the model on `batch` itself, without a copy, and return views of the request's output tensors."""
-        self._request.set_input_tensor(self._tensor(batch, shared_memory=True))
+        """Run the model on `batch` and return views of the request's output tensors.
+
+        The batch is not copied where the model takes it as it is.
+        """
+        self._given = self._feed(batch)  # the tensor only points to it
+        self._request.set_input_tensor(self._input, self._tensor(self._given, shared_memory=True))
         self._request.infer()
         return tuple(self._request.get_output_tensor(i).data for i in self._outputs)
 
@@ -88,6 +103,23 @@ class OpenVinoSession:
     def close(self) -> None:
         """Drop the inference request and the compiled model."""
         del self._request, self._compiled
+
+
+def described_port(port: Any) -> feed.NetworkInput:
+    """An input of a model or a compiled model, as OpenVINO describes it."""
+    kind = port.get_element_type()
+    try:
+        dtype = str(np.dtype(kind.to_dtype()))
+    except (RuntimeError, TypeError, ValueError):
+        dtype = kind.get_type_name()  # a type without a NumPy type: bf16, u4
+    partial = port.get_partial_shape()
+    shape = None if partial.rank.is_dynamic else tuple(_side(length) for length in partial)
+    return feed.NetworkInput(port.get_any_name() if port.get_names() else "", dtype, shape)
+
+
+def _side(length: Any) -> int | None:
+    """The length of a side, None for a free one."""
+    return None if length.is_dynamic else int(length.get_length())
 
 
 def _macs(layer: str, node: Any) -> int:

@@ -7,13 +7,14 @@ waits. The harness clocks the whole call. CUDA events around the execution give 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.backends import cuda, trt_layers
+from harness.backends import cuda, feed, trt_layers
 from harness.backends.base import Tensor, require
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError, Unavailable
@@ -171,35 +172,31 @@ class TensorRtSession:
         self._context = self._engine.create_execution_context()
         if self._context is None:
             raise RuntimeError(f"TensorRT created no execution context: {self._log.why}")
-        self._buffers = self._bind(cell)
+        self._buffers = self._bind(cell, artifact.meta.get("feed", {}))
         # Nearly all of an engine's file is its weights. The context adds activations and scratch space.
         context = self._engine.device_memory_size_v2
         self._memory = len(plan) + context + sum(buffer.nbytes for buffer in self._buffers.values())
         self._stream = cuda.checked("cudaStreamCreate")
         self._start, self._end = cuda.checked("cudaEventCreate"), cuda.checked("cudaEventCreate")
 
-    def _bind(self, cell: Cell) -> dict[str, cuda.Buffer]:
-        """Allocate a buffer for every input and output, in the engine's order, and tell the context its address."""
+    def _bind(self, cell: Cell, said: Mapping[str, Any]) -> dict[str, cuda.Buffer]:
+        """Allocate a buffer for every input and output, and tell the context its address. `said`: as in `feed_of`."""
         trt, engine, context = self._trt, self._engine, self._context
         names = [engine.get_tensor_name(number) for number in range(engine.num_io_tensors)]
         inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
-        if len(inputs) != 1:
-            raise ConfigError(f"{cell}: the engine has {len(inputs)} inputs {inputs}; a detector has one, its images")
-        (self._input,) = inputs
-        wanted, taken = cell.shape, tuple(engine.get_tensor_shape(self._input))
-        if not (context.set_input_shape(self._input, wanted) if -1 in taken else taken == wanted):
-            raise ConfigError(
-                f"{cell}: the engine takes images {list(taken)} and the cell gives {list(wanted)}; "
-                "declare imgsz= and batch= as it was built"
-            )
+        where = f"{cell}: the engine"
+        types = {name: trt_layers.numpy_type(trt, engine.get_tensor_dtype(name), f"{cell}: {name}") for name in names}
+        shapes = {name: tuple(map(feed.side, engine.get_tensor_shape(name))) for name in inputs}
+        given = [feed.NetworkInput(name, str(types[name]), shapes[name]) for name in inputs]
+        image = given[feed.image_input(given, where)]
+        self._input, self._feed = image.name, feed.feed_of(image, where, said)
+        feed.expect_shape(shapes[self._input], cell.shape, where)
+        wanted = feed.wanted(shapes[self._input], cell.shape)
+        if None in shapes[self._input] and not context.set_input_shape(self._input, wanted):
+            raise ConfigError(f"{where} was built for other images than {list(wanted)}: see the profile of its build")
         buffers = {}
         for name in names:
-            try:
-                dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
-            except TypeError:
-                kind = engine.get_tensor_dtype(name)
-                raise ConfigError(f"{cell}: {name} is {kind}, a type that NumPy does not have") from None
-            buffers[name] = cuda.Buffer(tuple(context.get_tensor_shape(name)), dtype)
+            buffers[name] = cuda.Buffer(tuple(context.get_tensor_shape(name)), types[name])
             context.set_tensor_address(name, buffers[name].device)
         return buffers
 
@@ -210,10 +207,10 @@ class TensorRtSession:
             ValueError: the batch is of another shape than the engine takes.
             RuntimeError: TensorRT or CUDA fail.
         """
-        images = self._buffers[self._input]
-        if batch.shape != images.host.shape:  # NumPy would repeat a single image over the batch
-            raise ValueError(f"the engine takes {images.host.shape}, not {batch.shape}")
-        np.copyto(images.host, batch, casting="same_kind")
+        images, given = self._buffers[self._input], self._feed(batch)
+        if given.shape != images.host.shape:  # NumPy would repeat a single image over the batch
+            raise ValueError(f"the engine takes {images.host.shape}, not {given.shape}")
+        np.copyto(images.host, given)
         images.upload(self._stream)
         cuda.checked("cudaEventRecord", self._start, self._stream)
         if not self._context.execute_async_v3(int(self._stream)):

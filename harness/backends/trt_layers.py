@@ -1,4 +1,4 @@
-"""Multiply-accumulates by numeric type from the report of TensorRT's engine inspector, which is JSON. Pure.
+"""What TensorRT says in its own words: types, and multiply-accumulates in the JSON of its engine inspector. Pure.
 
 A layer of the report is a kernel. It names the ONNX nodes that it was fused from (`Metadata`), the types of its
 tensors (`Datatype`, or `Format/Datatype` with the memory layout in words) and its code (`TacticName`). TF32 shows in
@@ -15,7 +15,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from harness.backends import macs
+from harness.core.errors import ConfigError
 
 UNKNOWN = "unknown"
 """The type of work that no layer of the report accounts for."""
@@ -87,3 +90,12 @@ def _by_shape(layer: Mapping[str, Any]) -> int:
         channels = output[1] if CONVOLUTION.search(layer["LayerType"]) else output[-1]
         return macs.convolution([weights], output, channels)
     return macs.matmul(inputs[0], output) if len(inputs) > 1 else 0
+
+
+def numpy_type(trt: Any, kind: Any, where: str) -> np.dtype[Any]:
+    """The NumPy type of a `tensorrt.DataType`. Raises ConfigError where NumPy has none; `where` names the tensor."""
+    try:
+        found: np.dtype[Any] = np.dtype(trt.nptype(kind))
+    except TypeError:
+        raise ConfigError(f"{where} is {kind}, a type that NumPy does not have") from None
+    return found

@@ -22,11 +22,16 @@ OF_BOX = "area_of_box"
 class Image:
     """One image of a data set."""
 
-    id: int  # unique in the data set
+    id: int | str  # unique in the data set, as its source has it; numbers may exceed 64 bits
     path: str  # of the file
     width: int  # pixels, as displayed
     height: int  # pixels, as displayed
     digest: str  # sha256 of the file, in hexadecimal
+
+
+def by_id(image: Image) -> tuple[bool, int, str]:
+    """The key that sorts images by their ids: numbers first, then texts."""
+    return (True, 0, image.id) if isinstance(image.id, str) else (False, image.id, "")
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Dataset:
     task: str = "detect"  # the ground truth scores models of this task
     truth: str = "bbox"  # the entry of an annotation that holds the ground truth of the task
     sigmas: tuple[float, ...] = ()  # of each key point in OKS: how far it may be off; empty: the pose task's defaults
+    notes: tuple[str, ...] = ()  # what a reader of the results must know about the data set
 
     @cached_property
     def digest(self) -> str:

@@ -8,6 +8,16 @@ from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 
+def printable(text: str) -> str:
+    """The text with `\\xe9` for each byte of a file name that is not UTF-8, so that it can be written anywhere."""
+    escaped = SURROGATE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
+    return escaped.encode("utf-8", "backslashreplace").decode()
+
+
+SURROGATE = re.compile("[\udc80-\udcff]")
+"""Stands in Python for a byte of a file name that is not UTF-8."""
+
+
 class QuantgateError(Exception):
     """The base of all errors of quantgate. The message is one line: what is wrong, where, and what to do next.
 
@@ -17,6 +27,9 @@ class QuantgateError(Exception):
 
     exit_code: ClassVar[int] = 3
     status: ClassVar[Literal["error", "unavailable"]] = "error"
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 class ConfigError(QuantgateError, ValueError):

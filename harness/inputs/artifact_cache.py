@@ -28,7 +28,8 @@ from harness.inputs.builds import BuildJob
 from harness.inputs.pixels import LetterboxJob, intact, pixels_key
 from harness.machine.fingerprint import version
 from harness.machine.worker import Job
-from harness.recipes.base import BESIDE, BuildInputs, Recipe
+from harness.recipes import beside
+from harness.recipes.base import BuildInputs, Recipe
 from harness.recipes.registry import recipe, source_of, steps
 
 RunJob = Callable[[Job, str], Any]
@@ -199,25 +200,19 @@ def _hardware(cell: Cell) -> str:
         raise Unavailable(f"{cell.device} does not say what it is: {first_line(error)}") from None
 
 
-NAMES = "metadata.yaml"
-"""File in the folder of an OpenVINO IR in which Ultralytics keeps the class names."""
-
-
 def file_digest(path: Path) -> str:
     """SHA-256 of a model file together with the files beside it that belong to it: weights and class names.
 
     Raises:
         ConfigError: the file cannot be read.
     """
-    companions = [path.with_suffix(suffix) for suffix in BESIDE.get(path.suffix, ())]
-    if path.suffix == ".xml":
-        companions.append(path.parent / NAMES)
     try:
-        content = hashlib.sha256(path.read_bytes())
-        for companion in companions:
+        content = path.read_bytes()
+        digest = hashlib.sha256(content)
+        for companion in beside.companions(path, content):
             if companion.is_file():
-                content.update(companion.read_bytes())
-        return content.hexdigest()
+                digest.update(companion.read_bytes())
+        return digest.hexdigest()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 

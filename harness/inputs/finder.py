@@ -122,7 +122,14 @@ class Finder:
             "versions": {tool: version(tool) for tool in made_by.tools} | {cell.backend: runtime},
         }
         return CellInputs(
-            data, artifact, self._cache.pixels(data.images, cell.imgsz), provenance, notes, built, made_by, runtime
+            data,
+            artifact,
+            self._cache.pixels(data.images, cell.imgsz),
+            provenance,
+            (*data.notes, *notes),
+            built,
+            made_by,
+            runtime,
         )
 
     def _data(self, suite: Suite, home: Path) -> Dataset:

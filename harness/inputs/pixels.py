@@ -14,6 +14,7 @@ import numpy as np
 from harness.core.cell import Size
 from harness.core.dataset import Image
 from harness.core.errors import ConfigError
+from harness.inputs.image_files import decode_image
 from harness.machine.fingerprint import version
 from harness.machine.worker import Channel
 from harness.tasks.decode import DECODING_VERSION
@@ -61,27 +62,16 @@ class LetterboxJob:
 
 
 def read_image(image: Image) -> Any:
-    """Decode an image to BGR, uint8 [H, W, 3], in the orientation that the ground truth was drawn in.
-
-    OpenCV turns an image by its EXIF orientation, while a COCO JSON usually gives the size before turning. So the
-    orientation is the one in which the image has the size that its data set says.
+    """Decode an image to BGR, uint8 [H, W, 3], as it is displayed; the ground truth is in the same pixels.
 
     Raises:
-        ConfigError: the file cannot be decoded, or has the wrong size in both orientations.
+        ConfigError: the file cannot be decoded, or has another size than its data set says.
     """
-    import cv2
-
-    sizes = []
-    for flags in (cv2.IMREAD_COLOR, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION):
-        picture = cv2.imread(image.path, flags)
-        if picture is None:
-            raise ConfigError(f"image {image.path} cannot be decoded")
-        sizes.append((picture.shape[1], picture.shape[0]))
-        if sizes[-1] == (image.width, image.height):
-            return picture
-    raise ConfigError(
-        f"image {image.path} has {sizes[0][0]}×{sizes[0][1]} pixels, its data set says {image.width}×{image.height}"
-    )
+    picture = decode_image(image.path)
+    width, height = picture.shape[1], picture.shape[0]
+    if (width, height) == (image.width, image.height):
+        return picture
+    raise ConfigError(f"image {image.path} has {width}×{height} pixels, its data set says {image.width}×{image.height}")
 
 
 def intact(path: Path, shape: tuple[int, ...]) -> bool:

@@ -53,7 +53,7 @@ def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Pat
         Path(declared),
     ):
         if found := _model_file(candidate):
-            return found.resolve()
+            return Path(os.path.abspath(found))  # not resolved: the suffix and the neighbours of a link are its own
     if os.sep in declared or Path(declared).suffix not in ("", ".pt"):
         raise ConfigError(
             f"weights {declared} do not exist (looked beside the suite in {suite_dir} and in {_said(folders)})"
@@ -65,11 +65,22 @@ def find_weights(declared: str, suite_dir: Path, folders: Sequence[Path]) -> Pat
 
 
 def _model_file(candidate: Path) -> Path | None:
-    """The candidate itself if it is a file, or the .xml in it if it is a folder with a single .xml; else None."""
+    """The candidate itself if it is a file, or the .xml in it if it is a folder with one; else None.
+
+    Raises:
+        ConfigError: it is a folder with several .xml, and nothing says which is meant.
+    """
     if candidate.is_file():
         return candidate
-    graphs = list(candidate.glob("*.xml")) if candidate.is_dir() else []
-    return graphs[0] if len(graphs) == 1 else None
+    files = sorted(candidate.iterdir()) if candidate.is_dir() else []
+    graphs = [file for file in files if file.suffix.lower() == ".xml" and not file.name.startswith(".")]
+    if len(graphs) > 1:
+        names = ", ".join(file.name for file in graphs)
+        raise ConfigError(
+            f"folder {candidate} holds {len(graphs)} networks: {names}; declare one, such as "
+            f"'{candidate.name}/{graphs[0].name}'"
+        )
+    return graphs[0] if graphs else None
 
 
 def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) -> Path | None:
@@ -89,7 +100,7 @@ def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) ->
             places += [folder / name, folder / stem, folder / f"{stem}.yaml", folder / f"{stem}.json"]
         for place in places:
             if place.exists():
-                return place.resolve()
+                return Path(os.path.abspath(place))
     if not downloadable(names):
         raise ConfigError(
             f"dataset {', '.join(names)} not found beside the suite in {suite_dir} nor in {_said(folders)}"

@@ -95,6 +95,3 @@ Table = Mapping[tuple[str, str], Recipe]
 
 EXPORT = ("ultralytics", "torch", "onnx", "onnxslim")
 """Distributions whose version shapes the exported ONNX graph, and so everything made from it."""
-
-BESIDE = {".xml": (".bin",), ".onnx": (".onnx.data", ".onnx_data")}
-"""Suffix of a model file → suffixes of the files beside it that may hold its weights."""

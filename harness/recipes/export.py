@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ RECIPES: Table = {
 }
 
 FP16 = "PyTorch has no fast float16 convolution on CPUs (measured 10 × slower than float32); use bf16, or device 'cuda'"
+
+FOREIGN = re.compile(r"originally trained with \S*yolov5|No module named '(models|yolov\d\w*|yolox)\b")
+"""Errors of Ultralytics' loader where a checkpoint is a pickle of another project's classes."""
 
 REASONS = {("torch", "fp16", "cpu"): FP16}
 
@@ -100,6 +104,11 @@ def load_checkpoint(inputs: BuildInputs) -> tuple[Any, dict[str, Any]]:
         model = YOLO(str(weights), verbose=False)
     except Exception as error:  # a damaged pickle can raise anything, and it always means that the file is damaged
         said = f"{type(error).__name__}: {first_line(error)}"
+        if FOREIGN.search(str(error)):
+            raise ConfigError(
+                f"weights {weights} are a pickle that needs the code of the project that trained it (YOLOv5, …): "
+                f"export it there (python export.py --weights {weights.name} --include onnx) and declare the .onnx"
+            ) from None
         raise ConfigError(f"weights {weights} cannot be loaded as an Ultralytics checkpoint: {said}") from None
     if model.task not in TASKS:
         raise ConfigError(f"weights {weights} are for the task {model.task!r}; quantgate scores {', '.join(TASKS)}")

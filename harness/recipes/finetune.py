@@ -20,6 +20,7 @@ from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
 from harness.machine.fingerprint import cores
 from harness.recipes.base import Advance
+from harness.tasks.classes import match_classes
 
 MIXING = dict.fromkeys(("mosaic", "mixup", "cutmix", "copy_paste"), 0.0)
 """Settings of Ultralytics' augmentation that mix several images, all switched off."""
@@ -132,16 +133,17 @@ def _labels(data: Dataset, names: Any, images: int) -> Iterator[dict[str, Any]]:
     """Yield a label in Ultralytics' form for each of the first `images` images (0: for all).
 
     Boxes are centre x, centre y, width, height as fractions of the image; crowd regions are left out. `names` maps the
-    model's class numbers to names. Classes are matched by name, regardless of case and of spaces at the ends.
+    model's class numbers to names; classes are matched as for scoring.
 
     Raises:
         ConfigError: a box has a class that the model does not know.
     """
-    indices = {str(name).strip().lower(): index for index, name in names.items()}
-    classes = {number: indices.get(name.strip().lower()) for number, name in data.categories.items()}
-    boxes: dict[int, list[list[float]]] = {}  # image id → rows of class, x, y, width, height in pixels
+    numbers = sorted(names)
+    matched = match_classes(data.categories, [str(names[number]) for number in numbers]).categories
+    classes = {category: numbers[at] for at, category in matched.items()}
+    boxes: dict[int | str, list[list[float]]] = {}  # image id → rows of class, x, y, width, height in pixels
     for row in data.annotations:
-        label = classes[row["category_id"]]
+        label = classes.get(row["category_id"])
         if label is None:
             name = data.categories[row["category_id"]]
             raise ConfigError(f"training data {data.name} has boxes of {name!r}, a class that the model does not know")

@@ -48,7 +48,7 @@ RECIPES: Table = {
     ),
     ("litert", "int8-dynamic"): Recipe("litert:dynamic_int8", ENTRY, "i8", "i8", "tflite", tools=QUANTIZE),
     ("litert", "ready"): Recipe(
-        "litert:adopt", ENTRY, ready.AS_READ, ready.AS_READ, "checkpoint", tools=("ai-edge-litert",)
+        "litert:adopt", ENTRY, ready.AS_READ, ready.AS_READ, "checkpoint", version=2, tools=("ai-edge-litert",)
     ),
 }
 
@@ -140,9 +140,8 @@ def adopt(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
         ConfigError: the file is no `.tflite`, or its input has another shape than the cell's.
     """
     read = backend.inspect(inputs.weights)
-    shape = read["input"]
-    ready.expect_input(inputs, (shape[0], shape[3], *shape[1:3]) if backend.channels_last(shape) else shape)
-    return ready.adopt(inputs, folder, ".tflite", read["precision"], read["said"])
+    ready.expect_input(inputs, read["input"])
+    return ready.adopt(inputs, folder, ".tflite", read["precision"], read["said"], read["feed"])
 
 
 def _ranges(inputs: BuildInputs, widest: bool) -> dict[str, Any]:

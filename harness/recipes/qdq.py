@@ -85,17 +85,23 @@ def _readers(graph: Any, tensor: str) -> list[Any]:
     return [node for node in graph.node if tensor in node.input]
 
 
-def to_ir(source: Path, target: Path) -> None:
-    """Convert an ONNX file, with Q/DQ pairs or without, to an OpenVINO IR that computes equal values."""
+def to_ir(source: Path, target: Path, as_unsigned: bool = True) -> int:
+    """Convert an ONNX file, with Q/DQ pairs or without, to an OpenVINO IR that computes equal values.
+
+    `as_unsigned` applies `unsigned` first. Returns the number of activations that are signed in the ONNX file.
+    """
     import onnx
     import openvino
 
     model = onnx.load(str(source))
-    unsigned(model.graph)
+    signed = len(_activation_quantizers(model.graph, _constants(model.graph)))
+    if as_unsigned:
+        unsigned(model.graph)
     with tempfile.TemporaryDirectory() as folder:  # through a file, since a model in memory is limited to 2 GB
         path = Path(folder, "unsigned.onnx")
         onnx.save(model, path)
         openvino.save_model(to_openvino(path), target, compress_to_fp16=False)
+    return signed
 
 
 def dequantized(graph: Any) -> dict[str, NDArray[np.float32]]:

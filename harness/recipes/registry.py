@@ -90,10 +90,11 @@ def source_of(made_by: Recipe, weights: Path) -> Recipe | None:
     Raises:
         ConfigError: `weights` is a file for a runtime, and the recipe needs a checkpoint.
     """
-    if made_by.source == "onnx" and weights.suffix == ".onnx":
+    suffix = weights.suffix.lower()
+    if made_by.source == "onnx" and suffix == ".onnx":
         return SOURCES["onnx file"]
     reads_files = made_by.stored == ready.AS_READ or made_by.build.startswith("ready:")
-    if made_by.source == "checkpoint" and weights.suffix in ready.SUFFIXES and not reads_files:
+    if made_by.source == "checkpoint" and suffix in ready.SUFFIXES and not reads_files:
         raise ConfigError(
             f"{weights} is no checkpoint, and only a float .onnx can be quantized further, for ONNX Runtime and "
             f"OpenVINO; to run a file as it is, declare it with precisions='ready'"

@@ -44,7 +44,7 @@ RECIPES: Table = {
     ("tensorrt", "fp16"): _engine("f16", "f16", HALF),
     ("tensorrt", "int8"): _engine("i8", "i8", HALF_PTQ, tools=modelopt.TOOLS),
     ("tensorrt", "int8-qat"): _engine("i8", "i8", HALF_QAT, tools=modelopt.TOOLS),
-    ("tensorrt", "ready"): Recipe("tensorrt:ready", ENGINE, AS_READ, AS_READ, "checkpoint", compiled=True),
+    ("tensorrt", "ready"): Recipe("tensorrt:ready", ENGINE, AS_READ, AS_READ, "checkpoint", version=2, compiled=True),
     # For scoring, not for speed: ONNX Runtime is fast only where the outputs of convolutions are quantized as well.
     ("onnxruntime", "int8:tensorrt"): Recipe("onnx:copy", "model.onnx", "i8", "f32", HALF_PTQ, tools=modelopt.TOOLS),
     ("onnxruntime", "int8-qat:tensorrt"): Recipe(
@@ -233,7 +233,7 @@ def ready(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     from harness.core.cell import Cell
     from harness.core.measurement import Artifact
 
-    if inputs.weights.suffix == ".onnx":
+    if inputs.weights.suffix.lower() == ".onnx":
         graph = folder / "model.onnx"
         read = adopt_onnx(inputs, folder)
         made = engine(replace(inputs, source=graph), folder, tf32=False)

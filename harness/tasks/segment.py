@@ -16,6 +16,7 @@ from harness.core.errors import ConfigError
 from harness.tasks.base import Candidates, Content, Detections, Floats, Mask, OutputLayout
 from harness.tasks.detect import Detect, sized
 from harness.tasks.preprocess import Fit
+from harness.tasks.run_lengths import mask_problem
 
 
 class Segment(Detect):
@@ -53,6 +54,10 @@ class Segment(Detect):
                 f"polygons), by which a 'segment' model is scored (first: image {lacking[0]['image_id']})"
             )
         sides = {image.id: (image.height, image.width) for image in dataset.images}
+        for row in rows:
+            if problem := mask_problem(row["segmentation"], *sides[row["image_id"]]):
+                where = f"annotation {row.get('id')} of image {row['image_id']}"
+                raise ConfigError(f"dataset {dataset.name}: {where} has {problem}")
         return [sized(row, lambda row: _mask_area(row["segmentation"], *sides[row["image_id"]])) for row in rows]
 
     def annotation(self, image: Image, found: Detections, k: int, bbox: Sequence[float]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def test_an_input_of_another_type_is_one_line(tmp_path: Path) -> None:
     whole = save_graph(
         tmp_path / "whole.onnx", [helper.make_node("Identity", ["images"], ["output"])], TensorProto.INT64
     )
-    with pytest.raises(ConfigError, match=r"whole.onnx takes tensor\(int64\); quantgate feeds one of tensor\(float\),"):
+    with pytest.raises(ConfigError, match=r"whole.onnx takes images of int64; quantgate feeds float32,"):
         opened(whole)
 
 

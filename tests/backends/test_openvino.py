@@ -9,13 +9,26 @@ import numpy as np
 import onnx
 import pytest
 from graphs import IMAGES, KERNEL, SIZE, convolved, save_graph
-from onnx import helper
+from onnx import TensorProto, helper
 
 from harness import Artifact, Cell, Unavailable
 from harness.backends import openvino as backend
 from harness.core.errors import Unsupported
 
 CELL = Cell("m", "fp32", "openvino", imgsz=SIZE)
+SIDES = [SimpleNamespace(is_dynamic=False, get_length=lambda side=side: side) for side in (1, 3, SIZE, SIZE)]
+
+
+class Partial(list):
+    rank = SimpleNamespace(is_dynamic=False)
+
+
+PORT = SimpleNamespace(
+    get_element_type=lambda: SimpleNamespace(to_dtype=lambda: np.dtype(np.float32)),
+    get_partial_shape=lambda: Partial(SIDES),
+    get_names=lambda: {"images"},
+    get_any_name=lambda: "images",
+)
 
 
 @pytest.fixture
@@ -57,6 +70,21 @@ def test_a_product_and_a_transposed_convolution_are_counted_by_their_shapes(sess
     assert work == {"f32": 3 * SIZE * SIZE * 48 + 3 * SIZE * 48 * 16 * 4}
 
 
+@pytest.mark.parametrize("element", [TensorProto.FLOAT16, TensorProto.UINT8])
+def test_a_converted_batch_lives_as_long_as_the_call_reads_it(tmp_path: Path, element: int) -> None:
+    cast = helper.make_node("Cast", ["images"], ["wide"], to=TensorProto.FLOAT)
+    negated = helper.make_node("Neg", ["wide"], ["output"])
+    path = save_graph(tmp_path / "model.onnx", [cast, negated], element, 1)
+    graph = onnx.load(path)
+    graph.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    onnx.save(graph, path)
+    opened = backend.open(Artifact(str(path), "key", 1), CELL, 1)
+    for _ in range(5):
+        (output,) = opened.infer(IMAGES)
+        expected = IMAGES.astype(np.float16) if element == TensorProto.FLOAT16 else np.rint(IMAGES * 255)
+        np.testing.assert_array_equal(output, -expected.astype(np.float32))
+
+
 @pytest.mark.parametrize(("precision", "hint"), [("fp32", "f32"), ("int8", "f32"), ("bf16", "bf16")])
 def test_the_precision_of_float_layers_is_stated_and_not_left_to_the_runtime(
     monkeypatch, precision: str, hint: str
@@ -68,7 +96,7 @@ def test_the_precision_of_float_layers_is_stated_and_not_left_to_the_runtime(
     class Core:
         def compile_model(self, path: str, device: str, config: dict[str, object]) -> SimpleNamespace:
             told.update(config, device=device)
-            return SimpleNamespace(create_infer_request=lambda: None, outputs=[])
+            return SimpleNamespace(create_infer_request=lambda: None, inputs=[PORT], outputs=[])
 
     monkeypatch.setattr(openvino, "Core", Core)
     backend.open(Artifact("model.xml", "key", 1), Cell("m", precision, "openvino"), 3)
@@ -104,8 +132,14 @@ def test_a_kernel_computes_in_the_type_that_its_name_ends_in() -> None:
         Node("Pooling", "jit_avx512_I8", [1, 8, 2, 2], [1, 8, 5, 5]),
     ]
     graph = SimpleNamespace(get_ops=lambda: nodes)
-    compiled = SimpleNamespace(get_runtime_model=lambda: graph, create_infer_request=lambda: None, outputs=[])
-    assert backend.OpenVinoSession(compiled).executed() == {"i8": 8 * 4 * 9 * 25, "bf16": 8 * 9 * 25, "f32": 2 * 5 * 6}
+    compiled = SimpleNamespace(
+        get_runtime_model=lambda: graph, create_infer_request=lambda: None, inputs=[PORT], outputs=[]
+    )
+    assert backend.OpenVinoSession(compiled, "m.xml", {}).executed() == {
+        "i8": 8 * 4 * 9 * 25,
+        "bf16": 8 * 9 * 25,
+        "f32": 2 * 5 * 6,
+    }
 
 
 # What is missing

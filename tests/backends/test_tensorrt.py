@@ -192,9 +192,9 @@ def test_one_image_is_not_repeated_over_the_batch(session):
 @pytest.mark.parametrize(
     ("cell", "graph", "said"),
     [
-        (Cell("m", "fp32", "tensorrt", "cuda", 16), {}, r"takes images \[1, 3, 8, 8\] .* gives \[1, 3, 16, 16\]"),
-        (Cell("m", "fp32", "tensorrt", "cuda", SIZE, batch=9), {"batch": "n"}, r"the cell gives \[9, 3, 8, 8\]"),
-        (CELL, {"inputs": 2}, "2 inputs"),
+        (Cell("m", "fp32", "tensorrt", "cuda", 16), {}, r"is for images of 8×8 pixels .* feeds 16×16"),
+        (Cell("m", "fp32", "tensorrt", "cuda", SIZE, batch=9), {"batch": "n"}, r"for other images than \[9, 3, 8, 8\]"),
+        (CELL, {"inputs": 2}, "2 inputs that could be the image"),
     ],
 )  # fmt: skip
 def test_an_engine_that_does_not_fit_the_cell_is_one_line(session, cell, graph, said):

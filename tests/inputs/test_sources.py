@@ -86,8 +86,11 @@ def test_a_folder_with_one_openvino_ir_stands_for_its_graph(home, folder):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("")
     assert find_weights(str(folder / "one"), home, []) == folder / "one" / "a.xml"
-    for name in ("two", "none"):
-        with pytest.raises(ConfigError, match=f"{name} do not exist"):
+    for name, said in (
+        ("two", "two holds 2 networks: a.xml, b.xml; declare one, such as 'two/a.xml'"),
+        ("none", "do not exist"),
+    ):
+        with pytest.raises(ConfigError, match=said):
             find_weights(str(folder / name), home, [])
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnx
@@ -48,6 +50,19 @@ def test_a_damaged_checkpoint_is_one_line(inputs: BuildInputs, tmp_path: Path, c
     with pytest.raises(ConfigError, match=r"mine\.pt cannot be loaded as an Ultralytics checkpoint: \w+") as raised:
         load_checkpoint(replace(inputs, weights=tmp_path / "mine.pt"))
     assert "\n" not in str(raised.value)
+
+
+def test_a_checkpoint_of_yolov5_says_how_to_export_it(inputs: BuildInputs, tmp_path: Path, monkeypatch) -> None:
+    """A pickle of classes that only that project's own folder `models` has."""
+    network = type("DetectionModel", (), {"__module__": "models.yolo"})
+    modules = {"models": ModuleType("models"), "models.yolo": ModuleType("models.yolo")}
+    modules["models.yolo"].DetectionModel = network  # type: ignore[attr-defined]
+    with monkeypatch.context() as patched:
+        for name, module in modules.items():
+            patched.setitem(sys.modules, name, module)
+        torch.save({"model": network()}, tmp_path / "mine.pt")
+    with pytest.raises(ConfigError, match=r"python export.py --weights mine.pt --include onnx\) and declare the .onnx"):
+        load_checkpoint(replace(inputs, weights=tmp_path / "mine.pt"))
 
 
 def test_a_task_that_is_not_scored_is_named_with_those_that_are(

@@ -123,7 +123,7 @@ def test_a_ready_file_is_adopted_with_the_precision_that_is_in_it(digits, tmp_pa
     meta = RECIPES["litert", "ready"].run(BuildInputs(file, file, (SIZE, SIZE), 1, False, None), tmp_path)
     assert (meta["precision"], meta["executes"]) == ("int8", "i8")
     assert (tmp_path / "model.tflite").read_bytes() == file.read_bytes()
-    with pytest.raises(ConfigError, match=r"takes an input of 1×3×256×256, the suite feeds 1×3×640×640"):
+    with pytest.raises(ConfigError, match=r"is for images of 256×256 pixels .* feeds 640×640: write imgsz=256"):
         RECIPES["litert", "ready"].run(BuildInputs(file, file, (640, 640), 1, False, None), tmp_path)
 
 

@@ -325,5 +325,5 @@ def test_the_images_of_a_suite_fit_a_ready_engine_or_it_is_one_line(monkeypatch,
     install(monkeypatch, tmp_path / "site")
     build(graph)
     engine_file = tmp_path / "model.engine"
-    with pytest.raises(ConfigError, match=r"takes images \[1, 3, 32, 32\] and the cell gives \[1, 3, 64, 64\]"):
+    with pytest.raises(ConfigError, match=r"is for images of 32×32 pixels .* feeds 64×64"):
         ready(BuildInputs(engine_file, engine_file, (64, 64), 1, False, None, device="cuda"), tmp_path)

@@ -1,16 +1,32 @@
-"""What the two formats of data sets have in common: finding image files, their hashes and their sizes."""
+"""What the two formats of data sets have in common: finding image files, reading text, and noting what is unusual."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+import codecs
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.dataset import Image
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, printable
+from harness.inputs.image_files import ImageFile, inspect
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".mpo", ".jp2", ".avif",
+    ".heic", ".heif",
+}  # fmt: skip
 """Suffixes of image files, in lower case."""
+
+DARK = 1 << 15  # a set of 16-bit images without any value from here on loses its highest bits when read as 8 bits
+
+
+@dataclass(frozen=True)
+class Found:
+    """The image files of a split."""
+
+    files: Sequence[Path]  # sorted, each once
+    notes: tuple[str, ...] = ()
 
 
 def existing(declared_in: Path, what: str, candidates: Sequence[Path]) -> Path:
@@ -22,56 +38,125 @@ def existing(declared_in: Path, what: str, candidates: Sequence[Path]) -> Path:
     for candidate in candidates:
         if candidate.exists():
             return candidate
-    raise ConfigError(f"dataset {declared_in}: {what} {candidates[0]} does not exist")
+    link = "; it is a link to a file that is not there" if candidates[0].is_symlink() else ""
+    raise ConfigError(f"dataset {declared_in}: {what} {candidates[0]} does not exist{link}")
 
 
-def images_in(places: Iterable[Path]) -> list[Path]:
-    """The image files in folders and their subfolders, or listed in text files; sorted, each once.
+def text_of(path: Path, names: bool = False) -> str:
+    """The text of a file in UTF-8, or in UTF-16 where it begins with that mark.
 
-    Lines of a text file are paths relative to its folder, or absolute.
+    With `names` the text holds names of files, and a byte that is not UTF-8 is kept as Python keeps it in a path.
 
     Raises:
-        ConfigError: a text file lists a file that does not exist.
+        ConfigError: the file cannot be read, or is no such text.
+    """
+    try:
+        content = path.read_bytes()
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return content.decode("utf-16")
+        return content.decode("utf-8-sig", "surrogateescape" if names else "strict")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path} is no text in UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
+        ) from None
+
+
+def images_in(places: Iterable[Path]) -> Found:
+    """The image files in folders and their subfolders, or listed in text files, or named themselves.
+
+    Links are followed, to folders too. Hidden files are left out, as those that macOS writes beside images. Lines of a
+    text file are paths relative to its folder or to the working directory, or absolute.
+
+    Raises:
+        ConfigError: a text file cannot be read, or lists a file that does not exist.
     """
     files: list[Path] = []
+    notes = []
     for place in places:
         if place.is_dir():
-            files += [file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES]
+            files += [file for file in walk(place) if file.suffix.lower() in SUFFIXES]
+        elif place.suffix.lower() in SUFFIXES:
+            files.append(place)
         else:
-            lines = [place.parent / line.strip() for line in place.read_text().splitlines() if line.strip()]
-            files += [existing(place, "image", [line]) for line in lines]
-    return sorted(set(files))
+            listed = _listed(place)
+            twice = len(listed) - len(set(listed))
+            notes += [f"{place.name} lists {plural(twice, 'image')} more than once; each counts once"] if twice else []
+            files += listed
+    return Found(sorted(set(files)), tuple(notes))
 
 
-def numbered(files: Sequence[Path]) -> tuple[Image, ...]:
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, through links too, without hidden files and folders."""
+    above: dict[str, frozenset[str]] = {}  # folder → the real paths of it and of those above it
+    for place, folders, files in os.walk(folder, followlinks=True):
+        chain = above.pop(place, frozenset()) | {os.path.realpath(place)}
+        folders[:] = [
+            one for one in folders
+            if not one.startswith(".") and os.path.realpath(os.path.join(place, one)) not in chain
+        ]  # fmt: skip
+        above |= {os.path.join(place, one): chain for one in folders}
+        yield from (Path(place, file) for file in files if not file.startswith("."))
+
+
+def _listed(file: Path) -> list[Path]:
+    """The images that a text file lists."""
+    lines = [line.strip().strip("\"'") for line in text_of(file, names=True).splitlines()]
+    spellings = [[line, line.replace("\\", "/")] for line in lines if line]
+    return [
+        existing(file, "image", [base / line for line in both for base in (file.parent, Path.cwd())])
+        for both in spellings
+    ]
+
+
+def numbered(files: Sequence[Path]) -> tuple[tuple[Image, ...], tuple[str, ...]]:
     """Load images, with file names as ids where they are different numbers, as in COCO; else numbered from 1.
+
+    Returns:
+        The images, and notes on them.
 
     Raises:
         ConfigError: an image cannot be read.
     """
-    numeric = all(file.stem.isdigit() for file in files) and len({int(f.stem) for f in files}) == len(files)
-    return tuple(load_image(int(file.stem) if numeric else number, file) for number, file in enumerate(files, 1))
+    stems = [file.stem for file in files]
+    numeric = all(stem.isascii() and stem.isdigit() for stem in stems) and len(set(map(int, stems))) == len(stems)
+    found = [inspect(file) for file in files]
+    numbers = map(int, stems) if numeric else range(1, len(files) + 1)
+    return tuple(as_image(number, one) for number, one in zip(numbers, found, strict=True)), dark_note(found)
 
 
-def load_image(number: int, path: Path, width: int = 0, height: int = 0) -> Image:
-    """Hash an image file. Its size in pixels is read from the file where `width` or `height` is 0.
+def as_image(number: int | str, file: ImageFile) -> Image:
+    """An image of a data set, from its file."""
+    return Image(number, file.path, file.width, file.height, file.digest)
+
+
+def load_image(number: int | str, path: Path) -> Image:
+    """Hash an image file, and read its size as displayed.
 
     Raises:
         ConfigError: the image cannot be read.
     """
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if not (width and height):
-            width, height = _size(path)
-    except (OSError, ImportError) as error:  # ImportError: with Ultralytics imported, Pillow looks for a HEIF plugin
-        raise ConfigError(f"image {path} cannot be read: {error}") from None
-    return Image(number, str(path), width, height, digest)
+    return as_image(number, inspect(path))
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, as displayed: OpenCV turns an image by its EXIF orientation."""
-    import PIL.Image
+def dark_note(files: Sequence[ImageFile]) -> tuple[str, ...]:
+    """A note where images of 16 bits per channel hold fewer bits: read as 8 bits, they are nearly black."""
+    deep = [file for file in files if file.peak]
+    peak = max((file.peak for file in deep), default=DARK)
+    if peak >= DARK:
+        return ()
+    return (
+        f"{plural(len(deep), 'image')} of 16 bits per channel with no value above {peak}: read as 8 bits, as OpenCV "
+        f"and Ultralytics read them, they are nearly black; scale them to 16 bits (first: {shown(deep[0].path)})",
+    )
 
-    with PIL.Image.open(path) as image:
-        turned = image.getexif().get(0x0112, 1) >= 5  # tag Orientation: values from 5 turn by 90° or 270°
-        return (image.height, image.width) if turned else (image.width, image.height)
+
+def plural(number: int, what: str) -> str:
+    """A number and what it counts: "1 image", "2 images"."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def shown(path: str | Path) -> str:
+    """A path for a note: its last three parts."""
+    return printable("/".join(Path(path).parts[-3:]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.dataset import Dataset
+from harness.core.dataset import Dataset, by_id
 from harness.core.errors import ConfigError
 from harness.measure.accuracy.bootstrap import AREAS, Ranked, Ranks
 from harness.tasks.base import Detections
+from harness.tasks.classes import match_classes
 from harness.tasks.detect import COCO_STATS
 from harness.tasks.registry import of_task, task
 
@@ -52,7 +54,9 @@ def evaluate(dataset: Dataset, found: Sequence[Detections], names: Sequence[str]
     Raises:
         ConfigError: the model knows no class of the data set.
     """
-    annotations = coco_annotations(dataset, found, known_classes(dataset, names))
+    known = known_classes(dataset, names)
+    dataset = with_small_ids(dataset)
+    annotations = coco_annotations(dataset, found, known)
     return summarize_matches(dataset, match_images(dataset, annotations, task(dataset.task).oks_sigmas(dataset)))
 
 
@@ -102,19 +106,32 @@ def at_confidence(ranks: Ranks, conf: float) -> dict[str, float | None]:
 def known_classes(dataset: Dataset, names: Sequence[str]) -> dict[int, int]:
     """Return the category id of the data set for each class index of the model, matched by name.
 
-    Case and surrounding spaces do not matter. Classes of the model that the data set does not have are left out.
+    `tasks.classes.match_classes` tells how names are matched. Classes of the model that the data set does not have are
+    left out.
 
     Raises:
         ConfigError: the model knows no class of the data set.
     """
-    ids = {name.strip().lower(): number for number, name in dataset.categories.items()}
-    known = {index: ids[name.strip().lower()] for index, name in enumerate(names) if name.strip().lower() in ids}
+    known = match_classes(dataset.categories, names).categories
     if not known:
-        wanted, offered = ", ".join(list(ids)[:4]), ", ".join(list(names)[:4])
+        wanted, offered = ", ".join(list(dataset.categories.values())[:4]), ", ".join(list(names)[:4])
         raise ConfigError(
             f"dataset {dataset.name}: none of its classes ({wanted}, …) is known to the model ({offered}, …)"
         )
-    return known
+    return dict(known)
+
+
+def with_small_ids(dataset: Dataset) -> Dataset:
+    """Return the data set with its images numbered from 1 in the order of their ids.
+
+    pycocotools takes ids through numpy, which makes floats of a list that has numbers below and above 2⁶³: different
+    images get one id then.
+    """
+    ids = {image.id: number for number, image in enumerate(sorted(dataset.images, key=by_id), 1)}
+    images = tuple(replace(image, id=ids[image.id]) for image in dataset.images)
+    return replace(
+        dataset, images=images, annotations=[{**r, "image_id": ids[r["image_id"]]} for r in dataset.annotations]
+    )
 
 
 def coco_annotations(
@@ -172,13 +189,17 @@ def _summarize(dataset: Dataset, scorer: Any) -> Evaluation:
     metrics = {name: _defined(numbers.get(name, -1)) for name in COCO_STATS}
     # [IoU thresholds, recalls, classes], for all areas and the largest number of detections per image
     precision = scorer.eval["precision"][:, :, :, 0, -1]
-    per_class = {dataset.categories[number]: _mean(precision[:, :, k]) for k, number in enumerate(scorer.params.catIds)}
+    names = class_labels(dataset)
+    per_class = {name: _mean(precision[:, :, k]) for k, name in enumerate(names)}
     ranks = _ranks(scorer)
-    instances = {
-        dataset.categories[number]: int(ranks[k, 0].positives.sum()) if (k, 0) in ranks else 0
-        for k, number in enumerate(scorer.params.catIds)
-    }
+    instances = {name: int(ranks[k, 0].positives.sum()) if (k, 0) in ranks else 0 for k, name in enumerate(names)}
     return Evaluation(metrics, per_class, ranks, instances)
+
+
+def class_labels(dataset: Dataset) -> list[str]:
+    """Return the names of a data set's classes in the order of their ids; names that repeat get their id: "cat (3)"."""
+    often = Counter(dataset.categories.values())
+    return [name if often[name] == 1 else f"{name} ({number})" for number, name in sorted(dataset.categories.items())]
 
 
 def _ranks(scorer: Any) -> dict[tuple[int, int], Ranked]:

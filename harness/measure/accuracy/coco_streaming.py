@@ -23,6 +23,7 @@ from harness.measure.accuracy.coco import (
     known_classes,
     match_images,
     summarize_matches,
+    with_small_ids,
 )
 from harness.tasks.base import Detections
 from harness.tasks.registry import task
@@ -42,10 +43,10 @@ class Evaluator:
     """
 
     def __init__(self, dataset: Dataset, names: Sequence[str]) -> None:
-        self._dataset = dataset
         self._categories = known_classes(dataset, names)
+        self._dataset = dataset = with_small_ids(dataset)
         self._sigmas = task(dataset.task).oks_sigmas(dataset)
-        self._truth: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+        self._truth: dict[int | str, list[Mapping[str, Any]]] = defaultdict(list)
         for row in dataset.annotations:
             self._truth[row["image_id"]].append(row)
         self._waiting: list[Detections] = []

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.dataset import Dataset
+from harness.core.errors import printable
 from harness.tasks.base import Detections
 from harness.tasks.registry import TASKS
 
@@ -49,7 +50,7 @@ def save_detections(path: Path, dataset: Dataset, found: Sequence[Detections], n
     more: dict[str, Any] = {name: part for kind in TASKS.values() for name, part in kind.pack(found).items()}
     np.savez_compressed(
         path,
-        image_ids=np.array([image.id for image in dataset.images]),
+        image_ids=_ids([image.id for image in dataset.images]),
         counts=np.array([len(one.scores) for one in found]),
         boxes=_joined([one.boxes for one in found], (0, 4), np.float32),
         scores=_joined([one.scores for one in found], (0,), np.float32),
@@ -86,6 +87,13 @@ def stored_class_names(path: Path) -> list[str]:
     """
     with _opened(path) as stored:
         return [str(name) for name in stored["names"]] if "names" in stored else []
+
+
+def _ids(ids: Sequence[int | str]) -> NDArray[np.generic]:
+    """Ids as numbers, or as text where numpy would make floats or objects of them."""
+    if all(isinstance(one, int) and -(1 << 63) <= one < 1 << 63 for one in ids):
+        return np.array(ids, np.int64)
+    return np.array([printable(str(one)) for one in ids], np.str_)
 
 
 @contextlib.contextmanager

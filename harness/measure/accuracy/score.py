@@ -20,9 +20,10 @@ from harness.core.suite import Decoding
 from harness.machine.worker import Channel
 from harness.measure.accuracy import detections_file
 from harness.measure.accuracy.bootstrap import Counts, draws, resampled
-from harness.measure.accuracy.coco import Evaluation, at_confidence, known_classes
+from harness.measure.accuracy.coco import Evaluation, at_confidence, class_labels, known_classes
 from harness.measure.accuracy.coco_streaming import Evaluator
 from harness.tasks.base import Detections, OutputLayout
+from harness.tasks.classes import match_classes
 from harness.tasks.decode import decode, prepare
 from harness.tasks.outputs import content, read_outputs
 from harness.tasks.preprocess import normalize
@@ -48,6 +49,7 @@ class Scored:
     executed: dict[str, int]  # multiply-accumulates of one call by numeric type (`Session.executed`)
     unknown: tuple[str, ...]  # classes of the data set that the model does not know; they score 0
     infer_s: float  # seconds inside the runtime, for the whole data set
+    notes: tuple[str, ...] = ()  # what a reader of the numbers must know
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class ScoreJob:
             executed=executed,
             unknown=_unknown_classes(self.dataset, names),
             infer_s=infer_s,
+            notes=tuple(note for note in [match_classes(self.dataset.categories, names).note] if note),
         )
 
     def _drawn(self, evaluation: Evaluation, counts: Counts) -> dict[str, NDArray[np.float64]]:
@@ -213,7 +216,8 @@ def _check_classes(dataset: Dataset, names: Sequence[str]) -> None:
 def _unknown_classes(dataset: Dataset, names: Sequence[str]) -> tuple[str, ...]:
     """The classes of the data set that are not among the class names of the model."""
     known = set(known_classes(dataset, names).values())
-    return tuple(name for number, name in dataset.categories.items() if number not in known)
+    labels = dict(zip(sorted(dataset.categories), class_labels(dataset), strict=True))
+    return tuple(labels[number] for number in dataset.categories if number not in known)
 
 
 def _padded(batch: NDArray[np.float32], size: int) -> NDArray[np.float32]:

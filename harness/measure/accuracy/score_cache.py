@@ -57,7 +57,7 @@ class Scores:
         """Return the kept score; None where there is none, or where the score or its detections are damaged or gone."""
         try:
             card = json.loads(self._card.read_text())
-            scored = Scored(**{**card, "unknown": tuple(card["unknown"])})
+            scored = Scored(**{**card, "unknown": tuple(card["unknown"]), "notes": tuple(card.get("notes", ()))})
             return scored if detections_file(self._cache, scored.detections).exists() else None
         except (OSError, ValueError, TypeError, KeyError):
             return None

@@ -33,7 +33,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.dataset import Dataset
+from harness.core.dataset import Dataset, by_id
 from harness.measure.accuracy.box_iou import box_iou
 from harness.measure.accuracy.interpolated_precision import interpolated_ap
 from harness.tasks.base import Detections
@@ -117,7 +117,7 @@ def judge_detections(
         rows[row["image_id"]].append(row)
     parts, truths = [], 0
     # pycocotools takes images by id, which decides between equal scores.
-    for image, one in sorted(zip(dataset.images, found, strict=True), key=lambda pair: pair[0].id):
+    for image, one in sorted(zip(dataset.images, found, strict=True), key=lambda pair: by_id(pair[0])):
         scores, part = _judge_image(_counted(one, categories, conf), rows[image.id])
         target = np.where(part.target < 0, -1, part.target + truths)
         parts.append((scores, part.kind, part.category, target, part.truth))

@@ -25,6 +25,7 @@ from harness.core.cell import Cell
 from harness.core.dataset import Image
 from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
+from harness.inputs.image_files import decode_image
 from harness.machine.worker import READY, Channel
 from harness.tasks.decode import decode
 from harness.tasks.outputs import content, read_outputs
@@ -135,7 +136,7 @@ class TimeJob:
         pre, post = [], []
         said = content(self.artifact.meta)
         for image in self.images[:PROCESSED]:
-            picture: Any = cv2.imread(image.path)
+            picture: Any = decode_image(image.path)
             start = time.perf_counter()
             batch = normalize(letterbox(picture, self.cell.imgsz)[None])
             pre.append(time.perf_counter() - start)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from harness.core.errors import printable
 from harness.measure.accuracy import agreement
 from harness.measure.accuracy import detections_file as detections
 from harness.measure.accuracy.score_cache import dataset_file, detections_file
@@ -192,7 +193,8 @@ def _picture(
     source = f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode()}"
     marked = [Box(scale * x, scale * y, scale * w, scale * h, "truth") for x, y, w, h in truth]
     return Picture(
-        path.name, *small.size, source, marked, _boxes(old, "lost", names, scale), _boxes(new, "new", names, scale),
+        printable(path.name), *small.size, source, marked,
+        _boxes(old, "lost", names, scale), _boxes(new, "new", names, scale),
         old.different, new.different,
     )  # fmt: skip
 
@@ -210,9 +212,9 @@ def _boxes(side: PictureSide, otherwise: Fate, names: Sequence[str], scale: floa
     return sorted(made, key=lambda one: one.fate != "kept")
 
 
-def _truth(data: Mapping[str, Any]) -> dict[int, list[Sequence[float]]]:
+def _truth(data: Mapping[str, Any]) -> dict[int | str, list[Sequence[float]]]:
     """Image id → boxes of the ground truth without crowds: left, top, width and height, in pixels of the image."""
-    found: dict[int, list[Sequence[float]]] = {}
+    found: dict[int | str, list[Sequence[float]]] = {}
     for row in data["annotations"]:
         if not row["iscrowd"]:
             found.setdefault(row["image_id"], []).append(row["bbox"])

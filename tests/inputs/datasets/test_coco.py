@@ -45,10 +45,10 @@ def test_coco_images_are_found_in_the_usual_places(tmp_path, layout):
         ({"images": [{"id": 1, "file_name": "gone.png"}], "annotations": []}, r"image .*gone\.png does not exist"),
         ({"images": [{"id": 1, "file_name": f"{n}.png"} for n in (1, 2)]}, "image id 1 twice"),
         ({"images": [], "annotations": []}, "lists no images"),
-        ({"images": [{"id": 1}]}, "malformed entry: KeyError 'file_name'"),
+        ({"images": [{"id": 1}]}, r"images\[0\] has no 'file_name'"),
         ({"annotations": [{"id": 1, "image_id": 1, "category_id": 3, "bbox": [1]}]}, "malformed entry"),
-        ({"annotations": 5}, "malformed entry"),
-        ({"categories": [{"name": "cat"}]}, "is not a COCO instances JSON: KeyError 'id'"),
+        ({"annotations": 5}, "'annotations' is no list of entries"),
+        ({"categories": [{"name": "cat"}]}, r"is not a COCO instances JSON: categories\[0\] has no 'id'"),
     ],
 )
 def test_a_wrong_coco_json_is_one_line(tmp_path, changes, message):

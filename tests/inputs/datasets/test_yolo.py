@@ -6,7 +6,7 @@ import pytest
 from builders import sha, yolo
 
 from harness import ConfigError
-from harness.inputs.datasets.yolo import read_yolo, same_splits
+from harness.inputs.datasets.yolo import read_yolo, shared_images
 from harness.tasks.registry import of_task
 
 
@@ -198,13 +198,17 @@ def test_the_train_split_is_read_by_its_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("splits", "same"),
+    ("splits", "shared"),
     [
-        ({"train": "images/all", "val": "images/all"}, True),
-        ({"train": ["images/a"], "val": ["images/a"]}, True),
-        ({"train": "images/train", "val": "images/val"}, False),
-        ({"val": "images/all"}, False),
+        ({"train": "images/val", "val": "images/val"}, 2),
+        ({"train": ["images/train", "images/val"], "val": ["images/val"]}, 2),
+        ({"train": "list.txt", "val": "images/val"}, 1),
+        ({"train": "images/train", "val": "images/val"}, 0),
+        ({"train": "images/gone", "val": "images/val"}, 0),
+        ({"val": "images/val"}, 0),
     ],
 )
-def test_train_and_val_are_the_same_where_they_are_declared_as_the_same(tmp_path, splits, same):
-    assert same_splits(yolo(tmp_path, {}, **splits)) is same
+def test_images_that_train_names_too_are_counted(tmp_path, splits, shared):
+    file = yolo(tmp_path, {"train/a": None, "val/b": "", "val/c": ""}, **splits)
+    (tmp_path / "list.txt").write_text("images/val/c.png\nimages/train/a.png")
+    assert shared_images(file) == shared

@@ -1,0 +1,77 @@
+"""Finds the image files that a COCO JSON names, where tools put them and however they write the names."""
+
+from __future__ import annotations
+
+import unicodedata
+import urllib.parse
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+
+
+def find_images(path: Path, names: Mapping[int | str, str]) -> dict[int | str, Path]:
+    """The file of each image: id → path. `names` has the `file_name` of each.
+
+    Images are looked for in the folder of the JSON, then in the folder above it: in `images/SPLIT`, `SPLIT`, `images`,
+    `data`, and directly there. SPLIT is the name of the JSON without `instances_` or `person_keypoints_`. A name that
+    is found nowhere may be a path of another machine, or differ in case: the last part of it is looked for then.
+
+    Raises:
+        ConfigError: an image is nowhere, or two are one file.
+    """
+    split = path.stem.removeprefix("instances_").removeprefix("person_keypoints_")
+    folders = [
+        root / sub
+        for root in (path.parent, path.parent.parent)
+        for sub in (f"images/{split}", split, "images", "data", ".")
+    ]
+    found = {number: _as_named(name, folders) for number, name in names.items()}
+    missing = [number for number, file in found.items() if file is None]
+    if missing:
+        by_name = _by_lower_name(folders)
+        found |= {number: by_name.get(_last(names[number]).lower()) for number in missing}
+        lost = [number for number in missing if found[number] is None]
+        if lost:
+            places = ", ".join(dict.fromkeys(str(folder) for folder in folders if folder.is_dir()))
+            raise ConfigError(
+                f"dataset {path}: image {names[lost[0]]} does not exist in {places}"
+                + (f", nor do {len(lost) - 1} others" if len(lost) > 1 else "")
+            )
+        file, times = Counter(found.values()).most_common(1)[0]
+        if times > 1:
+            raise ConfigError(f"dataset {path}: {times} images are the file {file}; keep the folders that it names")
+    return {number: file for number, file in found.items() if file is not None}
+
+
+def _as_named(name: str, folders: Sequence[Path]) -> Path | None:
+    """The file of this name in the first folder that has it.
+
+    Windows writes backslashes, macOS separates accents from their letters, and web tools escape blanks.
+    """
+    spellings = [name, name.replace("\\", "/")]
+    spellings += [unicodedata.normalize(form, spellings[1]) for form in ("NFC", "NFD")]
+    spellings.append(urllib.parse.unquote(spellings[1]))
+    for spelling in dict.fromkeys(spellings):
+        for folder in folders:
+            if (folder / spelling).is_file():
+                return folder / spelling
+    return None
+
+
+def _by_lower_name(folders: Sequence[Path]) -> dict[str, Path]:
+    """The files of the first folder that has a file of that name: lower-case name → path, where only one has it."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        files = [file for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
+        often = Counter(file.name.lower() for file in files)
+        for file in files:
+            if often[file.name.lower()] == 1:
+                found.setdefault(file.name.lower(), file)
+    return found
+
+
+def _last(name: str) -> str:
+    """The last part of a path of any system."""
+    return name.replace("\\", "/").rpartition("/")[2]

@@ -1,0 +1,63 @@
+"""Boxes of a COCO JSON that are numbers of another kind than x y w h in pixels: corners, fractions, other images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.core.errors import ConfigError, printable
+from harness.inputs.datasets.base import plural
+from harness.inputs.datasets.objects import Placed
+from harness.inputs.image_files import ImageFile
+
+Files = Mapping[int | str, ImageFile]
+"""Image id → its file."""
+
+TOLERANCE = 0.01  # share of a side by which a box may leave its image without a note, as in YOLO label files
+ENOUGH = 3  # objects from which on a pattern that all of them follow is no accident
+
+
+def expect_boxes_in_pixels(path: Path, rows: Sequence[Placed], files: Files) -> None:
+    """Check that the boxes can be x, y, width and height in pixels of their images.
+
+    Raises:
+        ConfigError: they are all fractions, or corners, or one lies wholly outside its image.
+    """
+    outside = [row for row in rows if _leaves(row, files)]
+    if len(rows) >= ENOUGH and all(max(row["bbox"]) <= 1 + TOLERANCE for _, row in rows):
+        raise ConfigError(
+            f"dataset {path}: all boxes are fractions of 1 (first: {rows[0][1]['bbox']}); COCO has pixels"
+        )
+    if outside and len(rows) >= ENOUGH and all(_fits_as_corners(row, files) for row in rows):
+        raise ConfigError(
+            f"dataset {path}: the boxes are corners x1 y1 x2 y2 (first outside its image: {outside[0][1]['bbox']}); "
+            f"COCO has x y width height"
+        )
+    for place, row in outside:
+        (x, y, w, h), image = row["bbox"], files[row["image_id"]]
+        if x >= image.width or y >= image.height or x + w <= 0 or y + h <= 0:
+            raise ConfigError(f"{place} has the bbox {row['bbox']} outside its image of {image.width}×{image.height}")
+
+
+def outside_note(rows: Sequence[Placed], files: Files) -> tuple[str, ...]:
+    """A note on boxes that leave their images by more than a hundredth; they are scored as they are."""
+    outside = [row for row in rows if _leaves(row, files)]
+    if not outside:
+        return ()
+    place, row = outside[0]
+    first = printable(place.partition(": ")[2])
+    verb = "leaves its image" if len(outside) == 1 else "leave their images"
+    return (f"{plural(len(outside), 'box').replace('boxs', 'boxes')} {verb} (first: {first}, bbox {row['bbox']})",)
+
+
+def _leaves(placed: Placed, files: Files) -> bool:
+    """Whether a box leaves its image by more than the tolerance and a pixel."""
+    (x, y, w, h), image = placed[1]["bbox"], files[placed[1]["image_id"]]
+    right, below = 1 + TOLERANCE * image.width, 1 + TOLERANCE * image.height
+    return bool(min(x + right, y + below) < 0 or x + w > image.width + right or y + h > image.height + below)
+
+
+def _fits_as_corners(placed: Placed, files: Files) -> bool:
+    """Whether a box, read as x1 y1 x2 y2, has an area and lies in its image."""
+    (x1, y1, x2, y2), image = placed[1]["bbox"], files[placed[1]["image_id"]]
+    return bool(x1 < x2 <= image.width + 1 and y1 < y2 <= image.height + 1)
