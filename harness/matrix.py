@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from pathlib import PurePath
 
 from harness.backends.registry import backend_module, backend_names
-from harness.core.cell import Cell, Model, Qat
+from harness.core.cell import Cell, Model
 from harness.core.errors import ConfigError, nearest
 from harness.recipes.ready import SUFFIXES
 from harness.recipes.registry import PRECISIONS, recipe_names
@@ -54,14 +54,26 @@ def matrix(
     for size in sizes:
         if size % 32:
             raise ConfigError(f"matrix: imgsz={size} is not a multiple of 32, the stride of the detectors")
-    named = [_model(declared) for declared in _models(models)]
+    named = [(one, *_model(one)) for one in _models(models)]
     makes = [_precision(name) for name in _names("precisions", precisions)]
     runs = [_backend(name) for name in _names("backends", backends)]
     named_devices = _names("device", device)
     devices = {runtime: _devices(runtime, named_devices) for runtime in runs}
     cells = [
-        Cell(model, precision, runtime, where, size, count, _tag(sizes, batches, size, count), weights, qat)
-        for (model, weights, qat), precision, runtime in product(named, makes, runs)
+        Cell(
+            model,
+            precision,
+            runtime,
+            where,
+            size,
+            count,
+            _tag(sizes, batches, size, count),
+            weights,
+            one.qat,
+            one.boxes,
+            one.scores,
+        )
+        for (one, model, weights), precision, runtime in product(named, makes, runs)
         for where, size, count in product(devices[runtime], sizes, batches)
     ]
     order = {precision: rank for rank, precision in enumerate(PRECISIONS)}
@@ -79,9 +91,12 @@ def _tag(sizes: Sequence[int], batches: Sequence[int], size: int, batch: int) ->
     return "-".join([f"{size}px"] * (len(sizes) > 1) + [f"b{batch}"] * (len(batches) > 1))
 
 
-def _model(declared: Model) -> tuple[str, str, Qat | None]:
+def _model(declared: Model) -> tuple[str, str]:
     """`weights/mine.pt:e2e` → the cell's model `mine:e2e` and its weights `weights/mine.pt`."""
     weights, _, head = fspath(declared.weights).partition(":")
+    if declared.family and head not in ("", declared.family):
+        raise ConfigError(f"matrix: {fspath(declared.weights)!r} and family={declared.family!r} name two families")
+    head = declared.family or head
     stem = PurePath(weights).name
     for ending in ENDINGS:
         stem = stem.removesuffix(ending)
@@ -89,7 +104,7 @@ def _model(declared: Model) -> tuple[str, str, Qat | None]:
         raise ConfigError(
             f"matrix: model {fspath(declared.weights)!r}: after ':' comes a head or family; {nearest(head, HEADS[1:])}"
         )
-    return (f"{stem}:{head}" if head else stem), weights, declared.qat
+    return (f"{stem}:{head}" if head else stem), weights
 
 
 def _precision(name: str) -> str:

@@ -52,7 +52,10 @@ def test_backends_of_a_later_version_may_be_declared_now():
         ({"precisions": "int8:ultralitics"}, "unknown recipe 'int8:ultralitics'; did you mean 'int8:ultralytics'"),
         ({"backends": "onnxruntim"}, "unknown backend 'onnxruntim'; did you mean 'onnxruntime'"),
         ({"backends": "zzz"}, "unknown backend 'zzz'; known: litert, null, onnxruntime"),
-        ({"models": "m.pt:end"}, "model 'm.pt:end': after ':' comes a head or family; known: e2e, raw"),
+        (
+            {"models": "m.pt:end"},
+            "model 'm.pt:end': after ':' comes a head or family; known: deepstream, e2e,",
+        ),
         ({"models": ".pt"}, "model '.pt'"),
         ({"models": []}, r"models=\[\] must be one or more"),
         ({"models": ""}, "models=.* must be one or more"),

@@ -22,9 +22,7 @@ from harness.backends.litert_work import Operator, products
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError, first_line
 from harness.core.measurement import Artifact
-from harness.tasks.outputs import layout_of
 
-NORMALIZED = 2.0  # the largest box coordinate of an output is above this in pixels, and below it in units of the image
 REFERENCE = "network.tflite"  # in assets/reference
 
 
@@ -45,11 +43,7 @@ def open(artifact: Artifact, cell: Cell, threads: int) -> LiteRtSession:
 
 
 class LiteRtSession:
-    """An interpreter of one model. It takes float32 NCHW and gives float32 pixels, whatever the file's own types are.
-
-    Exports of the TensorFlow era, and Ultralytics' exports of today, give boxes in units of the image (0 to 1). The
-    largest coordinate of the first call tells units from pixels, because every anchor gives a box whatever the image
-    shows.
+    """An interpreter of one model. It takes float32 NCHW and gives float32, whatever the file's own types are.
 
     Args:
         path: the `.tflite` file.
@@ -74,24 +68,14 @@ class LiteRtSession:
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:  # a fixed shape, or an operator without a kernel
             raise ConfigError(f"{path} cannot run on input {'×'.join(map(str, wanted))}: {first_line(error)}") from None
-        self._outputs, self._side = self._interpreter.get_output_details(), width
-        self._unit: int | None = None  # pixels per unit of a box coordinate; None until a call has told it
+        self._outputs = self._interpreter.get_output_details()
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
-        """Run the model on `batch`, converted to the layout and type of its input, and convert the outputs back.
-
-        The outputs are float32, with boxes in pixels.
-        """
+        """Run the model on `batch` in the layout and type of its input, and convert the outputs back to float32."""
         given: Tensor = np.ascontiguousarray(batch.transpose(0, 2, 3, 1)) if self._channels_last else batch
         self._interpreter.set_tensor(self._input["index"], _quantized(given, self._input))
         self._interpreter.invoke()
-        outputs = tuple(_floats(self._interpreter.get_tensor(one["index"]), one) for one in self._outputs)
-        if self._unit is None:
-            self._unit = _unit(outputs, self._side)
-        if self._unit is not None and self._unit != 1:
-            for boxes in map(_boxes, outputs):
-                boxes *= self._unit
-        return outputs
+        return tuple(_floats(self._interpreter.get_tensor(one["index"]), one) for one in self._outputs)
 
     def executed(self) -> dict[str, int]:
         """Count by the interpreter's operators and the types of their tensors, which XNNPACK and LiteRT's kernels obey.
@@ -182,25 +166,6 @@ def _floats(values: Tensor, tensor: Mapping[str, Any]) -> Tensor:
         return values.astype(np.float32, copy=False)
     floats: Tensor = (values.astype(np.float32) - zero) * np.float32(scale)
     return floats
-
-
-def _unit(outputs: Sequence[Tensor], side: int) -> int | None:
-    """Pixels per unit of the box coordinates in `outputs`: 1, or `side` of the image. None where no box tells."""
-    detections = [output for output in outputs if output.ndim == 3]
-    if any(layout_of(output.shape, None, side) == "yolox" for output in detections):
-        return 1  # offsets from cells and logarithms, which are small numbers too
-    # The first two coordinates are a centre or a corner, never far outside the image. An extent may be larger than it.
-    largest = max((float(_boxes(output, 2).max(initial=0)) for output in detections), default=0)
-    if largest <= 0:
-        return None
-    return side if largest <= NORMALIZED else 1
-
-
-def _boxes(output: Tensor, coordinates: int = 4) -> Any:
-    """The first coordinates of every box, as a view that can be written; empty where the output has no boxes."""
-    if output.ndim != 3:
-        return output[:0]
-    return output[:, :coordinates] if output.shape[1] < output.shape[2] else output[..., :coordinates]
 
 
 def _shape(tensor: Mapping[str, Any]) -> tuple[int | None, ...]:

@@ -108,6 +108,7 @@ class Cache:
         inputs = BuildInputs(
             weights, Path(source.path), cell.imgsz, cell.batch, cell.head == "e2e", pixels, device=cell.device,
             qat=training.qat if training else None, training=training.data if training else None,
+            family="" if cell.head == "e2e" else cell.head,
             timings=self.root / "timings" / re.sub(r"[^A-Za-z0-9.]+", "-", hardware) if hardware else None,
         )  # fmt: skip
         shaped_by = {
@@ -117,6 +118,7 @@ class Cache:
             "batch": cell.batch,
             "head": inputs.end_to_end,
             "calibration": pixels.stem if pixels else None,
+            **({"family": inputs.family} if pixels and inputs.family else {}),
             "training": training.key if training else None,
             "tools": {tool: version(tool) for tool in made_by.tools},
             "hardware": hardware,

@@ -179,6 +179,7 @@ class Runner(Place):
                 *([REUSED] if reused else []),
                 *contradiction(cell, scored.executed, promised),
                 *_unknown_note(scored.unknown),
+                *scored.notes,
             ),
         )
 
