@@ -115,15 +115,15 @@ def _labels(reading: OutputLayout, seen: Parts) -> Judged:
     # A score of two classes may be 0 where the other is not: then only rows of the other class tell it from a number.
     every = labels if reading.labels is not None else seen.labels[(seen.boxes != 0).any(axis=1)]
     every = every[np.isfinite(every)]
-    whole = np.abs(every - np.rint(every)) < 0.01
-    odd = float(every[~whole][0]) if not whole.all() else 0.0
+    odd = float(every[np.abs(every - np.rint(every)).argmax()])
+    whole = odd == round(odd)  # to the last bit: scores near 0 are no class numbers
     if reading.classes is not None and not -0.5 <= low <= high < reading.classes - 0.5:
         return Judged(reading, f"class numbers from {low:g} to {high:.4g} do not fit {reading.classes} classes")
     if low < -0.5:
         return Judged(reading, f"class numbers from {low:g} are negative")
-    if not whole.all():
-        if high <= 1.5 or reading.class_first:
-            return Judged(reading, f"class numbers such as {odd:.3g} are not whole")
+    if not whole and (high <= 1.5 or reading.class_first):
+        return Judged(reading, f"class numbers such as {odd:.3g} are not whole")
+    if abs(odd - round(odd)) > 0.01:
         reading = _noted(reading, f"class numbers of the output are quantized, such as {odd:.2f}: they are rounded")
     if reading.class_first:
         reading = _noted(reading, "rows of the output are read as x1 y1 x2 y2 class score")
