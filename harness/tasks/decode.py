@@ -102,6 +102,19 @@ def _rows(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, sides
     return Candidates(boxes[kept], scores[kept], classes[kept], extra, missing + int((~sound).sum()))
 
 
+def as_raw(outputs: Sequence[NDArray[Any]], reading: OutputLayout, size: int) -> Floats:
+    """The outputs in the form of a raw output, [N, 4 + C + E, A] of its own memory; `reading` is no layout of ROWS."""
+    seen, sides = parts(outputs, reading), (size, size)
+    every = np.arange(seen.boxes.shape[2])
+    scores = _sigmoid(seen.scores) if reading.logits else seen.scores
+    if seen.objectness is not None:
+        scores = scores * (_sigmoid(seen.objectness) if reading.logits else seen.objectness)[:, None]
+    corners = np.stack([_pixels(boxes, every, len(every), reading, sides) for boxes in seen.boxes])
+    low, high = corners[:, :2], corners[:, 2:]
+    raw: Floats = np.concatenate([(low + high) / 2, high - low, scores, seen.extra], axis=1, dtype=np.float32)
+    return raw
+
+
 def _best(
     boxes: Floats, scores: Floats, classes: NDArray[np.int64], nms: bool, decoding: Decoding
 ) -> NDArray[np.int64]:

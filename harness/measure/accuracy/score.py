@@ -15,7 +15,7 @@ from harness.backends.registry import backend
 from harness.core.cell import Cell
 from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
-from harness.core.measurement import Artifact
+from harness.core.measurement import ONE_PLACE, Artifact
 from harness.core.suite import Decoding
 from harness.machine.worker import Channel
 from harness.measure.accuracy import detections_file
@@ -116,6 +116,7 @@ class Seen:
 
     found: list[Detections]  # by image
     names: Sequence[str]  # class names of the model
+    reading: OutputLayout  # how the outputs were read
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def detect(
     layout = output_layout(session, cell, artifact, pixels, len(dataset.categories))
     batches = detect_batches(session, cell, layout, dataset, pixels, decoding, progress, decoder)
     found = [one for batch in batches for one in batch.found]
-    return Seen(found, class_names_of(layout, cell, artifact, dataset))
+    return Seen(found, class_names_of(layout, cell, artifact, dataset), layout)
 
 
 def detect_batches(
@@ -194,7 +195,7 @@ def remarks(found: Sequence[Detections], metrics: Mapping[str, float | None]) ->
         said.append(f"scores of the detections reach {scores.max():.2f}, above 1")
     boxes = np.concatenate([one.boxes for one in found]) if len(scores) else np.zeros((0, 4), np.float32)
     if len(boxes) > 1 and np.abs(boxes - boxes[0]).max() <= 2:
-        said.append("all boxes lie within two pixels of one place: they are no detections")
+        said.append(ONE_PLACE)
     if metrics.get("map") == 0:
         said.append("mAP is 0: no detection lies on an object of its class")
     return tuple(said)

@@ -33,7 +33,8 @@ from harness.measure.accuracy.coco import evaluate
 from harness.measure.accuracy.score import Decoder, Pixels, Seen, detect
 from harness.measure.explain.intermediate_tensors import READABLE, Hybrid, head_inputs
 from harness.tasks.base import Candidates, Detections, OutputLayout
-from harness.tasks.decode import decode, to_image
+from harness.tasks.decode import as_raw, decode, to_image
+from harness.tasks.parts import ROWS
 
 WAY = ("export", "quantization", "head")
 """The steps on the way; the other stages are swapped sideways."""
@@ -111,7 +112,7 @@ class WalkJob:
         last = walk.step("head" if head_is_apart else "quantization", whole)
         if not head_is_apart:
             walk.skip("head", f"one with the quantization: {self.cell.backend} keeps no names of tensors")
-        if self.cell.head == "e2e":
+        if not last.seen.reading.nms or last.seen.reading.layout in ROWS:
             walk.skip("NMS", "the network ends in its detections")
         else:
             walk.aside("NMS", replace(whole, decoder=_ultralytics_decode))
@@ -213,7 +214,7 @@ def _ultralytics_decode(
     import torch
     from ultralytics.utils.nms import non_max_suppression
 
-    output = np.array(outputs[layout.output], np.float32)
+    output = as_raw(outputs, layout, size)
     found = non_max_suppression(
         torch.from_numpy(output), decoding.conf, decoding.iou, multi_label=True, max_det=decoding.max_det,
         max_time_img=60, nc=output.shape[1] - 4 - layout.extra,
