@@ -132,7 +132,7 @@ FORMS: dict[str, Callable[[Floats, int], Sequence[NDArray[Any]]]] = {
 
 HEAD = "b = Slice(raw, at0, at4, axis1) s = Slice(raw, at4, end, axis1) t = Transpose<perm=[0,2,1]>(raw) "
 TURNED = (
-    HEAD + "bt = Transpose<perm=[0,2,1]>(b) st = Transpose<perm=[0,2,1]>(s) best = ReduceMax<axes=[2],keepdims=1>(st) "
+    HEAD + "bt = Transpose<perm=[0,2,1]>(b) st = Transpose<perm=[0,2,1]>(s) best = ReduceMax<keepdims=1>(st, axis2) "
 )
 OBJECT = TURNED + "obj = Sqrt(best) cls = Div(st, obj) "
 CORNERED = (
