@@ -71,7 +71,7 @@ def _rows(raw: Floats) -> Floats:
 
 def _chosen(raw: Floats, size: int) -> Floats:
     """[N, 300, 6]: the detections after NMS, filled up with zeros."""
-    found = decode([raw], PLAIN, Decoding(conf=0.002), size, [(size, size)] * len(raw))
+    found = decode([raw], PLAIN, Decoding(conf=0.002), (size, size), [(size, size)] * len(raw))
     rows = np.zeros((len(raw), MAX_DET, 6), np.float32)
     for at, one in enumerate(found):
         rows[at, : len(one.scores)] = np.column_stack([one.boxes, one.scores, one.classes])

@@ -39,7 +39,7 @@ def load() -> None:
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> LiteRtSession:
     """Open a `.tflite` file for the cell's batch and image size. Raises as `LiteRtSession` does."""
-    return LiteRtSession(artifact.path, (cell.batch, 3, cell.imgsz, cell.imgsz), threads)
+    return LiteRtSession(artifact.path, cell.shape, threads)
 
 
 class LiteRtSession:

@@ -26,8 +26,7 @@ def takes_bgr_bytes(inputs: BuildInputs, shapes: Sequence[tuple[int, ...]], infe
     assert inputs.calibration is not None
     if inputs.family:
         return inputs.family == "yolox"
-    sides = (inputs.imgsz, inputs.imgsz)
-    if not any(len(one) == 3 and one[2] > 5 and strides_of(one[1], sides) for one in shapes):
+    if not any(len(one) == 3 and one[2] > 5 and strides_of(one[1], inputs.imgsz) for one in shapes):
         return False
     pixels = np.load(inputs.calibration, mmap_mode="r")
     return look(infer, pixels, inputs.batch, Content(), inputs.imgsz, Declared()).bgr_bytes

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.cell import Size
 from harness.core.errors import ConfigError
 from harness.core.suite import Decoding
 from harness.tasks.base import Candidates, Detections, Floats, OutputLayout
@@ -24,7 +25,7 @@ def prepare(batch: NDArray[np.float32], bgr_bytes: bool) -> NDArray[np.float32]:
     """The network's input: the pixels in the colour order and the range that the family was trained on.
 
     Args:
-        batch: [N, 3, S, S] RGB in [0, 1], as `normalize` gives it; returned as it is where the family takes it so.
+        batch: [N, 3, H, W] RGB in [0, 1], as `normalize` gives it; returned as it is where the family takes it so.
         bgr_bytes: as in `OutputLayout`.
     """
     return np.ascontiguousarray(batch[:, ::-1] * np.float32(255)) if bgr_bytes else batch
@@ -34,7 +35,7 @@ def decode(
     outputs: Sequence[NDArray[Any]],
     reading: OutputLayout,
     decoding: Decoding,
-    size: int,
+    size: Size,
     originals: Sequence[tuple[int, int]],
 ) -> list[Detections]:
     """The detections of each image of a batch, in pixels of the image.
@@ -43,22 +44,22 @@ def decode(
         outputs: the network's outputs.
         reading: how they are read.
         decoding: thresholds.
-        size: side of the network's input, pixels.
+        size: height and width of the network's input, pixels.
         originals: width and height of each image, pixels; rows of the batch beyond them are padding.
 
     Raises:
         ConfigError: a class number or a score is none, so that the reading cannot be right.
     """
-    seen, sides = parts(outputs, reading), (size, size)
+    seen = parts(outputs, reading)
     choose = _rows if reading.layout in ROWS else _anchors
     found = []
     for at, original in enumerate(originals):
-        chosen = choose(seen, at, reading, decoding, sides)
+        chosen = choose(seen, at, reading, decoding, size)
         found.append(to_image(chosen, outputs, at, reading, size, original))
     return found
 
 
-def _anchors(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, sides: tuple[int, int]) -> Candidates:
+def _anchors(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, size: Size) -> Candidates:
     """The candidates of an image whose anchors have a score for every class, as in COCO scoring."""
     scores, floor = seen.scores[at], decoding.conf
     if reading.logits:
@@ -72,44 +73,44 @@ def _anchors(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, si
         confident = _sigmoid(confident)
         if seen.objectness is not None:
             confident *= _sigmoid(seen.objectness[at][possible])
-    boxes = _pixels(seen.boxes[at][:, possible], possible, seen.boxes.shape[2], reading, sides)
+    boxes = _pixels(seen.boxes[at][:, possible], possible, seen.boxes.shape[2], reading, size)
     sound = np.isfinite(boxes).all(axis=0) & np.isfinite(confident).all(axis=0)
     dropped = int(np.isnan(best).sum()) + int((~sound).sum())
     if not sound.all():
         possible, confident, boxes = possible[sound], confident[:, sound], boxes[:, sound]
     classes, which = np.nonzero(confident > decoding.conf)
     kept = _best(boxes[:, which].T, confident[classes, which], classes, reading.nms, decoding)
-    extra = _extra(seen.extra[at][:, possible[which[kept]]].T, reading, sides)
+    extra = _extra(seen.extra[at][:, possible[which[kept]]].T, reading, size)
     return Candidates(
         boxes[:, which[kept]].T, confident[classes, which][kept], classes[kept].astype(np.int64), extra, dropped
     )
 
 
-def _rows(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, sides: tuple[int, int]) -> Candidates:
+def _rows(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, size: Size) -> Candidates:
     """The candidates of an image from rows with one score and one class number each."""
     assert seen.labels is not None
     scores = _sigmoid(seen.scores[at, 0]) if reading.logits else seen.scores[at, 0]
     missing = int(np.isnan(scores).sum())
     rows = np.flatnonzero(scores > decoding.conf)
     scores, labels = scores[rows], seen.labels[at][rows]
-    boxes = _pixels(seen.boxes[at][:, rows], rows, seen.boxes.shape[2], reading, sides).T
+    boxes = _pixels(seen.boxes[at][:, rows], rows, seen.boxes.shape[2], reading, size).T
     sound = np.isfinite(boxes).all(axis=1) & np.isfinite(scores) & np.isfinite(labels)
     rows, boxes, scores, labels = rows[sound], boxes[sound], scores[sound], labels[sound]
     _expect_numbers(labels, reading)
     classes = np.rint(labels).astype(np.int64)
     kept = _best(boxes, scores, classes, reading.nms, decoding)
-    extra = _extra(seen.extra[at][:, rows[kept]].T, reading, sides)
+    extra = _extra(seen.extra[at][:, rows[kept]].T, reading, size)
     return Candidates(boxes[kept], scores[kept], classes[kept], extra, missing + int((~sound).sum()))
 
 
-def as_raw(outputs: Sequence[NDArray[Any]], reading: OutputLayout, size: int) -> Floats:
+def as_raw(outputs: Sequence[NDArray[Any]], reading: OutputLayout, size: Size) -> Floats:
     """The outputs in the form of a raw output, [N, 4 + C + E, A] of its own memory; `reading` is no layout of ROWS."""
-    seen, sides = parts(outputs, reading), (size, size)
+    seen = parts(outputs, reading)
     every = np.arange(seen.boxes.shape[2])
     scores = _sigmoid(seen.scores) if reading.logits else seen.scores
     if seen.objectness is not None:
         scores = scores * (_sigmoid(seen.objectness) if reading.logits else seen.objectness)[:, None]
-    corners = np.stack([_pixels(boxes, every, len(every), reading, sides) for boxes in seen.boxes])
+    corners = np.stack([_pixels(boxes, every, len(every), reading, size) for boxes in seen.boxes])
     low, high = corners[:, :2], corners[:, 2:]
     raw: Floats = np.concatenate([(low + high) / 2, high - low, scores, seen.extra], axis=1, dtype=np.float32)
     return raw
@@ -132,16 +133,14 @@ def _best(
     return order[np.asarray(keep, np.int64).reshape(-1)[: decoding.max_det]]
 
 
-def _pixels(
-    boxes: Floats, which: NDArray[np.int64], anchors: int, reading: OutputLayout, sides: tuple[int, int]
-) -> Floats:
+def _pixels(boxes: Floats, which: NDArray[np.int64], anchors: int, reading: OutputLayout, size: Size) -> Floats:
     """Boxes [4, K] as corners in pixels of the network's input; `which` are the anchors that they are of."""
-    height, width = sides
+    height, width = size
     placed: Floats = boxes
     if reading.relative:
-        strides = strides_of(anchors, sides)
+        strides = strides_of(anchors, size)
         assert strides is not None  # `candidates` has asked
-        corners, stride = corners_and_strides(sides, strides)
+        corners, stride = corners_and_strides(size, strides)
         own = stride[which]
         with np.errstate(over="ignore"):
             placed = np.concatenate([(boxes[:2] + corners[which].T) * own, np.exp(boxes[2:]) * own])
@@ -155,12 +154,12 @@ def _pixels(
     return ordered
 
 
-def _extra(extra: Floats, reading: OutputLayout, sides: tuple[int, int]) -> Floats:
+def _extra(extra: Floats, reading: OutputLayout, size: Size) -> Floats:
     """What stands behind the classes of K detections, [K, E], with key points in pixels of the network's input."""
     if not reading.point_fractions:
         return extra
     points: Floats = extra.reshape(len(extra), *reading.points).copy()
-    points[..., :2] *= np.array([sides[1], sides[0]], np.float32)
+    points[..., :2] *= np.array([size[1], size[0]], np.float32)
     return points.reshape(len(extra), -1)
 
 
@@ -193,7 +192,7 @@ def to_image(
     outputs: Sequence[NDArray[Any]],
     at: int,
     reading: OutputLayout,
-    size: int,
+    size: Size,
     original: tuple[int, int],
 ) -> Detections:
     """The candidates of one image as detections, in pixels of the image and within its border.
@@ -203,7 +202,7 @@ def to_image(
         outputs: the network's outputs for the whole batch.
         at: index of the image in the batch.
         reading: how the outputs are read.
-        size: side of the network's input, pixels.
+        size: height and width of the network's input, pixels.
         original: width and height of the image, pixels.
     """
     width, height = original

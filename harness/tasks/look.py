@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.cell import Size
 from harness.core.errors import ConfigError
 from harness.tasks.base import Content, Declared, OutputLayout
 from harness.tasks.decode import prepare
@@ -23,17 +24,17 @@ Infer = Callable[[NDArray[np.float32]], Sequence[NDArray[Any]]]
 
 
 def look(
-    infer: Infer, pixels: NDArray[np.uint8], batch: int, said: Content, size: int, declared: Declared,
+    infer: Infer, pixels: NDArray[np.uint8], batch: int, said: Content, size: Size, declared: Declared,
     classes: int | None = None,
 ) -> OutputLayout:  # fmt: skip
     """Return how the outputs of a network are read.
 
     Args:
         infer: runs the network on a batch.
-        pixels: letterboxed images [N, 3, S, S] in bytes; the first ones are looked at.
+        pixels: letterboxed images [N, 3, H, W] in bytes; the first ones are looked at.
         batch: how many images the network takes at once.
         said: what the file of the model says.
-        size: side of the network's input, pixels.
+        size: height and width of the network's input, pixels.
         declared: what the user says of the outputs.
         classes: number of classes of the data set, for a file that does not say its own.
 
@@ -41,7 +42,7 @@ def look(
         ConfigError: the outputs fit no reading, or several.
     """
     if not len(pixels):
-        pixels = np.zeros((batch, 3, size, size), np.uint8)
+        pixels = np.zeros((batch, 3, *size), np.uint8)
 
     def judged(count: int, bgr_bytes: bool) -> tuple[Outputs, Judged]:
         outputs = _pooled(infer, pixels[:count], batch, bgr_bytes)
@@ -103,7 +104,7 @@ def _joined(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
     )  # fmt: skip
 
 
-def padded(batch: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+def padded(batch: NDArray[np.float32], images: int) -> NDArray[np.float32]:
     """The batch, filled up with black images to the static size of the artifact: the last batch may be short."""
-    missing = size - len(batch)
+    missing = images - len(batch)
     return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.float32)]) if missing else batch

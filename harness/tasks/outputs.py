@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.cell import Size, size_text
 from harness.core.errors import ConfigError
 from harness.tasks.base import LAYOUTS, Content, Declared, OutputLayout
 from harness.tasks.candidates import Asked, Shape, candidates
@@ -37,7 +38,7 @@ def content(meta: Mapping[str, Any]) -> Content:
 
 
 def read_outputs(
-    outputs: Sequence[NDArray[Any]], said: Content, size: int | tuple[int, int], declared: Declared | None = None,
+    outputs: Sequence[NDArray[Any]], said: Content, size: Size, declared: Declared | None = None,
     classes: int | None = None, batch: int | None = None,
 ) -> Judged:  # fmt: skip
     """How the outputs of a model are read: the first reading that shapes allow and values do not contradict.
@@ -45,7 +46,7 @@ def read_outputs(
     Args:
         outputs: all outputs, for the images that are looked at: as many as the network takes at once, or more.
         said: what the file of the model says.
-        size: side of the network's input, or height and width, pixels.
+        size: height and width of the network's input, pixels.
         declared: what the user says of the outputs; it wins over what the values can tell.
         classes: number of classes of the data set, for a file that does not say its own.
         batch: how many images the network takes at once, for messages; None: as many as there are.
@@ -58,17 +59,16 @@ def read_outputs(
         ConfigError: no output fits; the message has all shapes, and how the values contradict the readings.
     """
     declared = declared or Declared()
-    sides = (size, size) if isinstance(size, int) else (size[0], size[1])
     shapes = [(batch or len(output), *map(int, output.shape[1:])) for output in outputs]
     found = task(said.task).extra(said, shapes)
     if found is None:
-        raise ConfigError(_no_fit(shapes, said, sides, declared))
-    asked = Asked(said, said.classes or classes, sides, declared.family, *found)
+        raise ConfigError(_no_fit(shapes, said, size, declared))
+    asked = Asked(said, said.classes or classes, size, declared.family, *found)
     readings = candidates(shapes, asked)
     if not readings:
-        raise ConfigError(_no_fit(shapes, said, sides, declared) + _other_count(shapes, asked))
+        raise ConfigError(_no_fit(shapes, said, size, declared) + _other_count(shapes, asked))
     chosen = said.end2end or said.nms or declared.family == "e2e"
-    judged = [judge(one, outputs, sides, declared, said.head, chosen) for one in readings]
+    judged = [judge(one, outputs, size, declared, said.head, chosen) for one in readings]
     fitting = sorted((one for one in judged if not one.defect), key=lambda one: one.nothing)
     if not fitting:
         why = "; ".join(dict.fromkeys(f"as {one.reading.layout}, {one.defect}" for one in judged))
@@ -102,12 +102,11 @@ def _threshold(outputs: Sequence[NDArray[Any]], reading: OutputLayout, said: Con
     return ()
 
 
-def _no_fit(shapes: Sequence[Shape], said: Content, sides: tuple[int, int], declared: Declared) -> str:
+def _no_fit(shapes: Sequence[Shape], said: Content, size: Size, declared: Declared) -> str:
     """The message for outputs whose shapes no family has."""
     family = f"the family {declared.family!r}" if declared.family else f"any known family ({', '.join(LAYOUTS)})"
     having = (f" with {said.classes} classes" if said.classes else "") + task(said.task).finds(said)
-    at = f"{sides[1]}" if sides[0] == sides[1] else f"{sides[0]}×{sides[1]}"
-    return f"output of shape {_text(shapes)} does not fit {family}{having} at {at} px"
+    return f"output of shape {_text(shapes)} does not fit {family}{having} at {size_text(size)} px"
 
 
 def _other_count(shapes: Sequence[Shape], asked: Asked) -> str:

@@ -27,7 +27,7 @@ IMAGES = 16
 def scored(built: Built):
     """A function from a graph to its mAP on the first digits, and to how it was read."""
     data = load_scored(find_data(["digits"], Path(), ())).first(IMAGES)
-    pixels = np.stack([letterbox(read_image(image), 256) for image in data.images])
+    pixels = np.stack([letterbox(read_image(image), (256, 256)) for image in data.images])
 
     def score(path: Path) -> float:
         session = OrtSession(str(path), "CPUExecutionProvider", 1, (1, 3, 256, 256))

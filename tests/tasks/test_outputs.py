@@ -29,7 +29,7 @@ LAYOUTS = {
 
 
 def found(outputs, reading, size, images):
-    return decode(outputs, reading, SURE, size, [(size, size)] * images)
+    return decode(outputs, reading, SURE, (size, size), [(size, size)] * images)
 
 
 def same(one, other, size):
@@ -50,7 +50,7 @@ def same(one, other, size):
 def test_every_form_is_read_as_the_same_detections(form, classes):
     raw = scene(3, SIZE, classes)
     outputs = FORMS[form](raw, SIZE)
-    judged = read_outputs(outputs, Content(classes), SIZE)
+    judged = read_outputs(outputs, Content(classes), (SIZE, SIZE))
     assert (judged.reading.layout, judged.doubt) == (LAYOUTS[form], "")
     truth = found([raw], PLAIN, SIZE, len(raw))
     assert sum(len(one.scores) for one in truth) > 3
@@ -67,7 +67,9 @@ def test_no_form_is_ever_read_as_other_detections(seed, size, classes, form, tol
     raw = scene(seed, size, classes, images)
     outputs = FORMS[form](raw, size)
     try:
-        judged = read_outputs(outputs, Content(classes if told else None), size, None, classes if hinted else None)
+        judged = read_outputs(
+            outputs, Content(classes if told else None), (size, size), None, classes if hinted else None
+        )
         if judged.doubt or judged.uncounted:
             return
         read = found(outputs, judged.reading, size, images)

@@ -105,7 +105,7 @@ def card(
 def _input(cell: Cell, bgr_bytes: bool) -> dict[str, Any]:
     """How images become the network's input; YOLOX alone reads BGR in 0 to 255."""
     return {
-        "shape": [cell.batch, 3, cell.imgsz, cell.imgsz],
+        "shape": list(cell.shape),
         "type": "float32",
         "colour": "BGR" if bgr_bytes else "RGB",
         "range": [0, 255 if bgr_bytes else 1],

@@ -30,7 +30,7 @@ from harness.tasks.preprocess import normalize
 from harness.tasks.values import ROUNDED_UP
 
 Pixels = NDArray[np.uint8]
-"""Letterboxed images [N, 3, S, S], in the order of the data set."""
+"""Letterboxed images [N, 3, H, W], in the order of the data set."""
 
 Decoder = Callable[..., list[Detections]]
 """A function with the arguments of `tasks.decode.decode`."""
@@ -60,7 +60,7 @@ class ScoreJob:
     cell: Cell
     artifact: Artifact
     dataset: Dataset
-    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S], in the order of dataset.images
+    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, H, W], in the order of dataset.images
     decoding: Decoding
     found: str  # .npz file to which the detections are written
     resampled: Sequence[str] = ("map",)  # metrics to resample: keys of PARTS, or "box_map"
