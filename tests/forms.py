@@ -134,6 +134,7 @@ HEAD = "b = Slice(raw, at0, at4, axis1) s = Slice(raw, at4, end, axis1) t = Tran
 TURNED = (
     HEAD + "bt = Transpose<perm=[0,2,1]>(b) st = Transpose<perm=[0,2,1]>(s) best = ReduceMax<keepdims=1>(st, axis2) "
 )
+MASKED = TURNED + "ge = GreaterOrEqual(st, best) m = Cast<to=1>(ge) s1 = Mul(st, m) "
 OBJECT = TURNED + "obj = Sqrt(best) cls = Div(st, obj) "
 CORNERED = (
     TURNED + "c = Slice(bt, at0, at2, axis2) e = Slice(bt, at2, at4, axis2) "
@@ -158,6 +159,7 @@ SURGERY = {
     "deepstream": CORNERED + "k = ArgMax<axis=2,keepdims=1>(st) n = Cast<to=1>(k) out = Concat<axis=2>(box, best, n)",
     "deepstream fractions": CORNERED + "k = ArgMax<axis=2,keepdims=1>(st) n = Cast<to=1>(k) w = Mul(box, one_by_size) "
     "out = Concat<axis=2>(w, best, n)",
+    "one class": MASKED + "out = Concat<axis=2>(bt, s1)",
     "split": CORNERED + "out = Identity(box) out2 = Identity(st)",
 }
 """By name: what follows the raw output of a network in ONNX's text form."""

@@ -50,21 +50,36 @@ def look(
 
     yolox = declared.family == "yolox"
     for count in LOOKS:
-        outputs, seen = judged(count, yolox)
+        try:
+            outputs, seen = judged(count, yolox)
+        except ConfigError:
+            other = None if yolox else _as_bgr(judged, count)
+            if other is None:
+                raise
+            return other[1].reading
         if len(pixels) <= count or not (seen.doubt or seen.nothing):
             break
     if seen.reading.layout == "yolox" and not yolox:
-        return _fed(outputs, seen, *judged(count, True))
+        return _fed(outputs, seen, _as_bgr(judged, count))
     if seen.doubt:
         raise ConfigError(_open(outputs, seen, batch))
     return seen.reading
 
 
-def _fed(as_rgb: Outputs, seen: Judged, as_bgr: Outputs, otherwise: Judged) -> OutputLayout:
+def _as_bgr(judged: Callable[[int, bool], tuple[Outputs, Judged]], count: int) -> tuple[Outputs, Judged] | None:
+    """The outputs for BGR in 0–255 and their reading, where they are read as YOLOX's without a doubt; else None."""
+    try:
+        outputs, seen = judged(count, True)
+    except ConfigError:
+        return None
+    return (outputs, seen) if seen.reading.layout == "yolox" and not seen.doubt else None
+
+
+def _fed(as_rgb: Outputs, seen: Judged, as_bgr: tuple[Outputs, Judged] | None) -> OutputLayout:
     """How a network with YOLOX's columns is fed: as the images show in which alone it sees objects."""
-    rgb, bgr = sees(as_rgb, seen.reading), sees(as_bgr, otherwise.reading)
-    if bgr >= 0.5 > 2 * rgb and otherwise.reading.layout == "yolox" and not otherwise.doubt:
-        return otherwise.reading
+    rgb, bgr = sees(as_rgb, seen.reading), sees(as_bgr[0], as_bgr[1].reading) if as_bgr else 0.0
+    if as_bgr and bgr >= 0.5 > 2 * rgb:
+        return as_bgr[1].reading
     if rgb >= 0.5 > 2 * bgr and not seen.doubt:
         note = "the network is fed RGB in 0–1, since it sees nothing in BGR in 0–255, which YOLOX takes"
         layout = seen.reading if seen.reading.relative else replace(seen.reading, layout="yolov5")

@@ -141,7 +141,8 @@ def _one_per_cell(reading: OutputLayout, seen: Parts, sides: tuple[int, int]) ->
     reach = float(np.abs(finite[:, :2]).max(initial=0))
     negative = float((finite < 0).any(axis=1).mean()) if finite.size else 0.0
     over_grid = strides is not None and spread_over_grid(seen.boxes, sides, strides)
-    relative = reach <= max(sides) / 4 and negative > 0.01 and not over_grid
+    shrunk = float((finite[:, 2:] < 0).any(axis=1).mean()) if finite.size else 0.0  # decoded sizes are positive
+    relative = reach <= max(sides) / 4 and (shrunk > 0.01 or (negative > 0.01 and not over_grid))
     if reading.relative:
         return Judged(reading, "" if relative else "boxes are decoded already")
     if relative:

@@ -37,7 +37,9 @@ def scored(built: Built):
     return score
 
 
-@pytest.mark.parametrize("form", SURGERY)
+@pytest.mark.parametrize("form", sorted(SURGERY.keys() - {"one class"}))
 def test_the_digits_score_the_same_in_every_form(built: Built, scored, tmp_path, form):
-    plain = Path(built("onnxruntime", "fp32").path)
-    assert scored(rebuilt(plain, form, tmp_path / "model.onnx")) == pytest.approx(scored(plain), abs=0.001)
+    exported = Path(built("onnxruntime", "fp32").path)
+    one_class = "deepstream" in form  # such a file keeps the best class of each anchor only
+    plain = rebuilt(exported, "one class", tmp_path / "plain.onnx") if one_class else exported
+    assert scored(rebuilt(exported, form, tmp_path / "model.onnx")) == pytest.approx(scored(plain), abs=0.001)
