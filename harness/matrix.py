@@ -60,22 +60,11 @@ def matrix(
     named_devices = _names("device", device)
     devices = {runtime: _devices(runtime, named_devices) for runtime in runs}
     cells = [
-        Cell(
-            model,
-            precision,
-            runtime,
-            where,
-            size,
-            count,
-            _tag(sizes, batches, size, count),
-            weights,
-            one.qat,
-            one.boxes,
-            one.scores,
-        )
+        Cell(model, precision, runtime, where, size, count, _tag(sizes, batches, size, count), weights, one.qat,
+             one.boxes, one.scores)
         for (one, model, weights), precision, runtime in product(named, makes, runs)
         for where, size, count in product(devices[runtime], sizes, batches)
-    ]
+    ]  # fmt: skip
     order = {precision: rank for rank, precision in enumerate(PRECISIONS)}
     return tuple(sorted(cells, key=lambda c: (c.model, c.backend, order[c.family], c)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import ConfigError, matrix
+from harness import ConfigError, Model, matrix
 from harness.backends.registry import own_backends
 
 
@@ -86,3 +86,12 @@ def test_a_wrong_axis_is_one_line(axes, message):
     with pytest.raises(ConfigError, match=message) as raised:
         ids(**axes)
     assert "\n" not in str(raised.value)
+
+
+def test_a_model_declares_how_its_outputs_are_read():
+    (cell,) = matrix(Model("x.onnx", family="yolov6", boxes="xywh-fraction", scores="logit"), "ready", "onnxruntime")
+    assert (cell.model, cell.head, cell.boxes, cell.scores) == ("x:yolov6", "yolov6", "xywh-fraction", "logit")
+    with pytest.raises(ConfigError, match="boxes='xywx' is not one of xywh, xyxy"):
+        Model("x.onnx", boxes="xywx")
+    with pytest.raises(ConfigError, match=r"'x\.onnx:raw' and family='e2e' name two families"):
+        matrix(Model("x.onnx:raw", family="e2e"), "ready", "onnxruntime")

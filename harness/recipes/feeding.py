@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.recipes.base import BuildInputs
 from harness.tasks.base import Content, Declared
@@ -30,3 +33,18 @@ def takes_bgr_bytes(inputs: BuildInputs, shapes: Sequence[tuple[int, ...]], infe
         return False
     pixels = np.load(inputs.calibration, mmap_mode="r")
     return look(infer, pixels, inputs.batch, Content(), inputs.imgsz, Declared()).bgr_bytes
+
+
+def onnxruntime_of(model: Any) -> Infer:
+    """A function that runs an ONNX graph on a batch; the session is made at the first call."""
+
+    @functools.cache
+    def session() -> Any:
+        import onnxruntime
+
+        return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+    def run(batch: NDArray[np.float32]) -> Any:
+        return session().run(None, {session().get_inputs()[0].name: batch})
+
+    return run

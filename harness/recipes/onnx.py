@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from harness.core.errors import ConfigError
 from harness.recipes import ranges
 from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
-from harness.recipes.feeding import takes_bgr_bytes
+from harness.recipes.feeding import onnxruntime_of, takes_bgr_bytes
 from harness.tasks.decode import prepare
 from harness.tasks.preprocess import normalize
 
@@ -244,14 +244,6 @@ def _batches(inputs: BuildInputs, model: Any) -> tuple[Iterator[NDArray[np.float
     assert inputs.calibration is not None
     pixels = np.load(inputs.calibration, mmap_mode="r")
     shapes = [tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in model.graph.output]
-    bgr_bytes = takes_bgr_bytes(inputs, shapes, lambda batch: _run(model, batch))
+    bgr_bytes = takes_bgr_bytes(inputs, shapes, onnxruntime_of(model))
     starts = range(0, len(pixels) - inputs.batch + 1, inputs.batch)
-    batches = (prepare(normalize(pixels[start : start + inputs.batch]), bgr_bytes) for start in starts)
-    return batches, len(starts)
-
-
-def _run(model: Any, batch: NDArray[np.float32]) -> Any:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: batch})
+    return (prepare(normalize(pixels[at : at + inputs.batch]), bgr_bytes) for at in starts), len(starts)

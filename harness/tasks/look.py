@@ -15,7 +15,7 @@ from harness.tasks.base import Content, Declared, OutputLayout
 from harness.tasks.decode import prepare
 from harness.tasks.outputs import CURE, read_outputs, sees
 from harness.tasks.preprocess import normalize
-from harness.tasks.values import Judged
+from harness.tasks.values import Weighed
 
 LOOKS = (4, 16)  # at so many images; at more only where the first ones leave something open
 
@@ -44,7 +44,7 @@ def look(
     if not len(pixels):
         pixels = np.zeros((batch, 3, *size), np.uint8)
 
-    def judged(count: int, bgr_bytes: bool) -> tuple[Outputs, Judged]:
+    def judged(count: int, bgr_bytes: bool) -> tuple[Outputs, Weighed]:
         outputs = _pooled(infer, pixels[:count], batch, bgr_bytes)
         return outputs, read_outputs(outputs, said, size, declared, classes, batch)
 
@@ -66,7 +66,7 @@ def look(
     return seen.reading
 
 
-def _as_bgr(judged: Callable[[int, bool], tuple[Outputs, Judged]], count: int) -> tuple[Outputs, Judged] | None:
+def _as_bgr(judged: Callable[[int, bool], tuple[Outputs, Weighed]], count: int) -> tuple[Outputs, Weighed] | None:
     """The outputs for BGR in 0–255 and their reading, where they are read as YOLOX's without a doubt; else None."""
     try:
         outputs, seen = judged(count, True)
@@ -75,7 +75,7 @@ def _as_bgr(judged: Callable[[int, bool], tuple[Outputs, Judged]], count: int) -
     return (outputs, seen) if seen.reading.layout == "yolox" and not seen.doubt else None
 
 
-def _fed(as_rgb: Outputs, seen: Judged, as_bgr: tuple[Outputs, Judged] | None) -> OutputLayout:
+def _fed(as_rgb: Outputs, seen: Weighed, as_bgr: tuple[Outputs, Weighed] | None) -> OutputLayout:
     """How a network with YOLOX's columns is fed: as the images show in which alone it sees objects."""
     rgb, bgr = sees(as_rgb, seen.reading), sees(as_bgr[0], as_bgr[1].reading) if as_bgr else 0.0
     if as_bgr and bgr >= 0.5 > 2 * rgb:
@@ -92,7 +92,7 @@ def _fed(as_rgb: Outputs, seen: Judged, as_bgr: tuple[Outputs, Judged] | None) -
     )
 
 
-def _open(outputs: Outputs, seen: Judged, batch: int) -> str:
+def _open(outputs: Outputs, seen: Weighed, batch: int) -> str:
     shapes = ", ".join("×".join(map(str, (batch, *output.shape[1:]))) for output in outputs)
     return f"output of shape {shapes} is read as {seen.reading.layout}, but its values leave open {seen.doubt}; {CURE}"
 

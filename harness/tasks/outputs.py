@@ -15,7 +15,7 @@ from harness.tasks.base import LAYOUTS, Content, Declared, OutputLayout
 from harness.tasks.candidates import Asked, Shape, candidates
 from harness.tasks.parts import ROWS, parts
 from harness.tasks.registry import task
-from harness.tasks.values import Judged, judge
+from harness.tasks.values import Weighed, judge
 
 CURE = "say how it is read: Model(…, family=…, boxes=…, scores=…)"
 BAKED = 0.1  # where all scores of a padded output lie above it, the file itself drops lower ones
@@ -40,7 +40,7 @@ def content(meta: Mapping[str, Any]) -> Content:
 def read_outputs(
     outputs: Sequence[NDArray[Any]], said: Content, size: Size, declared: Declared | None = None,
     classes: int | None = None, batch: int | None = None,
-) -> Judged:  # fmt: skip
+) -> Weighed:  # fmt: skip
     """How the outputs of a model are read: the first reading that shapes allow and values do not contradict.
 
     Args:

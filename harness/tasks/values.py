@@ -27,7 +27,7 @@ TWINS = 0.85  # IoU of two boxes of one object
 
 
 @dataclass(frozen=True)
-class Judged:
+class Weighed:
     """A reading with all that the values tell."""
 
     reading: OutputLayout
@@ -40,7 +40,7 @@ class Judged:
 def judge(
     reading: OutputLayout, outputs: Sequence[NDArray[Any]], sides: tuple[int, int], declared: Declared, head: str = "",
     chosen: bool = False,
-) -> Judged:  # fmt: skip
+) -> Weighed:  # fmt: skip
     """Hold a reading against the outputs of a few images.
 
     Args:
@@ -64,7 +64,7 @@ def judge(
     return judged
 
 
-def _then(before: Judged, after: Judged) -> Judged:
+def _then(before: Weighed, after: Weighed) -> Weighed:
     return replace(after, doubt=before.doubt or after.doubt, nothing=before.nothing or after.nothing)
 
 
@@ -72,7 +72,7 @@ def _noted(reading: OutputLayout, note: str) -> OutputLayout:
     return replace(reading, notes=(*reading.notes, note))
 
 
-def _scores(reading: OutputLayout, seen: Parts, declared: Declared) -> Judged:
+def _scores(reading: OutputLayout, seen: Parts, declared: Declared) -> Weighed:
     """Whether scores are probabilities or logits."""
     every = [seen.scores] if seen.objectness is None else [seen.scores, seen.objectness]
     finite = [values[np.isfinite(values)] for values in every]
@@ -80,15 +80,15 @@ def _scores(reading: OutputLayout, seen: Parts, declared: Declared) -> Judged:
     high = max((float(values.max(initial=0)) for values in finite), default=0.0)
     negative = any(values.size and float((values < 0).mean()) > 0.5 for values in finite)
     if declared.scores == "logit":
-        return Judged(replace(reading, logits=True))
+        return Weighed(replace(reading, logits=True))
     if low < -1 and negative and not declared.scores:
         note = f"scores of the file are logits, from {low:.1f} to {high:.1f}: the sigmoid is applied"
-        return Judged(_noted(replace(reading, logits=True), note))
+        return Weighed(_noted(replace(reading, logits=True), note))
     if high > NO_SCORE or low < -0.1:
-        return Judged(reading, f"scores from {low:.3g} to {high:.3g} are no probabilities")
+        return Weighed(reading, f"scores from {low:.3g} to {high:.3g} are no probabilities")
     if high > ROUNDED_UP:
         reading = _noted(reading, f"scores reach {high:.2f}, above 1")
-    return Judged(reading)
+    return Weighed(reading)
 
 
 def _live(seen: Parts, reading: OutputLayout) -> NDArray[np.bool_]:
@@ -100,17 +100,17 @@ def _live(seen: Parts, reading: OutputLayout) -> NDArray[np.bool_]:
     return live
 
 
-def _labels(reading: OutputLayout, seen: Parts) -> Judged:
+def _labels(reading: OutputLayout, seen: Parts) -> Weighed:
     """Whether class numbers are whole numbers below the number of classes."""
     assert seen.labels is not None
     live = _live(seen, reading)
     labels = seen.labels[live]
     if not len(labels):
         if reading.class_first:
-            return Judged(reading, "no row has a score")
-        return Judged(reading, nothing=True)
+            return Weighed(reading, "no row has a score")
+        return Weighed(reading, nothing=True)
     if not np.isfinite(labels).all():
-        return Judged(reading, "class numbers are not finite")
+        return Weighed(reading, "class numbers are not finite")
     low, high = float(labels.min()), float(labels.max())
     # A score of two classes may be 0 where the other is not: then only rows of the other class tell it from a number.
     every = labels if reading.labels is not None else seen.labels[(seen.boxes != 0).any(axis=1)]
@@ -118,24 +118,24 @@ def _labels(reading: OutputLayout, seen: Parts) -> Judged:
     odd = float(every[np.abs(every - np.rint(every)).argmax()])
     whole = odd == round(odd)  # to the last bit: scores near 0 are no class numbers
     if reading.classes is not None and not -0.5 <= low <= high < reading.classes - 0.5:
-        return Judged(reading, f"class numbers from {low:g} to {high:.4g} do not fit {reading.classes} classes")
+        return Weighed(reading, f"class numbers from {low:g} to {high:.4g} do not fit {reading.classes} classes")
     if low < -0.5:
-        return Judged(reading, f"class numbers from {low:g} are negative")
+        return Weighed(reading, f"class numbers from {low:g} are negative")
     if not whole and (high <= 1.5 or reading.class_first):
-        return Judged(reading, f"class numbers such as {odd:.3g} are not whole")
+        return Weighed(reading, f"class numbers such as {odd:.3g} are not whole")
     if abs(odd - round(odd)) > 0.01:
         reading = _noted(reading, f"class numbers of the output are quantized, such as {odd:.2f}: they are rounded")
     if reading.class_first:
         reading = _noted(reading, "rows of the output are read as x1 y1 x2 y2 class score")
-    return Judged(reading)
+    return Weighed(reading)
 
 
-def _one_per_cell(reading: OutputLayout, seen: Parts, sides: tuple[int, int]) -> Judged:
+def _one_per_cell(reading: OutputLayout, seen: Parts, sides: tuple[int, int]) -> Weighed:
     """Whether a network with one anchor per cell gives boxes relative to their cell, and what its objectness is."""
     assert seen.objectness is not None
     constant = bool((seen.objectness > 0.99).all())
     if reading.layout == "yolov6":
-        return Judged(reading, "" if constant else "the objectness is not 1 everywhere")
+        return Weighed(reading, "" if constant else "the objectness is not 1 everywhere")
     strides = strides_of(seen.boxes.shape[2], sides)
     finite = seen.boxes[:, :, np.isfinite(seen.boxes).all(axis=(0, 1))]
     reach = float(np.abs(finite[:, :2]).max(initial=0))
@@ -144,16 +144,16 @@ def _one_per_cell(reading: OutputLayout, seen: Parts, sides: tuple[int, int]) ->
     shrunk = float((finite[:, 2:] < 0).any(axis=1).mean()) if finite.size else 0.0  # decoded sizes are positive
     relative = reach <= max(sides) / 4 and (shrunk > 0.01 or (negative > 0.01 and not over_grid))
     if reading.relative:
-        return Judged(reading, "" if relative else "boxes are decoded already")
+        return Weighed(reading, "" if relative else "boxes are decoded already")
     if relative:
-        return Judged(reading, "boxes are relative to their cells")
+        return Weighed(reading, "boxes are relative to their cells")
     told = reach > max(sides) / 8 or over_grid
-    return Judged(reading, doubt="" if told else "whether boxes are decoded")
+    return Weighed(reading, doubt="" if told else "whether boxes are decoded")
 
 
 def coded_as_seen(
     reading: OutputLayout, seen: Parts, sides: tuple[int, int], declared: Declared, head: str = ""
-) -> Judged:
+) -> Weighed:
     """How boxes are coded, and in which unit; arguments as in `judge`."""
     if reading.layout in ROWS:
         boxes = seen.boxes.transpose(0, 2, 1)[_live(seen, reading)].T
@@ -163,11 +163,11 @@ def coded_as_seen(
     if not boxes.shape[1]:
         corners = declared.boxes.startswith(("xyxy", "yxyx")) if declared.boxes else reading.corners
         fractions = declared.boxes.endswith("fraction") if declared.boxes else reading.fractions
-        return Judged(replace(reading, corners=corners, fractions=fractions), nothing=True)
+        return Weighed(replace(reading, corners=corners, fractions=fractions), nothing=True)
     told, defect, doubt, note = coded(boxes, reading, sides, declared.boxes, head)
     if seen.extra.shape[1] and told.points[0]:
         told = replace(told, point_fractions=told.fractions and _small_points(seen, told))
-    return Judged(_noted(told, note) if note else told, defect, doubt)
+    return Weighed(_noted(told, note) if note else told, defect, doubt)
 
 
 def _small_points(seen: Parts, reading: OutputLayout) -> bool:
@@ -177,7 +177,7 @@ def _small_points(seen: Parts, reading: OutputLayout) -> bool:
     return bool(np.abs(shaped).max(initial=0) <= 2)
 
 
-def _selection(reading: OutputLayout, seen: Parts, sides: tuple[int, int], chosen: bool) -> Judged:
+def _selection(reading: OutputLayout, seen: Parts, sides: tuple[int, int], chosen: bool) -> Weighed:
     """Whether rows are one per object, or one per anchor."""
     scores = seen.scores[:, 0]
     anchors = scores.shape[1]
@@ -185,17 +185,17 @@ def _selection(reading: OutputLayout, seen: Parts, sides: tuple[int, int], chose
     dense = strides_of(anchors, sides) is not None or strides_of(anchors, sides, 3) is not None
     if reading.layout == "deepstream":
         if not reading.corners:
-            return Judged(reading, "boxes are centre and size")
-        return Judged(reading, "rows are sorted by their scores, so they are chosen already" if falling else "")
+            return Weighed(reading, "boxes are centre and size")
+        return Weighed(reading, "rows are sorted by their scores, so they are chosen already" if falling else "")
     if chosen:
-        return Judged(reading)
+        return Weighed(reading)
     if dense and not falling and anchors > 1:
-        return Judged(reading, "there is a row for every anchor")
+        return Weighed(reading, "there is a row for every anchor")
     repeated = sum(_duplicates(seen, reading, at) for at in range(len(scores)))
     sure = int((scores > SURE).sum())
     if repeated > 3 and repeated > 0.5 * sure:
-        return Judged(reading, f"{repeated} of {sure} rows with a score above {SURE} repeat the object of another row")
-    return Judged(reading)
+        return Weighed(reading, f"{repeated} of {sure} rows with a score above {SURE} repeat the object of another row")
+    return Weighed(reading)
 
 
 def _duplicates(seen: Parts, reading: OutputLayout, at: int) -> int:
