@@ -9,7 +9,7 @@ from os import PathLike, fspath
 from pathlib import PurePath
 
 from harness.backends.registry import backend_module, backend_names
-from harness.core.cell import Cell, Model, Qat, Size, as_size, size_text
+from harness.core.cell import Cell, Model, Size, as_size, size_text
 from harness.core.errors import ConfigError, nearest
 from harness.recipes.ready import SUFFIXES
 from harness.recipes.registry import PRECISIONS, recipe_names
@@ -55,7 +55,7 @@ def matrix(
         ConfigError: an axis is empty, a number is out of range, or a name is unknown; the message has a similar name.
     """
     sizes, batches = _sizes(imgsz), _numbers("batch", batch)
-    named = [_model(declared) for declared in _models(models)]
+    named = [(one, *_model(one)) for one in _models(models)]
     makes = [_precision(name) for name in _names("precisions", precisions)]
     runs = [_backend(name) for name in _names("backends", backends)]
     floats = _floats(models)
@@ -64,10 +64,11 @@ def matrix(
     named_devices = _names("device", device)
     devices = {runtime: _devices(runtime, named_devices) for runtime in runs}
     cells = [
-        Cell(model, precision, runtime, where, size, count, _tag(sizes, batches, size, count), weights, qat)
-        for (model, weights, qat), precision, runtime in product(named, makes, runs)
+        Cell(model, precision, runtime, where, size, count, _tag(sizes, batches, size, count), weights, one.qat,
+             one.boxes, one.scores)
+        for (one, model, weights), precision, runtime in product(named, makes, runs)
         for where, size, count in product(devices[runtime], sizes, batches)
-    ]
+    ]  # fmt: skip
     cells = _held_against_float(cells, floats)
     order = {precision: rank for rank, precision in enumerate(PRECISIONS)}
     return tuple(sorted(cells, key=lambda c: (c.model, c.backend, order[c.family], c)))
@@ -117,9 +118,12 @@ def _expect_one_size(declared: tuple[int, ...]) -> None:
         )
 
 
-def _model(declared: Model) -> tuple[str, str, Qat | None]:
+def _model(declared: Model) -> tuple[str, str]:
     """`weights/mine.pt:e2e` → the cell's model `mine:e2e` and its weights `weights/mine.pt`."""
     weights, _, head = fspath(declared.weights).partition(":")
+    if declared.family and head not in ("", declared.family):
+        raise ConfigError(f"matrix: {fspath(declared.weights)!r} and family={declared.family!r} name two families")
+    head = declared.family or head
     stem = PurePath(weights).name
     for ending in ENDINGS:
         if stem.lower().endswith(ending):  # BEST.ONNX too
@@ -128,7 +132,7 @@ def _model(declared: Model) -> tuple[str, str, Qat | None]:
         raise ConfigError(
             f"matrix: model {fspath(declared.weights)!r}: after ':' comes a head or family; {nearest(head, HEADS[1:])}"
         )
-    return (f"{stem}:{head}" if head else stem), weights, declared.qat
+    return (f"{stem}:{head}" if head else stem), weights
 
 
 def _floats(models: Declared | Sequence[Declared]) -> dict[str, tuple[str, str]]:

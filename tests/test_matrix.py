@@ -87,7 +87,10 @@ def test_all_precisions_but_ready_are_made_from_the_float_model():
         ({"precisions": "int8:ultralitics"}, "unknown recipe 'int8:ultralitics'; did you mean 'int8:ultralytics'"),
         ({"backends": "onnxruntim"}, "unknown backend 'onnxruntim'; did you mean 'onnxruntime'"),
         ({"backends": "zzz"}, "unknown backend 'zzz'; known: litert, null, onnxruntime"),
-        ({"models": "m.pt:end"}, "model 'm.pt:end': after ':' comes a head or family; known: e2e, raw"),
+        (
+            {"models": "m.pt:end"},
+            "model 'm.pt:end': after ':' comes a head or family; known: deepstream, e2e,",
+        ),
         ({"models": ".pt"}, "model '.pt'"),
         ({"models": []}, r"models=\[\] must be one or more"),
         ({"models": ""}, "models=.* must be one or more"),
@@ -114,3 +117,12 @@ def test_a_wrong_axis_is_one_line(axes, message):
     with pytest.raises(ConfigError, match=message) as raised:
         ids(**axes)
     assert "\n" not in str(raised.value)
+
+
+def test_a_model_declares_how_its_outputs_are_read():
+    (cell,) = matrix(Model("x.onnx", family="yolov6", boxes="xywh-fraction", scores="logit"), "ready", "onnxruntime")
+    assert (cell.model, cell.head, cell.boxes, cell.scores) == ("x:yolov6", "yolov6", "xywh-fraction", "logit")
+    with pytest.raises(ConfigError, match="boxes='xywx' is not one of xywh, xyxy"):
+        Model("x.onnx", boxes="xywx")
+    with pytest.raises(ConfigError, match=r"'x\.onnx:raw' and family='e2e' name two families"):
+        matrix(Model("x.onnx:raw", family="e2e"), "ready", "onnxruntime")

@@ -18,6 +18,7 @@ from harness.core.cell import Cell
 from harness.core.errors import Unavailable
 from harness.core.measurement import Artifact
 
+NMS_CONF = 0.25  # score below which Ultralytics' nms=True drops detections, unless the export says otherwise
 Tensor = NDArray[np.generic]
 """An output of a network: an array of any shape and numeric type, on the host."""
 
@@ -117,8 +118,9 @@ def described(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `names`: the class names in the order of their numbers, or None where no entry tells. Only for models that are
-        not plain detectors: `task`, its name, and `points`, the shape of the key points. An entry that cannot be read
-        counts as absent.
+        not plain detectors: `task`, its name, and `points`, the shape of the key points. Only where the file says so:
+        `end2end` and `nms`, True where the network itself leaves one box per object; `conf`, the score below which that
+        NMS drops detections; `head`, the name of the detection head. An entry that cannot be read counts as absent.
     """
     said: dict[str, Any] = {"names": None}
     if (metadata.get("task") or "detect") != "detect":
@@ -130,6 +132,24 @@ def described(metadata: Mapping[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(*unreadable):
         if metadata.get("kpt_shape"):
             said["points"] = [int(number) for number in _value(metadata["kpt_shape"])]
+    return said | _said_of_the_end(metadata)
+
+
+def _said_of_the_end(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What the metadata says of the network's last layers: `end2end`, `nms`, `conf`, `head`; absent where it does not.
+
+    Ultralytics has the settings of the export in `args`, and its default threshold of 0.25 where they name none.
+    """
+    said: dict[str, Any] = {}
+    if str(metadata.get("end2end")) == "True":
+        said["end2end"] = True
+    if metadata.get("head"):
+        said["head"] = str(metadata["head"])
+    with contextlib.suppress(ValueError, SyntaxError, TypeError):
+        made = _value(metadata.get("args") or {})
+        if isinstance(made, dict) and str(made.get("nms")) == "True":
+            said["nms"] = True
+            said["conf"] = float(NMS_CONF if made.get("conf") is None else made["conf"])
     return said
 
 

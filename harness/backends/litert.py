@@ -11,7 +11,7 @@ import functools
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from typing import Any
 
@@ -21,12 +21,10 @@ from numpy.typing import NDArray
 from harness.backends import feed
 from harness.backends.base import Tensor, described, require, require_cpu
 from harness.backends.litert_work import Operator, arithmetic, products
-from harness.core.cell import Cell, Size
+from harness.core.cell import Cell
 from harness.core.errors import ConfigError, first_line
 from harness.core.measurement import Artifact
-from harness.tasks.outputs import layout_of
 
-NORMALIZED = 2.0  # the largest box coordinate of an output is above this in pixels, and below it in units of the image
 REFERENCE = "network.tflite"  # in assets/reference
 NOTHING: Mapping[str, Any] = {}
 
@@ -48,11 +46,7 @@ def open(artifact: Artifact, cell: Cell, threads: int) -> LiteRtSession:
 
 
 class LiteRtSession:
-    """An interpreter of one model. It takes float32 NCHW and gives float32 pixels, whatever the file's own types are.
-
-    Exports of the TensorFlow era, and Ultralytics' exports of today, give boxes in units of the image (0 to 1). The
-    largest coordinate of the first call tells units from pixels, because every anchor gives a box whatever the image
-    shows.
+    """An interpreter of one model. It takes float32 NCHW and gives float32, whatever the file's own types are.
 
     Args:
         path: the `.tflite` file.
@@ -80,23 +74,13 @@ class LiteRtSession:
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:  # a fixed shape, or an operator without a kernel
             raise ConfigError(f"{path} cannot run on input {'×'.join(map(str, wanted))}: {first_line(error)}") from None
-        self._outputs, self._size = self._interpreter.get_output_details(), shape[2:]
-        self._fractions: bool | None = None  # whether boxes are in units of the image; None until a call has told it
+        self._outputs = self._interpreter.get_output_details()
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
-        """Run the model on `batch`, converted to the layout and type of its input, and convert the outputs back.
-
-        The outputs are float32, with boxes in pixels.
-        """
+        """Run the model on `batch`, converted as its input wants it, and convert the outputs to float32."""
         self._interpreter.set_tensor(self._input["index"], self._feed(batch))
         self._interpreter.invoke()
-        outputs = tuple(_floats(self._interpreter.get_tensor(one["index"]), one) for one in self._outputs)
-        if self._fractions is None:
-            self._fractions = _in_fractions(outputs, self._size)
-        if self._fractions:
-            for boxes in map(_boxes, outputs):
-                _scale(boxes, self._size)
-        return outputs
+        return tuple(_floats(self._interpreter.get_tensor(one["index"]), one) for one in self._outputs)
 
     def executed(self) -> dict[str, int]:
         """Count by the interpreter's operators and the types of their tensors, which XNNPACK and LiteRT's kernels obey.
@@ -196,34 +180,6 @@ def _floats(values: Tensor, tensor: Mapping[str, Any]) -> Tensor:
         return values.astype(np.float32, copy=False)
     floats: Tensor = (values.astype(np.float32) - zero) * np.float32(scale)
     return floats
-
-
-def _in_fractions(outputs: Sequence[Tensor], size: Size) -> bool | None:
-    """Whether the box coordinates in `outputs` are in units of the image, and not in pixels. None: no box tells."""
-    detections = [output for output in outputs if output.ndim == 3]
-    if any(layout_of(output.shape, None, size) == "yolox" for output in detections):
-        return False  # offsets from cells and logarithms, which are small numbers too
-    # The first two coordinates are a centre or a corner, never far outside the image. An extent may be larger than it.
-    largest = max((float(_boxes(output, 2).max(initial=0)) for output in detections), default=0)
-    if largest <= 0:
-        return None
-    return largest <= NORMALIZED
-
-
-def _scale(boxes: Any, size: Size) -> None:
-    """Bring boxes from units of the image to pixels, in place. `boxes` are as `_boxes` gives them."""
-    height, width = size
-    if boxes.size:
-        across = boxes.shape[1] != 4 or boxes.shape[2] == 4  # [N, A, 4], not [N, 4, A]
-        factors = np.array([width, height, width, height], np.float32)
-        boxes *= factors if across else factors[:, None]
-
-
-def _boxes(output: Tensor, coordinates: int = 4) -> Any:
-    """The first coordinates of every box, as a view that can be written; empty where the output has no boxes."""
-    if output.ndim != 3:
-        return output[:0]
-    return output[:, :coordinates] if output.shape[1] < output.shape[2] else output[..., :coordinates]
 
 
 def _shape(tensor: Mapping[str, Any]) -> tuple[int | None, ...]:

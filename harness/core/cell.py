@@ -47,13 +47,32 @@ class Qat:
             raise ConfigError(f"{self}: epochs and batch must be ≥ 1, images ≥ 0, lr between 0 and 1")
 
 
+BOXES = ("xywh", "xyxy", "xywh-fraction", "xyxy-fraction", "yxyx", "yxyx-fraction")
+"""How boxes may be coded: centre and size, or corners, in pixels of the input or in fractions of its sides."""
+
+SCORES = ("probability", "logit")
+"""What scores may be: from 0 to 1, or still to be put through the sigmoid."""
+
+
 @dataclass(frozen=True)
 class Model:
-    """A model of a matrix, declared with more than its name."""
+    """A model of a matrix, declared with more than its name.
+
+    `family`, `boxes` and `scores` say how the outputs of a file from elsewhere are read, where its values do not tell.
+    """
 
     weights: str | PathLike[str]  # a path or a name, with an optional ":HEAD" at its end, as matrix() takes it
     qat: Qat | None = None  # how the int8-qat cells of the model are trained
+    family: str = ""  # the same as ":FAMILY" behind the weights; one of tasks.base.LAYOUTS
+    boxes: str = ""  # one of BOXES
+    scores: str = ""  # one of SCORES
     float: str | PathLike[str] | None = None  # of a ready file: the float model that it was made from, as `weights`
+
+    def __post_init__(self) -> None:
+        for name, known in (("boxes", BOXES), ("scores", SCORES)):
+            given = getattr(self, name)
+            if given and given not in known:
+                raise ConfigError(f"Model({str(self.weights)!r}): {name}={given!r} is not one of {', '.join(known)}")
 
 
 @dataclass(frozen=True, order=True)
@@ -69,6 +88,8 @@ class Cell:
     tag: str = ""  # names the size where it is not square or the matrix has several, and a batch so: "320px-b2"
     weights: str = field(default="", compare=False)  # path or name as the suite declares it; empty: the model's name
     qat: Qat | None = field(default=None, compare=False)  # how an int8-qat cell is trained
+    boxes: str = field(default="", compare=False)  # as in Model
+    scores: str = field(default="", compare=False)  # as in Model
     float_cell: Cell | None = field(default=None, compare=False)  # of a ready file: the fp32 cell of its float model
 
     def __post_init__(self) -> None:

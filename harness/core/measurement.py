@@ -24,6 +24,9 @@ class Artifact:
     built: bool = False  # True: built by this run; False: from the cache
 
 
+ONE_PLACE = "all boxes lie within two pixels of one place: they are no detections"
+"""The note of a cell whose boxes cannot be detections; such a cell gets no star."""
+
 MACHINE_KIND: Mapping[Phase, str] = {"accuracy": "isa", "latency": "machine_class"}
 """The field of `Machine` that is the key of a phase's baselines. The `environment` of a results.json and the runs of
 the history have it under the same name."""

@@ -98,6 +98,7 @@ class Cache:
         inputs = BuildInputs(
             weights, Path(source.path), cell.imgsz, cell.batch, cell.head == "e2e", pixels, device=cell.device,
             qat=training.qat if training else None, training=training.data if training else None,
+            family="" if cell.head == "e2e" else cell.head,
             timings=self.root / "timings" / re.sub(r"[^A-Za-z0-9.]+", "-", hardware) if hardware else None,
         )  # fmt: skip
         shaped_by = {
@@ -107,6 +108,7 @@ class Cache:
             "batch": cell.batch,
             "head": inputs.end_to_end,
             "calibration": pixels.stem if pixels else None,
+            **({"family": inputs.family} if pixels and inputs.family else {}),
             "training": training.key if training else None,
             "tools": {tool: version(tool) for tool in made_by.tools},
             "hardware": hardware,
@@ -231,7 +233,5 @@ def _read(folder: Path, entry: str, key: str) -> Artifact | None:
         intact = entry in files and all(file_digest(folder / name) == value for name, value in files.items())
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not intact:
-        return None
-    size = sum((folder / name).stat().st_size for name in files)
-    return Artifact(str(folder / entry), key, size, card["meta"])
+    size = sum((folder / name).stat().st_size for name in files) if intact else 0
+    return Artifact(str(folder / entry), key, size, card["meta"]) if intact else None

@@ -42,6 +42,7 @@ class BuildInputs:
     training: Dataset | None = None  # labelled images to fine-tune on; None where `qat` names a ready checkpoint
     device: str = "cpu"  # the device that a compiled artifact is compiled for
     timings: Path | None = None  # kernel timings of earlier builds for the same hardware; the build adds its own
+    family: str = ""  # of a file from elsewhere, as the suite declares it; empty: its outputs tell
     advance: Advance = silent  # for builds that may take longer than a child is allowed to stay silent
 
     @property

@@ -6,16 +6,17 @@ costs in mAP is in RECIPES.md.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
+from harness.recipes.feeding import takes_bgr_bytes
 from harness.recipes.parts import in_branch, module_of
 from harness.recipes.splits import to_openvino
 from harness.tasks.decode import prepare
-from harness.tasks.outputs import input_layout
 from harness.tasks.preprocess import normalize
 
 TOOLS = (*EXPORT, "openvino")
@@ -54,11 +55,16 @@ def static_int8(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     model = to_openvino(inputs.source)
     pixels = np.load(inputs.calibration, mmap_mode="r")
     starts = range(0, len(pixels) - inputs.batch + 1, inputs.batch)
-    layout = input_layout([tuple(output.shape) for output in model.outputs], inputs.imgsz)
+    compiled = functools.cache(lambda: openvino.Core().compile_model(model, "CPU"))
+
+    def infer(batch: Any) -> Any:
+        return list(compiled()(batch).values())
+
+    bgr_bytes = takes_bgr_bytes(inputs, [tuple(output.shape) for output in model.outputs], infer)
 
     def batch(start: int) -> Any:
         inputs.advance(start, len(pixels))  # NNCF reads all images twice: for ranges, and to correct biases
-        return prepare(normalize(pixels[start : start + inputs.batch]), layout)
+        return prepare(normalize(pixels[start : start + inputs.batch]), bgr_bytes)
 
     quantized = nncf.quantize(
         model,

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from harness.core.errors import ConfigError
 from harness.recipes import ranges
 from harness.recipes.base import EXPORT, BuildInputs, Recipe, Table
+from harness.recipes.feeding import onnxruntime_of, takes_bgr_bytes
 from harness.recipes.opset import raised
 from harness.recipes.parts import QUANTIZED, module_of, name_nodes, trunk
 from harness.tasks.decode import prepare
-from harness.tasks.outputs import input_layout
 from harness.tasks.preprocess import normalize
 
 TOOLS = (*EXPORT, "onnxruntime")
@@ -211,7 +211,6 @@ def _batches(inputs: BuildInputs, model: Any) -> tuple[Iterator[NDArray[np.float
     assert inputs.calibration is not None
     pixels = np.load(inputs.calibration, mmap_mode="r")
     shapes = [tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in model.graph.output]
-    layout = input_layout(shapes, inputs.imgsz)
+    bgr_bytes = takes_bgr_bytes(inputs, shapes, onnxruntime_of(model))
     starts = range(0, len(pixels) - inputs.batch + 1, inputs.batch)
-    batches = (prepare(normalize(pixels[start : start + inputs.batch]), layout) for start in starts)
-    return batches, len(starts)
+    return (prepare(normalize(pixels[at : at + inputs.batch]), bgr_bytes) for at in starts), len(starts)

@@ -13,15 +13,23 @@ from harness.core.cell import Size
 from harness.core.dataset import Dataset, Image
 from harness.tasks.preprocess import Fit
 
-Layout = Literal["raw", "e2e", "yolov5", "yolox"]
+Layout = Literal["raw", "e2e", "yolov5", "yolox", "yolov6", "deepstream", "rtdetr", "split", "efficientnms"]
 """The family of a detector, told by the layout of its output. N is the batch; an anchor is one candidate box.
 
 `raw`: [N, 4 + classes, anchors], centre-size boxes and class scores (YOLOv8, YOLO11, YOLO26 one-to-many); needs NMS.
-`e2e`: [N, max_det, 6], corner boxes, score, class (YOLO26 end to end); needs no NMS.
+    Also with the last two sides exchanged.
+`e2e`: [N, max_det, 6], corner boxes, score, class (YOLO26 end to end, YOLOv10, `nms=True`); needs no NMS.
 `yolov5`: [N, anchors, 5 + classes], centre-size boxes, objectness, class scores; three anchors per grid cell.
 `yolox`: [N, anchors, 5 + classes], with the columns of `yolov5`; one anchor per grid cell, boxes relative to their cell
-(YOLOX exported without decoding). Its input is BGR in 0–255. Its images are letterboxed centred, as for every family
-here, where YOLOX's own demo pads right and below.
+    (YOLOX exported without decoding) or decoded. Its input is BGR in 0–255. Its images are letterboxed centred, as for
+    every family here, where YOLOX's own demo pads right and below.
+`yolov6`: as a decoded `yolox`, with an objectness of 1 (YOLOv6, PP-YOLOE) and the input of the other families.
+`deepstream`: the rows of `e2e`, but one for every anchor; needs NMS.
+`rtdetr`: [N, queries, 4 + classes], centre-size boxes in fractions of the input; needs no NMS.
+`split`: boxes [N, anchors, 4] and scores [N, anchors, classes] in two outputs (YOLO-NAS, PP-YOLOE); needs NMS, but for
+    the queries of a DETR.
+`efficientnms`: boxes [N, max_det, 4], scores and class numbers [N, max_det] in outputs of their own, and mostly the
+    number of detections in another; needs no NMS.
 """
 
 LAYOUTS: tuple[Layout, ...] = Layout.__args__  # type: ignore[attr-defined]
@@ -41,19 +49,47 @@ class Content:
     classes: int | None = None  # number of classes; None: the file does not say
     task: str = "detect"  # name of a task
     points: tuple[int, int] = (0, 0)  # of "pose": key points, and numbers per point: x, y and maybe visibility
+    end2end: bool = False  # the network ends in one box per object
+    nms: bool = False  # NMS is part of the network
+    conf: float | None = None  # score below which the network itself drops detections
+    head: str = ""  # Ultralytics' name of the head
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a suite declares of a model's outputs. An empty field: the values tell."""
+
+    family: str = ""  # one of LAYOUTS
+    boxes: str = ""  # one of core.cell.BOXES
+    scores: str = ""  # one of core.cell.SCORES
 
 
 @dataclass(frozen=True)
 class OutputLayout:
-    """How the outputs of a model are read: its layout, and where everything is."""
+    """How the outputs of a model are read: its layout, and where everything is. Decided once per artifact."""
 
     layout: Layout
-    output: int  # index of the output with the detections
-    classes: int | None  # number of classes, as the shape tells it; None: e2e, whose shape does not
+    output: int  # index of the output with the detections, or with the boxes where scores have their own
+    classes: int | None  # number of classes; None: neither shape nor file tells it
     extra: int = 0  # numbers per detection behind its classes: mask coefficients or key points
     protos: int | None = None  # index of the output with mask prototypes [N, extra, H / 4, W / 4]
     points: tuple[int, int] = (0, 0)  # as in Content
     task: str = "detect"  # name of a task
+    transposed: bool = False  # anchors come before columns, where they are columns of boxes and scores
+    scores: int | None = None  # index of the output with the scores, where it is another one
+    scores_transposed: bool = False  # as `transposed`, of that output
+    labels: int | None = None  # index of the output with the class numbers, where it is another one
+    count: int | None = None  # index of the output with the number of detections
+    corners: bool = False  # boxes are x1, y1, x2, y2; else centre x, centre y, width, height
+    y_first: bool = False  # corners are y1, x1, y2, x2
+    fractions: bool = False  # boxes are fractions of the input's sides; else pixels
+    point_fractions: bool = False  # key points are fractions too
+    relative: bool = False  # boxes are relative to their grid cell
+    logits: bool = False  # scores are to be put through the sigmoid
+    class_first: bool = False  # rows are x1, y1, x2, y2, class, score
+    nms: bool = True  # overlapping boxes are still to be removed
+    bgr_bytes: bool = False  # the network takes BGR in 0–255, not RGB in 0–1
+    notes: tuple[str, ...] = ()  # what a reader of the table must know
 
 
 @dataclass(frozen=True)
@@ -64,6 +100,7 @@ class Candidates:
     scores: Floats  # [K] from 0 to 1
     classes: NDArray[np.int64]  # [K] index into the model's names
     extra: Floats  # [K, E] mask coefficients or key points
+    dropped: int = 0  # candidates that were left out because a number of theirs is NaN or infinite
 
 
 @dataclass(frozen=True)
@@ -75,6 +112,7 @@ class Detections:
     classes: NDArray[np.int64]  # [K] index into the model's names
     masks: tuple[Mask, ...] | None = None  # of a segmentation model: one mask per detection
     points: Floats | None = None  # of a pose model: [K, P, 3] x, y in pixels of the image, visibility from 0 to 1
+    dropped: int = 0  # detections that were left out because a number of theirs is NaN or infinite
 
 
 class Task(Protocol):

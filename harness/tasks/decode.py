@@ -1,7 +1,4 @@
-"""The families of detectors: what their networks are fed, and how detections are read from their outputs.
-
-Every backend shares this code.
-"""
+"""What networks are fed, and how detections are read from their outputs. Every backend shares this code."""
 
 from __future__ import annotations
 
@@ -12,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.cell import Size
+from harness.core.errors import ConfigError
 from harness.core.suite import Decoding
-from harness.tasks.base import Candidates, Detections, Layout, OutputLayout
-from harness.tasks.outputs import STRIDES
+from harness.tasks.base import Candidates, Detections, Floats, OutputLayout
+from harness.tasks.grids import corners_and_strides, strides_of
+from harness.tasks.parts import ROWS, Parts, parts
 from harness.tasks.preprocess import fit
 from harness.tasks.registry import task
 
@@ -22,14 +21,14 @@ MAX_CANDIDATES = 30_000  # NMS looks at so many candidates, the highest scores f
 DECODING_VERSION = 2  # in the cache keys of pixels and scores; goes up when `tasks/` changes either
 
 
-def prepare(batch: NDArray[np.float32], layout: Layout) -> NDArray[np.float32]:
+def prepare(batch: NDArray[np.float32], bgr_bytes: bool) -> NDArray[np.float32]:
     """The network's input: the pixels in the colour order and the range that the family was trained on.
 
     Args:
         batch: [N, 3, H, W] RGB in [0, 1], as `normalize` gives it; returned as it is where the family takes it so.
-        layout: the family.
+        bgr_bytes: as in `OutputLayout`.
     """
-    return np.ascontiguousarray(batch[:, ::-1] * np.float32(255)) if layout == "yolox" else batch
+    return np.ascontiguousarray(batch[:, ::-1] * np.float32(255)) if bgr_bytes else batch
 
 
 def decode(
@@ -47,59 +46,145 @@ def decode(
         decoding: thresholds.
         size: height and width of the network's input, pixels.
         originals: width and height of each image, pixels; rows of the batch beyond them are padding.
+
+    Raises:
+        ConfigError: a class number or a score is none, so that the reading cannot be right.
     """
-    output = outputs[reading.output].astype(np.float32, copy=False)
-    if reading.layout in ("yolov5", "yolox"):
-        output = _as_raw(output, reading.layout, size)
+    seen = parts(outputs, reading)
+    choose = _rows if reading.layout in ROWS else _anchors
     found = []
-    for i, original in enumerate(originals):
-        chosen = _end_to_end(output[i], decoding) if reading.layout == "e2e" else _raw(output[i], reading, decoding)
-        found.append(to_image(chosen, outputs, i, reading, size, original))
+    for at, original in enumerate(originals):
+        chosen = choose(seen, at, reading, decoding, size)
+        found.append(to_image(chosen, outputs, at, reading, size, original))
     return found
 
 
-def _as_raw(output: NDArray[np.float32], layout: Layout, size: Size) -> NDArray[np.float32]:
-    """[N, anchors, 5 + C] → [N, 4 + C, anchors]. The score of a class is objectness × class score."""
-    boxes, scores = output[..., :4], output[..., 4:5] * output[..., 5:]
-    if layout == "yolox":
-        grids = [(size[0] // stride, size[1] // stride) for stride in STRIDES]
-        corner = np.concatenate([np.stack(np.meshgrid(range(w), range(h)), -1).reshape(-1, 2) for h, w in grids])
-        stride = np.repeat(STRIDES, [h * w for h, w in grids])[:, None]
-        boxes = np.concatenate([(boxes[..., :2] + corner) * stride, np.exp(boxes[..., 2:]) * stride], axis=-1)
-    raw: NDArray[np.float32] = np.concatenate([boxes, scores], axis=-1, dtype=np.float32).transpose(0, 2, 1)
+def _anchors(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, size: Size) -> Candidates:
+    """The candidates of an image whose anchors have a score for every class, as in COCO scoring."""
+    scores, floor = seen.scores[at], decoding.conf
+    if reading.logits:
+        floor = float(np.log(floor / (1 - floor))) if 0 < floor < 1 else -np.inf
+    elif seen.objectness is not None:
+        scores = scores * seen.objectness[at]
+    best = scores.max(axis=0)
+    possible = np.flatnonzero(best > floor)  # few anchors see anything
+    confident = scores[:, possible]
+    if reading.logits:
+        confident = _sigmoid(confident)
+        if seen.objectness is not None:
+            confident *= _sigmoid(seen.objectness[at][possible])
+    boxes = _pixels(seen.boxes[at][:, possible], possible, seen.boxes.shape[2], reading, size)
+    sound = np.isfinite(boxes).all(axis=0) & np.isfinite(confident).all(axis=0)
+    dropped = int(np.isnan(best).sum()) + int((~sound).sum())
+    if not sound.all():
+        possible, confident, boxes = possible[sound], confident[:, sound], boxes[:, sound]
+    classes, which = np.nonzero(confident > decoding.conf)
+    kept = _best(boxes[:, which].T, confident[classes, which], classes, reading.nms, decoding)
+    extra = _extra(seen.extra[at][:, possible[which[kept]]].T, reading, size)
+    return Candidates(
+        boxes[:, which[kept]].T, confident[classes, which][kept], classes[kept].astype(np.int64), extra, dropped
+    )
+
+
+def _rows(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, size: Size) -> Candidates:
+    """The candidates of an image from rows with one score and one class number each."""
+    assert seen.labels is not None
+    scores = _sigmoid(seen.scores[at, 0]) if reading.logits else seen.scores[at, 0]
+    missing = int(np.isnan(scores).sum())
+    rows = np.flatnonzero(scores > decoding.conf)
+    scores, labels = scores[rows], seen.labels[at][rows]
+    boxes = _pixels(seen.boxes[at][:, rows], rows, seen.boxes.shape[2], reading, size).T
+    sound = np.isfinite(boxes).all(axis=1) & np.isfinite(scores) & np.isfinite(labels)
+    rows, boxes, scores, labels = rows[sound], boxes[sound], scores[sound], labels[sound]
+    _expect_numbers(labels, reading)
+    classes = np.rint(labels).astype(np.int64)
+    kept = _best(boxes, scores, classes, reading.nms, decoding)
+    extra = _extra(seen.extra[at][:, rows[kept]].T, reading, size)
+    return Candidates(boxes[kept], scores[kept], classes[kept], extra, missing + int((~sound).sum()))
+
+
+def as_raw(outputs: Sequence[NDArray[Any]], reading: OutputLayout, size: Size) -> Floats:
+    """The outputs in the form of a raw output, [N, 4 + C + E, A] of its own memory; `reading` is no layout of ROWS."""
+    seen = parts(outputs, reading)
+    every = np.arange(seen.boxes.shape[2])
+    scores = _sigmoid(seen.scores) if reading.logits else seen.scores
+    if seen.objectness is not None:
+        scores = scores * (_sigmoid(seen.objectness) if reading.logits else seen.objectness)[:, None]
+    corners = np.stack([_pixels(boxes, every, len(every), reading, size) for boxes in seen.boxes])
+    low, high = corners[:, :2], corners[:, 2:]
+    raw: Floats = np.concatenate([(low + high) / 2, high - low, scores, seen.extra], axis=1, dtype=np.float32)
     return raw
 
 
-def _raw(prediction: NDArray[np.float32], reading: OutputLayout, decoding: Decoding) -> Candidates:
-    """[4 + C + E, A] → candidates after NMS by class. A box may carry several classes, as in COCO scoring."""
+def _best(
+    boxes: Floats, scores: Floats, classes: NDArray[np.int64], nms: bool, decoding: Decoding
+) -> NDArray[np.int64]:
+    """The indices of the detections of an image, the best first: after NMS by class where it is still to be done."""
     import cv2
 
-    split = len(prediction) - reading.extra
-    possible = np.flatnonzero(prediction[4:split].max(axis=0) > decoding.conf)  # few anchors see anything
-    prediction = prediction[:, possible]
-    confident = prediction[4:split]
-    classes, anchors = np.nonzero(confident > decoding.conf)
-    scores = confident[classes, anchors]
     order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
-    classes, anchors, scores = classes[order], anchors[order], scores[order]
-    centre, extent = prediction[:2, anchors].T, prediction[2:4, anchors].T
-    corner = centre - extent / 2
+    if not nms or not len(order):
+        return order[: decoding.max_det]
+    boxes, scores, classes = boxes[order], scores[order], classes[order]
     # OpenCV separates the classes by shifting their boxes, which is right only for coordinates ≥ 0.
-    shifted = corner - corner.min(axis=0, initial=0)
-    rectangles: Any = np.concatenate([shifted, extent], axis=1).astype(np.float64)
-    keep = (
-        cv2.dnn.NMSBoxesBatched(rectangles, scores.tolist(), classes.tolist(), 0.0, decoding.iou) if len(scores) else ()
-    )
-    kept = np.asarray(keep, np.int64).reshape(-1)[: decoding.max_det]
-    boxes = np.concatenate([corner, corner + extent], axis=1)
-    return Candidates(boxes[kept], scores[kept], classes[kept].astype(np.int64), prediction[split:, anchors[kept]].T)
+    corner = boxes[:, :2] - boxes[:, :2].min(axis=0, initial=0)
+    rectangles: Any = np.concatenate([corner, boxes[:, 2:] - boxes[:, :2]], axis=1).astype(np.float64)
+    keep = cv2.dnn.NMSBoxesBatched(rectangles, scores.tolist(), classes.tolist(), 0.0, decoding.iou)
+    return order[np.asarray(keep, np.int64).reshape(-1)[: decoding.max_det]]
 
 
-def _end_to_end(prediction: NDArray[np.float32], decoding: Decoding) -> Candidates:
-    """[D, 6 + E] → candidates. The network itself has chosen one box per object."""
-    rows = prediction[prediction[:, 4] > decoding.conf]
-    rows = rows[np.argsort(-rows[:, 4], kind="stable")][: decoding.max_det]
-    return Candidates(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64), rows[:, 6:])
+def _pixels(boxes: Floats, which: NDArray[np.int64], anchors: int, reading: OutputLayout, size: Size) -> Floats:
+    """Boxes [4, K] as corners in pixels of the network's input; `which` are the anchors that they are of."""
+    height, width = size
+    placed: Floats = boxes
+    if reading.relative:
+        strides = strides_of(anchors, size)
+        assert strides is not None  # `candidates` has asked
+        corners, stride = corners_and_strides(size, strides)
+        own = stride[which]
+        with np.errstate(over="ignore"):
+            placed = np.concatenate([(boxes[:2] + corners[which].T) * own, np.exp(boxes[2:]) * own])
+    elif reading.fractions:
+        unit = [height, width] if reading.y_first else [width, height]
+        placed = boxes * np.array(unit * 2, np.float32)[:, None]
+    if not reading.corners:
+        corner = placed[:2] - placed[2:] / 2
+        placed = np.concatenate([corner, corner + placed[2:]])
+    ordered: Floats = placed[[1, 0, 3, 2]] if reading.y_first else placed
+    return ordered
+
+
+def _extra(extra: Floats, reading: OutputLayout, size: Size) -> Floats:
+    """What stands behind the classes of K detections, [K, E], with key points in pixels of the network's input."""
+    if not reading.point_fractions:
+        return extra
+    points: Floats = extra.reshape(len(extra), *reading.points).copy()
+    points[..., :2] *= np.array([size[1], size[0]], np.float32)
+    return points.reshape(len(extra), -1)
+
+
+def _expect_numbers(labels: Floats, reading: OutputLayout) -> None:
+    """Raise ConfigError for class numbers that the model cannot have."""
+    if not len(labels):
+        return
+    high, low, odd = labels.max(), labels.min(), np.abs(labels - np.rint(labels)).max()
+    if low < -0.5 or (reading.classes is not None and high >= reading.classes - 0.5):
+        worst = low if low < -0.5 else high
+        raise ConfigError(
+            f"a row of the {reading.layout} output has class number {worst:g}, and the model has "
+            f"{reading.classes or 'no negative'} classes: say how it is read, Model(…, family=…)"
+        )
+    if odd > 0.01 and high <= 1 and reading.classes in (1, 2):
+        raise ConfigError(
+            f"class numbers of the {reading.layout} output are not whole, such as {float(high):.3g}: say how it is "
+            f"read, Model(…, family=…)"
+        )
+
+
+def _sigmoid(values: Floats) -> Floats:
+    with np.errstate(over="ignore"):
+        squashed: Floats = np.divide(1, 1 + np.exp(-values), dtype=np.float32)
+    return squashed
 
 
 def to_image(
@@ -125,4 +210,4 @@ def to_image(
     boxes = (chosen.boxes - np.array([place.left, place.top] * 2, np.float32)) / np.float32(place.ratio)
     np.clip(boxes, 0, np.array([width, height] * 2, np.float32), out=boxes)
     more = task(reading.task).shape(chosen, boxes, outputs, at, reading, place, size, original)
-    return Detections(boxes, chosen.scores, chosen.classes, **more)
+    return Detections(boxes, chosen.scores, chosen.classes, dropped=chosen.dropped, **more)

@@ -1,16 +1,25 @@
-"""The family that a model's outputs belong to, told by their shapes and by what its file says."""
+"""How a model's outputs are read: from what its file says, the shapes, and the values of the first images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.core.cell import Size, size_text
 from harness.core.errors import ConfigError
-from harness.tasks.base import LAYOUTS, Content, Layout, OutputLayout
+from harness.tasks.base import LAYOUTS, Content, Declared, OutputLayout
+from harness.tasks.candidates import Asked, Shape, candidates
+from harness.tasks.parts import ROWS, parts
 from harness.tasks.registry import task
+from harness.tasks.values import Weighed, judge
 
-STRIDES = (8, 16, 32)  # input pixels per grid cell, of the three feature maps of every family
+CURE = "say how it is read: Model(…, family=…, boxes=…, scores=…)"
+BAKED = 0.1  # where all scores of a padded output lie above it, the file itself drops lower ones
+SEEN = 0.25  # score of an object that a network is said to see
 
 
 def content(meta: Mapping[str, Any]) -> Content:
@@ -20,93 +29,95 @@ def content(meta: Mapping[str, Any]) -> Content:
         ConfigError: the task is not scored, or the file of a pose model does not say how many key points it has.
     """
     names, points = meta.get("names"), meta.get("points") or (0, 0)
-    said = Content(len(names) if names else None, meta.get("task") or "detect", (points[0], points[1]))
+    said = Content(
+        len(names) if names else None, meta.get("task") or "detect", (points[0], points[1]),
+        bool(meta.get("end2end")), bool(meta.get("nms")), meta.get("conf"), meta.get("head") or "",
+    )  # fmt: skip
     task(said.task).check(said)
     return said
 
 
-def read_outputs(shapes: Sequence[tuple[int, ...]], said: Content, size: Size, declared: str = "") -> OutputLayout:
-    """How the outputs of a model are read: the first output that fits a family holds the detections.
+def read_outputs(
+    outputs: Sequence[NDArray[Any]], said: Content, size: Size, declared: Declared | None = None,
+    classes: int | None = None, batch: int | None = None,
+) -> Weighed:  # fmt: skip
+    """How the outputs of a model are read: the first reading that shapes allow and values do not contradict.
 
     Args:
-        shapes: of all outputs.
+        outputs: all outputs, for the images that are looked at: as many as the network takes at once, or more.
         said: what the file of the model says.
         size: height and width of the network's input, pixels.
-        declared: the family, where the user names one; empty: the shapes tell it.
+        declared: what the user says of the outputs; it wins over what the values can tell.
+        classes: number of classes of the data set, for a file that does not say its own.
+        batch: how many images the network takes at once, for messages; None: as many as there are.
+
+    Returns:
+        The reading. What its `doubt` names is still open, and more images may tell. Where it is `uncounted`, its
+        number of classes is not to be believed.
 
     Raises:
-        ConfigError: no output fits; the message has all shapes.
+        ConfigError: no output fits; the message has all shapes, and how the values contradict the readings.
     """
+    declared = declared or Declared()
+    shapes = [(batch or len(output), *map(int, output.shape[1:])) for output in outputs]
     found = task(said.task).extra(said, shapes)
-    if found is not None:
-        extra, protos = found
-        for output, shape in enumerate(shapes):
-            if declared:
-                layout = _as_declared(shape, said.classes, size, declared, extra)
-            else:
-                layout = layout_of(shape, said.classes, size, extra)
-            if layout:
-                classes = _classes(layout, shape, extra)
-                return OutputLayout(layout, output, classes, extra, protos, said.points, said.task)
-    seen = ", ".join("×".join(map(str, shape)) for shape in shapes)
-    family = f"the family {declared!r}" if declared else f"any known family ({', '.join(LAYOUTS)})"
+    if found is None:
+        raise ConfigError(_no_fit(shapes, said, size, declared))
+    asked = Asked(said, said.classes or classes, size, declared.family, *found)
+    readings = candidates(shapes, asked)
+    if not readings:
+        raise ConfigError(_no_fit(shapes, said, size, declared) + _other_count(shapes, asked))
+    chosen = said.end2end or said.nms or declared.family == "e2e"
+    judged = [judge(one, outputs, size, declared, said.head, chosen) for one in readings]
+    fitting = sorted((one for one in judged if not one.defect), key=lambda one: one.nothing)
+    if not fitting:
+        why = "; ".join(dict.fromkeys(f"as {one.reading.layout}, {one.defect}" for one in judged))
+        raise ConfigError(f"output of shape {_text(shapes)} fits no reading: {why}; {CURE}")
+    best = fitting[0]
+    others = {one.reading.classes for one in fitting if one.reading.classes is not None}
+    best = replace(best, uncounted=asked.classes is None and len(others) > 1)
+    reading = replace(best.reading, bgr_bytes=best.reading.layout == "yolox")
+    return replace(best, reading=replace(reading, notes=(*reading.notes, *_threshold(outputs, reading, said))))
+
+
+def sees(outputs: Sequence[NDArray[Any]], reading: OutputLayout) -> float:
+    """The share of the images in whose outputs some score is above SEEN."""
+    seen = parts(outputs, reading)
+    scores = seen.scores if seen.objectness is None else seen.scores * seen.objectness[:, None]
+    if reading.logits:
+        scores = 1 / (1 + np.exp(-scores))
+    return float((np.nan_to_num(scores).max(axis=(1, 2)) > SEEN).mean())
+
+
+def _threshold(outputs: Sequence[NDArray[Any]], reading: OutputLayout, said: Content) -> tuple[str, ...]:
+    """A note on the score below which the network itself drops detections."""
+    if reading.layout not in ROWS or reading.nms:
+        return ()
+    if said.nms and said.conf is not None:
+        return (f"the file's own NMS (nms=True) drops scores below {said.conf:g}, which lowers mAP: export without it",)
+    scores = parts(outputs, reading).scores
+    live = scores[scores > 0]
+    if 3 <= len(live) < scores.size and float(live.min()) > BAKED:
+        return (f"no score is below {float(live.min()):.2f}: the file seems to drop lower ones, which lowers mAP",)
+    return ()
+
+
+def _no_fit(shapes: Sequence[Shape], said: Content, size: Size, declared: Declared) -> str:
+    """The message for outputs whose shapes no family has."""
+    family = f"the family {declared.family!r}" if declared.family else f"any known family ({', '.join(LAYOUTS)})"
     having = (f" with {said.classes} classes" if said.classes else "") + task(said.task).finds(said)
-    raise ConfigError(f"output of shape {seen} does not fit {family}{having} at {size_text(size)} px")
+    return f"output of shape {_text(shapes)} does not fit {family}{having} at {size_text(size)} px"
 
 
-def layout_of(shape: tuple[int, ...], classes: int | None, size: Size, extra: int = 0) -> Layout | None:
-    """The family of an output; None where it fits no family.
-
-    Args:
-        shape: of the output.
-        classes: how many classes the model has; None: unknown, so that the number of anchors alone tells the family.
-        size: height and width of the network's input, pixels.
-        extra: numbers per detection behind its classes.
-    """
-    if len(shape) != 3:
-        return None
-    _, first, last = shape
-    cells = _grid_cells(size)
-    if classes:
-        raw, columns = first == 4 + classes + extra, last == 5 + classes
-    else:
-        raw, columns = last == cells and first > 4 + extra, last > 5
-    if raw:
-        return "raw"
-    if columns and not extra and first == 3 * cells:
-        return "yolov5"
-    if columns and not extra and first == cells:
-        return "yolox"
-    return "e2e" if last == 6 + extra else None
+def _other_count(shapes: Sequence[Shape], asked: Asked) -> str:
+    """For a file without class names: how many classes its outputs would have, where the data set has others."""
+    if asked.said.classes or not asked.classes:
+        return ""
+    others = candidates(shapes, replace(asked, classes=None))
+    counts = dict.fromkeys(f"{one.classes} as {one.layout}" for one in others if one.classes)
+    read = f", and its output has {' or '.join(counts)}" if counts else ""
+    return f": the file carries no class names, the data set has {asked.classes} classes{read}"
 
 
-def _as_declared(shape: tuple[int, ...], classes: int | None, size: Size, declared: str, extra: int) -> Layout | None:
-    """The declared family where an output of `shape` can be of it; its strides may differ where boxes need none."""
-    if len(shape) != 3:
-        return None
-    _, first, last = shape
-    cells = _grid_cells(size)
-    columns = not extra and (last == 5 + classes if classes else first > last > 5)
-    raw = first == 4 + classes + extra if classes else last > first > 4 + extra
-    fits = {
-        "raw": raw,
-        "e2e": last == 6 + extra,
-        "yolov5": columns and first != cells,  # one box per grid cell is YOLOX
-        "yolox": columns and first == cells,
-    }
-    return declared if fits[declared] else None  # type: ignore[return-value]
-
-
-def _grid_cells(size: Size) -> int:
-    """How many grid cells the three feature maps have at this input size, pixels."""
-    height, width = size
-    return sum((height // stride) * (width // stride) for stride in STRIDES)
-
-
-def input_layout(shapes: Sequence[tuple[int, ...]], size: Size) -> Layout:
-    """A family with this model's input, for `decode.prepare`; told by shapes alone, without the number of classes."""
-    return "yolox" if any(layout_of(shape, None, size) == "yolox" for shape in shapes) else "raw"
-
-
-def _classes(layout: Layout, shape: tuple[int, ...], extra: int) -> int | None:
-    return {"raw": shape[1] - 4 - extra, "yolov5": shape[2] - 5, "yolox": shape[2] - 5}.get(layout)
+def _text(shapes: Sequence[Shape]) -> str:
+    return ", ".join("×".join(map(str, shape)) for shape in shapes)

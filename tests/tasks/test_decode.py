@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from builders import quick
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Decoding
+from harness import ConfigError, Decoding
 from harness.tasks.base import OutputLayout
 from harness.tasks.decode import decode, prepare
 from harness.tasks.preprocess import fit, normalize
@@ -23,8 +25,17 @@ def raw(*anchors, classes=2):
     return np.asarray(anchors, np.float32).reshape(-1, 4 + classes).T[None]
 
 
-def read(output, layout, decoding, size, originals):
-    return decode([output], OutputLayout(layout, 0, None), decoding, size, originals)
+READINGS = {
+    "raw": OutputLayout("raw", 0, None),
+    "e2e": OutputLayout("e2e", 0, None, corners=True, nms=False),
+    "deepstream": OutputLayout("deepstream", 0, None, corners=True),
+    "yolov5": OutputLayout("yolov5", 0, None, transposed=True),
+    "yolox": OutputLayout("yolox", 0, None, transposed=True, relative=True, bgr_bytes=True),
+}
+
+
+def read(output, layout, decoding, size, originals, **changes):
+    return decode([output], replace(READINGS[layout], **changes), decoding, size, originals)
 
 
 def rows(found):
@@ -168,7 +179,53 @@ def test_end_to_end_rows_are_taken_as_they_are_best_first():
     assert rows(best) == [(1, 2, 30, 40, 0.9, 1)]
 
 
+def test_class_numbers_of_a_quantized_output_are_rounded():
+    output = np.array([[[0, 0, 9, 9, 0.9, 59.95], [20, 20, 30, 30, 0.8, 40.99]]], np.float32)
+    (found,) = read(output, "e2e", Decoding(), (SIZE, SIZE), SQUARE, classes=80)
+    assert found.classes.tolist() == [60, 41]
+
+
+@pytest.mark.parametrize(("number", "classes", "said"), [(80, 80, "class number 80"), (-1, None, "class number -1"),
+                                                         (0.62, 2, "not whole, such as 0.62")])  # fmt: skip
+def test_a_class_number_that_the_model_cannot_have_is_an_error(number, classes, said):
+    output = np.array([[[0, 0, 9, 9, 0.9, number]]], np.float32)
+    with pytest.raises(ConfigError, match=said):
+        read(output, "e2e", Decoding(), (SIZE, SIZE), SQUARE, classes=classes)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_detection_with_a_number_that_is_none_is_dropped_and_counted(wrong):
+    sound = [10, 10, 20, 20, 0.9, 0]
+    (found,) = read(np.array([[sound, [wrong, 0, 9, 9, 0.8, 0]]], np.float32), "e2e", Decoding(), (SIZE, SIZE), SQUARE)
+    assert (rows(found), found.dropped) == ([(10, 10, 20, 20, 0.9, 0)], 1)
+    (found,) = read(raw([15, 15, 10, 10, 0.9, 0], [40, wrong, 9, 9, 0, 0.8]), "raw", Decoding(), (SIZE, SIZE), SQUARE)
+    assert (rows(found), found.dropped) == ([(10, 10, 20, 20, 0.9, 0)], 1)
+
+
+def test_a_score_that_is_nan_is_counted():
+    (found,) = read(raw([15, 15, 10, 10, 0.9, 0], [40, 40, 9, 9, np.nan, 0.8]), "raw", Decoding(), (SIZE, SIZE), SQUARE)
+    assert (len(found.scores), found.dropped) == (1, 1)
+
+
 # Families of files from elsewhere
+
+
+def test_rows_of_every_anchor_go_through_nms():
+    output = np.array([[[10, 10, 30, 30, 0.6, 1], [11, 10, 31, 30, 0.9, 1], [11, 10, 31, 30, 0.8, 0]]], np.float32)
+    (found,) = read(output, "deepstream", Decoding(), (SIZE, SIZE), SQUARE)
+    assert rows(found) == [(11, 10, 31, 30, 0.9, 1), (11, 10, 31, 30, 0.8, 0)]
+
+
+def test_fractions_are_of_each_side_and_logits_go_through_the_sigmoid():
+    output = raw([0.5, 0.25, 0.5, 0.25, np.log(9), -9])
+    (found,) = read(output, "raw", Decoding(), (SIZE, SIZE), SQUARE, fractions=True, logits=True)
+    assert rows(found) == [(16, 8, 48, 24, 0.9, 0)]
+
+
+def test_corners_may_have_y_first():
+    output = raw([0.1, 0.2, 0.3, 0.6, 0.9, 0])
+    (found,) = read(output, "raw", Decoding(), (100, 100), [(100, 100)], fractions=True, corners=True, y_first=True)
+    assert rows(found) == [(20, 10, 60, 30, 0.9, 0)]
 
 
 def anchors(family):
@@ -195,5 +252,5 @@ def test_a_yolox_box_is_relative_to_its_cell():
 
 def test_yolox_is_fed_bgr_bytes_and_the_others_rgb_shares():
     batch = normalize(np.array([10, 20, 30], np.uint8).reshape(1, 3, 1, 1))
-    assert np.round(prepare(batch, "yolox")).reshape(-1).tolist() == [30, 20, 10]
-    assert prepare(batch, "raw") is batch
+    assert np.round(prepare(batch, bgr_bytes=True)).reshape(-1).tolist() == [30, 20, 10]
+    assert prepare(batch, bgr_bytes=False) is batch

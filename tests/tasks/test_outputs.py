@@ -1,90 +1,84 @@
-"""Which family the outputs of a model belong to: told by shapes, with what the file says of itself."""
+"""How the outputs of a model are read: by what its file says, by shapes, and by values."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from builders import quick
+from forms import FORMS, PLAIN, scene
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness import ConfigError
+from harness import ConfigError, Decoding
 from harness.backends.base import described
-from harness.tasks.base import Content, OutputLayout
-from harness.tasks.outputs import content, layout_of, read_outputs
+from harness.tasks.base import Content
+from harness.tasks.decode import decode
+from harness.tasks.outputs import content, read_outputs
+
+SIZE = 128
+SURE = Decoding(conf=0.25)
+
+LAYOUTS = {
+    "raw": "raw", "transposed": "raw", "fractions": "raw", "transposed fractions": "raw", "logits": "raw",
+    "logits in fractions": "raw", "corners": "raw", "corners in fractions": "raw", "auxiliary output": "raw",
+    "yolov6": "yolov6", "yolov6 in fractions": "yolov6", "objectness": "yolox", "objectness in fractions": "yolox",
+    "yolox": "yolox", "deepstream": "deepstream", "deepstream in fractions": "deepstream",
+    "deepstream class first": "deepstream", "e2e": "e2e", "e2e in fractions": "e2e", "e2e class first": "e2e",
+    "efficientnms": "efficientnms", "split corners": "split", "split centres in fractions": "split",
+}  # fmt: skip
 
 
-def test_the_shape_of_an_output_tells_its_family():
-    assert layout_of((1, 84, 8400), 80, (640, 640)) == "raw"
-    assert layout_of((8, 300, 6), 80, (640, 640)) == "e2e"
-    assert layout_of((1, 6, 8400), 2, (640, 640)) == "raw"
-    assert layout_of((1, 84, 8400), 10, (640, 640)) is None
-    assert layout_of((1, 300, 38), 80, (640, 640)) is None
-    assert layout_of((300, 6), 80, (640, 640)) is None
+def found(outputs, reading, size, images):
+    return decode(outputs, reading, SURE, (size, size), [(size, size)] * images)
 
 
-@pytest.mark.parametrize(
-    ("shape", "classes", "layout"),
-    [
-        ((1, 25200, 85), 80, "yolov5"),
-        ((1, 8400, 85), 80, "yolox"),
-        ((1, 25200, 6), 1, "yolov5"),
-        ((1, 84, 8400), None, "raw"),
-        ((1, 25200, 85), None, "yolov5"),
-        ((1, 8400, 85), None, "yolox"),
-        ((1, 300, 6), None, "e2e"),
-        ((1, 84, 2100), None, None),  # another image size
-    ],
-)
-def test_the_family_is_told_by_the_shape(shape, classes, layout):
-    assert layout_of(shape, classes, (640, 640)) == layout
+def same(one, other, size):
+    """Whether two lists of detections are the same, in whatever order of equal scores."""
 
+    def table(found):
+        rows = np.column_stack([found.classes, found.boxes, found.scores])
+        return rows[np.lexsort(np.round(rows[:, ::-1], 2).T)]
 
-def test_the_output_that_fits_is_found_among_several():
-    reading = read_outputs([(1, 32, 160, 160), (1, 84, 8400)], Content(80), (640, 640))
-    assert (reading.output, reading.layout, reading.classes) == (1, "raw", 80)
-
-
-def test_an_output_of_no_known_family_is_one_line_with_the_shapes_seen():
-    with pytest.raises(ConfigError, match=r"1×3×80×80×85, 1×3×40×40×85 does not fit any known family .* 80 classes"):
-        read_outputs([(1, 3, 80, 80, 85), (1, 3, 40, 40, 85)], Content(80), (640, 640))
-
-
-def test_a_declared_family_is_believed_only_where_the_shape_allows_it():
-    assert read_outputs([(1, 8400, 85)], Content(80), (640, 640), "yolox").layout == "yolox"
-    with pytest.raises(ConfigError, match="does not fit the family 'yolov5'"):
-        read_outputs([(1, 8400, 85)], Content(80), (640, 640), "yolov5")
-
-
-def test_a_declared_family_may_have_other_strides_than_8_16_and_32():
-    four_scales = [(1, 84, 34000)]  # strides 4 to 32
-    with pytest.raises(ConfigError, match="any known family"):
-        read_outputs(four_scales, Content(None), (640, 640))
-    assert read_outputs(four_scales, Content(None), (640, 640), "raw").classes == 80
-    assert read_outputs([(1, 102000, 85)], Content(None), (640, 640), "yolov5").classes == 80
-
-
-# Masks and key points
-
-
-@pytest.mark.parametrize(
-    ("detections", "layout", "classes"), [((1, 116, 8400), "raw", 80), ((1, 300, 38), "e2e", None)]
-)
-@pytest.mark.parametrize("known", [80, None])
-def test_a_segmentation_model_has_prototypes_in_another_output(detections, layout, classes, known):
-    reading = read_outputs([(1, 32, 160, 160), detections], Content(known, "segment"), (640, 640))
-    assert reading == OutputLayout(layout, 1, classes, extra=32, protos=0, task="segment")
-
-
-def test_a_pose_models_key_points_stand_behind_its_classes():
-    said = content({"names": ["person"], "task": "pose", "points": [17, 3]})
-    assert read_outputs([(1, 56, 8400)], said, (640, 640)) == OutputLayout(
-        "raw", 0, 1, extra=51, points=(17, 3), task="pose"
-    )
-    assert read_outputs([(1, 300, 57)], said, (640, 640)) == OutputLayout(
-        "e2e", 0, None, extra=51, points=(17, 3), task="pose"
+    return all(
+        len(a.scores) == len(b.scores) and np.allclose(table(a), table(b), rtol=0, atol=2e-3 * size)
+        for a, b in zip(one, other, strict=True)
     )
 
 
-def test_a_segmentation_model_without_prototypes_fits_nothing():
-    with pytest.raises(ConfigError, match=r"1×116×8400 does not fit .* with 80 classes and mask coefficients"):
-        read_outputs([(1, 116, 8400)], Content(80, "segment"), (640, 640))
+@pytest.mark.parametrize("form", LAYOUTS)
+@pytest.mark.parametrize("classes", [1, 2, 10])
+def test_every_form_is_read_as_the_same_detections(form, classes):
+    raw = scene(3, SIZE, classes)
+    outputs = FORMS[form](raw, SIZE)
+    judged = read_outputs(outputs, Content(classes), (SIZE, SIZE))
+    assert (judged.reading.layout, judged.doubt) == (LAYOUTS[form], "")
+    truth = found([raw], PLAIN, SIZE, len(raw))
+    assert sum(len(one.scores) for one in truth) > 3
+    assert same(found(outputs, judged.reading, SIZE, len(raw)), truth, SIZE)
+
+
+@given(
+    st.integers(0, 2**32), st.sampled_from([64, 96, 160]), st.integers(1, 90), st.sampled_from(list(FORMS)),
+    st.booleans(), st.booleans(), st.integers(1, 3),
+)  # fmt: skip
+@quick
+def test_no_form_is_ever_read_as_other_detections(seed, size, classes, form, told, hinted, images):
+    """The same detections, or a named error or doubt, which becomes one; whatever the file says of its classes."""
+    raw = scene(seed, size, classes, images)
+    outputs = FORMS[form](raw, size)
+    try:
+        judged = read_outputs(
+            outputs, Content(classes if told else None), (size, size), None, classes if hinted else None
+        )
+        if judged.doubt or judged.uncounted:
+            return
+        read = found(outputs, judged.reading, size, images)
+    except ConfigError:
+        return
+    assert same(read, found([raw], PLAIN, size, images), size)
+
+
+# What the file says
 
 
 def test_a_model_of_another_task_is_refused_by_name():

@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> Exit:
     last = _last(options.results, suite.name, cell.id)
     with runner.opened(Console()) as place:
         inputs = place.inputs(suite, home, cell)
-        seen = place.run_job(SignatureJob(cell, inputs.artifact, inputs.data), f"open {cell}")
+        seen = place.run_job(SignatureJob(cell, inputs.artifact, inputs.data, str(inputs.pixels)), f"open {cell}")
     known = model_card.card(suite, cell, inputs.artifact, inputs.provenance, seen, last)
     _write(target, known, cell, Path(inputs.artifact.path).parent)
     made = "built" if inputs.artifact.built else "from the cache"

@@ -14,6 +14,8 @@ from harness.core.suite import Suite
 from harness.core.version import __version__
 from harness.measure.accuracy.signature import Signature
 from harness.store.results import CellResult
+from harness.tasks.base import OutputLayout
+from harness.tasks.parts import OBJECTNESS
 from harness.tasks.preprocess import PAD
 
 SCHEMA = 1  # of card.json
@@ -21,16 +23,36 @@ IDENTITY = ("weights", "recipe", "calibration", "training", "imgsz", "versions")
 """The entries of the provenance that are equal in any two measurements of one artifact."""
 
 OUTPUTS = {
-    "raw": "[N, 4 + C, anchors]: centre x, centre y, width, height in pixels of the network input, then a score for "
-    "each class. Keep scores above conf, then NMS within each class at iou, at most max_det.",
-    "e2e": "[N, detections, 6]: x1, y1, x2, y2 in pixels of the network input, score, class. Keep scores above conf; "
-    "no NMS.",
-    "yolov5": "[N, anchors, 5 + C]: centre x, centre y, width, height in pixels of the network input, objectness, then "
-    "classes; a score is objectness × class. Keep those above conf, then NMS within each class at iou.",
-    "yolox": "[N, anchors, 5 + C]: offsets in units of the stride (x, y) and logarithms of them (width, height), "
-    "objectness, then classes; a score is objectness × class. Keep those above conf, then NMS within classes at iou.",
+    "raw": "[N, 4 + C, anchors]: {boxes}, then a score for each class",
+    "e2e": "[N, detections, 6]: {boxes}, score, class",
+    "yolov5": "[N, anchors, 5 + C]: {boxes}, objectness, then classes; a score is objectness × class",
+    "deepstream": "[N, anchors, 6]: {boxes}, score, class",
+    "split": "{boxes}; another output has a score for each class",
+    "efficientnms": "[N, detections, 4]: {boxes}; other outputs have scores and class numbers",
 }
-"""What an output holds and how to decode it, by its layout, as `tasks.decode` reads it."""
+"""What an output holds, by its layout."""
+
+ALIKE = {"yolox": "yolov5", "yolov6": "yolov5", "rtdetr": "raw"}
+"""The layouts that hold the same as another."""
+
+
+def meaning(reading: OutputLayout) -> str:
+    """What the output holds and how to decode it, as `tasks.decode` reads it."""
+    unit = "fractions of the network input" if reading.fractions else "pixels of the network input"
+    corners = "y1, x1, y2, x2" if reading.y_first else "x1, y1, x2, y2"
+    boxes = f"{corners if reading.corners else 'centre x, centre y, width, height'} in {unit}"
+    if reading.relative:
+        boxes = "offsets in units of the stride (x, y) and logarithms of them (width, height)"
+    held = OUTPUTS[ALIKE.get(reading.layout, reading.layout)].format(boxes=boxes)
+    if reading.class_first:
+        held = held.replace("score, class", "class, score")
+    if reading.layout in ("raw", "rtdetr") and reading.transposed:
+        held = held.replace("[N, 4 + C, anchors]", "[N, anchors, 4 + C]")
+    elif reading.layout in OBJECTNESS and not reading.transposed:
+        held = held.replace("[N, anchors, 5 + C]", "[N, 5 + C, anchors]")
+    squashed = " Scores are logits: put them through the sigmoid." if reading.logits else ""
+    after = "then NMS within each class at iou, at most max_det." if reading.nms else "at most max_det; no NMS."
+    return f"{held}.{squashed} Keep scores above conf, {after}"
 
 
 def card(
@@ -70,7 +92,7 @@ def card(
         "training": provenance["training"],
         "versions": provenance["versions"],
         "device": cell.device,
-        "input": _input(cell, seen.layout),
+        "input": _input(cell, seen.reading.bgr_bytes),
         "output": _output(seen),
         "decoding": {**dataclasses.asdict(suite.decoding), "operating_conf": suite.operating_conf},
         "names": list(seen.names),
@@ -80,14 +102,13 @@ def card(
     }
 
 
-def _input(cell: Cell, layout: str) -> dict[str, Any]:
+def _input(cell: Cell, bgr_bytes: bool) -> dict[str, Any]:
     """How images become the network's input; YOLOX alone reads BGR in 0 to 255."""
-    yolox = layout == "yolox"
     return {
         "shape": list(cell.shape),
         "type": "float32",
-        "colour": "BGR" if yolox else "RGB",
-        "range": [0, 255 if yolox else 1],
+        "colour": "BGR" if bgr_bytes else "RGB",
+        "range": [0, 255 if bgr_bytes else 1],
         "letterbox": {"pad": PAD, "scale": "longer side to the input, bilinear", "place": "centred"},
     }
 
@@ -95,10 +116,10 @@ def _input(cell: Cell, layout: str) -> dict[str, Any]:
 def _output(seen: Signature) -> dict[str, Any]:
     """Which output holds the detections, and how to decode it."""
     return {
-        "index": seen.output,
+        "index": seen.reading.output,
         "shape": list(seen.shape),
-        "layout": seen.layout,
-        "meaning": OUTPUTS[seen.layout],
+        "layout": seen.reading.layout,
+        "meaning": meaning(seen.reading),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,18 +15,20 @@ from harness.backends.registry import backend
 from harness.core.cell import Cell
 from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
-from harness.core.measurement import Artifact
+from harness.core.measurement import ONE_PLACE, Artifact
 from harness.core.suite import Decoding
 from harness.machine.worker import Channel
 from harness.measure.accuracy import detections_file
 from harness.measure.accuracy.bootstrap import Counts, draws, resampled
 from harness.measure.accuracy.coco import Evaluation, at_confidence, class_labels, known_classes
 from harness.measure.accuracy.coco_streaming import Evaluator
+from harness.measure.reading import output_layout
 from harness.tasks.base import Detections, OutputLayout
 from harness.tasks.classes import match_classes
 from harness.tasks.decode import decode, prepare
-from harness.tasks.outputs import content, read_outputs
+from harness.tasks.look import padded
 from harness.tasks.preprocess import normalize
+from harness.tasks.values import ROUNDED_UP
 
 Pixels = NDArray[np.uint8]
 """Letterboxed images [N, 3, H, W], in the order of the data set."""
@@ -49,7 +51,7 @@ class Scored:
     executed: dict[str, int]  # multiply-accumulates of one call by numeric type (`Session.executed`)
     unknown: tuple[str, ...]  # classes of the data set that the model does not know; they score 0
     infer_s: float  # seconds inside the runtime, for the whole data set
-    notes: tuple[str, ...] = ()  # what a reader of the numbers must know
+    notes: tuple[str, ...] = ()  # what a reader of the table must know of the outputs
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class ScoreJob:
         """
         session = backend(self.cell.backend).open(self.artifact, self.cell, threads=1)
         pixels = np.load(self.pixels, mmap_mode="r")
-        layout = output_layout(session, self.cell, self.artifact)
+        layout = output_layout(session, self.cell, self.artifact, pixels, len(self.dataset.categories))
         names = class_names_of(layout, self.cell, self.artifact, self.dataset)
         _check_classes(self.dataset, names)
         evaluator = Evaluator(self.dataset, names)
@@ -99,7 +101,7 @@ class ScoreJob:
             executed=executed,
             unknown=_unknown_classes(self.dataset, names),
             infer_s=infer_s,
-            notes=tuple(note for note in [match_classes(self.dataset.categories, names).note] if note),
+            notes=(*_class_notes(self.dataset, names), *layout.notes, *remarks(found, evaluation.metrics)),
         )
 
     def _drawn(self, evaluation: Evaluation, counts: Counts) -> dict[str, NDArray[np.float64]]:
@@ -116,6 +118,7 @@ class Seen:
 
     found: list[Detections]  # by image
     names: Sequence[str]  # class names of the model
+    reading: OutputLayout  # how the outputs were read
 
 
 @dataclass(frozen=True)
@@ -145,10 +148,10 @@ def detect(
     Raises:
         ConfigError: the outputs fit no family, or do not fit the class names.
     """
-    layout = output_layout(session, cell, artifact)
+    layout = output_layout(session, cell, artifact, pixels, len(dataset.categories))
     batches = detect_batches(session, cell, layout, dataset, pixels, decoding, progress, decoder)
     found = [one for batch in batches for one in batch.found]
-    return Seen(found, class_names_of(layout, cell, artifact, dataset))
+    return Seen(found, class_names_of(layout, cell, artifact, dataset), layout)
 
 
 def detect_batches(
@@ -157,32 +160,14 @@ def detect_batches(
 ) -> Iterator[DetectedBatch]:  # fmt: skip
     """Yield what a session finds, batch by batch. Arguments are as in `detect`; `layout` says how outputs are read."""
     for start in range(0, len(pixels), cell.batch):
-        batch = _padded(normalize(pixels[start : start + cell.batch]), cell.batch)
-        batch = prepare(batch, layout.layout)
+        batch = padded(normalize(pixels[start : start + cell.batch]), cell.batch)
+        batch = prepare(batch, layout.bgr_bytes)
         begun = time.perf_counter()
         outputs = session.infer(batch)
         took = time.perf_counter() - begun
         originals = [(image.width, image.height) for image in dataset.images[start : start + cell.batch]]
         yield DetectedBatch(decoder(outputs, layout, decoding, cell.imgsz, originals), took)
         progress(min(start + cell.batch, len(pixels)), len(pixels))
-
-
-def blank_batch(cell: Cell) -> NDArray[np.float32]:
-    """Return a batch of black images [N, 3, H, W], to see the shapes of a cell's outputs."""
-    return np.zeros(cell.shape, np.float32)
-
-
-def output_layout(session: Session, cell: Cell, artifact: Artifact) -> OutputLayout:
-    """Return how the outputs of a cell are read, told by their shapes in one call.
-
-    Raises:
-        ConfigError: the outputs fit no family.
-    """
-    shapes = [output.shape for output in session.infer(blank_batch(cell))]
-    try:
-        return read_outputs(shapes, content(artifact.meta), cell.imgsz, cell.head)
-    except ConfigError as error:
-        raise ConfigError(f"{cell}: {error}") from None
 
 
 def class_names_of(layout: OutputLayout, cell: Cell, artifact: Artifact, dataset: Dataset) -> Sequence[str]:
@@ -213,6 +198,22 @@ def _check_classes(dataset: Dataset, names: Sequence[str]) -> None:
         )
 
 
+def remarks(found: Sequence[Detections], metrics: Mapping[str, float | None]) -> tuple[str, ...]:
+    """Return what is odd in the detections of a data set, one line each: what was dropped, and what cannot be right."""
+    said = []
+    if dropped := sum(one.dropped for one in found):
+        said.append(f"{dropped} detections with a number that is NaN or infinite are left out")
+    scores = np.concatenate([one.scores for one in found]) if found else np.zeros(0, np.float32)
+    if len(scores) and scores.max() > ROUNDED_UP:
+        said.append(f"scores of the detections reach {scores.max():.2f}, above 1")
+    boxes = np.concatenate([one.boxes for one in found]) if len(scores) else np.zeros((0, 4), np.float32)
+    if len(boxes) > 1 and np.abs(boxes - boxes[0]).max() <= 2:
+        said.append(ONE_PLACE)
+    if metrics.get("map") == 0:
+        said.append("mAP is 0: no detection lies on an object of its class")
+    return tuple(said)
+
+
 def _unknown_classes(dataset: Dataset, names: Sequence[str]) -> tuple[str, ...]:
     """The classes of the data set that are not among the class names of the model."""
     known = set(known_classes(dataset, names).values())
@@ -220,7 +221,6 @@ def _unknown_classes(dataset: Dataset, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels[number] for number in dataset.categories if number not in known)
 
 
-def _padded(batch: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """The batch, filled up with black images to the static size of the artifact: the last batch may be short."""
-    missing = size - len(batch)
-    return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.float32)]) if missing else batch
+def _class_notes(dataset: Dataset, names: Sequence[str]) -> list[str]:
+    """How classes are matched, where it is not by their names."""
+    return [note for note in [match_classes(dataset.categories, names).note] if note]

@@ -41,7 +41,7 @@ class Scores:
         self, cache: Path, cell: Cell, artifact: Artifact, provenance: Mapping[str, Any], resampled: Sequence[str]
     ) -> None:
         shaped_by = {
-            "cell": [cell.backend, cell.precision, cell.device, cell.head],
+            "cell": [cell.backend, cell.precision, cell.device, cell.head, cell.boxes, cell.scores],
             "quantgate": __version__,  # its sessions and its scoring shape the numbers too
             "artifact": artifact.key,
             "provenance": dict(provenance),
@@ -57,7 +57,7 @@ class Scores:
         """Return the kept score; None where there is none, or where the score or its detections are damaged or gone."""
         try:
             card = json.loads(self._card.read_text())
-            scored = Scored(**{**card, "unknown": tuple(card["unknown"]), "notes": tuple(card.get("notes", ()))})
+            scored = Scored(**{**card, "unknown": tuple(card["unknown"]), "notes": tuple(card["notes"])})
             return scored if detections_file(self._cache, scored.detections).exists() else None
         except (OSError, ValueError, TypeError, KeyError):
             return None

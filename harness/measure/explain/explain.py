@@ -23,8 +23,9 @@ from harness.measure.explain.stage_swap import Stage, Walked, WalkJob, blamed
 from harness.measure.explain.tide import Errors
 from harness.measure.place import Place
 from harness.tasks.base import Detections
-from harness.tasks.outputs import content, read_outputs
+from harness.tasks.outputs import content
 from harness.tasks.preprocess import normalize
+from harness.tasks.registry import task
 
 IMAGES = 64  # on which the stages are walked; a smaller data set is taken whole
 NOISE_IMAGES = 8  # on which the layers are compared
@@ -116,8 +117,8 @@ class ExplainJob:
         starts = range(0, min(NOISE_IMAGES, len(pixels) - batch + 1), batch)
         batches = (normalize(pixels[start : start + batch]) for start in starts)
         shapes, said = intermediate_tensors.output_shapes(walk.float_graph), content(walk.artifact.meta)
-        extra = read_outputs(shapes, said, walk.cell.imgsz, walk.cell.head).extra
-        ranked = rank(convolutions, exact, built, batches, extra)
+        found = task(said.task).extra(said, shapes)
+        ranked = rank(convolutions, exact, built, batches, found[0] if found else 0)
         return ranked, "" if ranked else "the file names its tensors otherwise than the float graph"
 
 

@@ -13,7 +13,8 @@ from harness.core.suite import Decoding
 from harness.inputs.pixels import read_image
 from harness.measure.accuracy.score import Pixels
 from harness.tasks.base import Candidates, Detections, OutputLayout
-from harness.tasks.decode import to_image
+from harness.tasks.decode import as_raw, to_image
+from harness.tasks.parts import ROWS
 
 
 def letterboxed(dataset: Dataset, size: Size) -> Pixels:
@@ -26,19 +27,7 @@ def letterboxed(dataset: Dataset, size: Size) -> Pixels:
 
 
 class NotRead(Exception):
-    """The outputs are of another form than Ultralytics' NMS reads; the message says so."""
-
-
-def _expect_raw(layout: OutputLayout) -> None:
-    """Raise NotRead where the outputs are not the raw ones of YOLOv8 and its successors."""
-    if layout.layout == "e2e":
-        raise NotRead("the network ends in its detections")
-    plain = OutputLayout(
-        "raw", layout.output, layout.classes, layout.extra, layout.protos, layout.points, task=layout.task
-    )
-    if layout != plain:
-        kind = "other than plain raw outputs" if layout.layout == "raw" else f"outputs of the family {layout.layout}"
-        raise NotRead(f"Ultralytics' NMS does not read {kind}")
+    """The outputs need no NMS; the message says so."""
 
 
 def detections(
@@ -48,12 +37,13 @@ def detections(
     size: Size,
     originals: Sequence[tuple[int, int]],
 ) -> list[Detections]:
-    """Do what `tasks.decode.decode` does, with Ultralytics' own NMS. Raises as `_expect_raw` does."""
+    """Do what `tasks.decode.decode` does, with Ultralytics' own NMS. Raises NotRead where the network has done NMS."""
     import torch
     from ultralytics.utils.nms import non_max_suppression
 
-    _expect_raw(layout)
-    output = np.array(outputs[layout.output], np.float32)
+    if not layout.nms or layout.layout in ROWS:
+        raise NotRead("the network ends in its detections")
+    output = as_raw(outputs, layout, size)
     found = non_max_suppression(
         torch.from_numpy(output), decoding.conf, decoding.iou, multi_label=True, max_det=decoding.max_det,
         max_time_img=60, nc=output.shape[1] - 4 - layout.extra,

@@ -73,7 +73,10 @@ def time_siblings(
 
 def _job(suite: Suite, cell: Cell, inputs: CellInputs) -> TimeJob:
     images, pixels = inputs.data.images[:IMAGES], str(inputs.pixels)
-    return TimeJob(cell, inputs.artifact, images, pixels, suite.decoding, threads(suite.threads), suite.warmup)
+    return TimeJob(
+        cell, inputs.artifact, images, pixels, suite.decoding, threads(suite.threads), suite.warmup,
+        len(inputs.data.categories),
+    )  # fmt: skip
 
 
 def _measurement(

@@ -27,8 +27,8 @@ from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
 from harness.inputs.image_files import decode_image
 from harness.machine.worker import READY, Channel
+from harness.measure.reading import output_layout
 from harness.tasks.decode import decode
-from harness.tasks.outputs import content, read_outputs
 from harness.tasks.preprocess import letterbox, normalize
 
 IMAGES = 8  # different images that the timed loop cycles through
@@ -76,6 +76,7 @@ class TimeJob:
     decoding: Decoding
     threads: int
     warmup: int  # calls after the first, before anything is timed
+    classes: int | None = None  # number of classes of the data set, for a file that does not say its own
 
     def run(self, channel: Channel) -> ExtraFigures:
         """Follow the commands of the parent.
@@ -85,7 +86,7 @@ class TimeJob:
             ConfigError: the outputs fit no family.
         """
         runtime = backend(self.cell.backend)
-        pixels = np.load(self.pixels, mmap_mode="r")
+        pixels = self._pixels()
         first = self._batch(pixels, 0)
         bare = peak_rss()
         runtime.load()
@@ -111,6 +112,10 @@ class TimeJob:
         session.close()
         return figures
 
+    def _pixels(self) -> NDArray[np.uint8]:
+        pixels: NDArray[np.uint8] = np.load(self.pixels, mmap_mode="r")
+        return pixels
+
     def _batch(self, pixels: NDArray[np.uint8], first: int) -> Batch:
         """The batch that begins with image `first`; after the last image of the data set comes the first one again."""
         return normalize(np.take(pixels, range(first, first + self.cell.batch), axis=0, mode="wrap"))
@@ -134,14 +139,13 @@ class TimeJob:
 
         cv2.setNumThreads(self.threads)
         pre, post = [], []
-        said = content(self.artifact.meta)
+        layout = output_layout(session, self.cell, self.artifact, self._pixels(), self.classes)
         for image in self.images[:PROCESSED]:
             picture: Any = decode_image(image.path)
             start = time.perf_counter()
             batch = normalize(letterbox(picture, self.cell.imgsz)[None])
             pre.append(time.perf_counter() - start)
             outputs = session.infer(np.repeat(batch, self.cell.batch, axis=0))
-            layout = read_outputs([output.shape for output in outputs], said, self.cell.imgsz, self.cell.head)
             start = time.perf_counter()
             decode(outputs, layout, self.decoding, self.cell.imgsz, [(image.width, image.height)])
             post.append(time.perf_counter() - start)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.measurement import ONE_PLACE
 from harness.core.metrics import GATED, METRICS
 from harness.core.status import SEVERITY, Status, severity
 from harness.report.common.numbers import divided
@@ -146,11 +147,17 @@ def pareto_front(results: Sequence[CellResult]) -> frozenset[str]:
     found = []
     for one in results:
         score, paid = one.metric("map"), one.metric(cost)
-        if score is not None and paid is not None:
+        if score is not None and paid is not None and detects(one):
             found.append(_Candidate(one.id, _league(one), score, paid))
     if len(found) < 2:
         return frozenset()
     return frozenset(one.id for one in found if not any(other.beats(one) for other in found))
+
+
+def detects(result: CellResult) -> bool:
+    """Whether a cell finds anything: without, it is neither best nor smallest, whatever its gates say."""
+    notes = result.measured.notes if result.measured else ()
+    return result.metric("map") != 0 and ONE_PLACE not in notes
 
 
 def _league(result: CellResult) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence, Set
 from harness.core.status import FINE, Status, severity
 from harness.core.verdict import Verdict
 from harness.report.common.numbers import NONE, difference, divided, megabytes, milliseconds, number
-from harness.report.common.view import fp32_siblings
+from harness.report.common.view import detects, fp32_siblings
 from harness.report.common.wording import status_counts
 from harness.store.results import CellResult
 
@@ -58,7 +58,8 @@ def _best(results: Sequence[CellResult]) -> Iterator[str]:
     """The fastest cell that passed, against its fp32 sibling; the smallest where nothing was timed."""
     fp32_of = fp32_siblings(results)
     for metric, word in (("latency_p50_ms", "fastest"), ("size_bytes", "smallest")):
-        passed = [(value, one) for one in results if one.status in FINE and (value := one.metric(metric)) is not None]
+        fine = [one for one in results if one.status in FINE and detects(one)]
+        passed = [(value, one) for one in fine if (value := one.metric(metric)) is not None]
         if passed:
             _, one = min(passed, key=lambda pair: pair[0])
             yield f"{word} that passes: {one.id}: {_figures(one, fp32_of(one))}"

@@ -11,11 +11,11 @@ import pytest
 from builders import INT8, measurement
 
 from harness import Suite
-from harness.commands.export.model_card import IDENTITY, OUTPUTS, card, measured
+from harness.commands.export.model_card import IDENTITY, card, meaning, measured
 from harness.core.measurement import Artifact
 from harness.measure.accuracy.signature import Signature
 from harness.store.results import CellResult
-from harness.tasks.base import Layout
+from harness.tasks.base import Layout, OutputLayout
 
 PROVENANCE: dict[str, Any] = {
     "weights": "aa11", "recipe": "onnx:static_int8", "calibration": {"digest": "cc33"}, "training": None,
@@ -65,7 +65,7 @@ def artifact(tmp_path: Path) -> Artifact:
 
 
 def made(artifact: Artifact, layout: str = "raw", result: CellResult | None = None) -> dict[str, Any]:
-    seen = Signature(layout, 1, (1, 84, 8400), ("cat", "dog"))
+    seen = Signature(OutputLayout(layout, 1, 2, bgr_bytes=layout == "yolox"), (1, 84, 8400), ("cat", "dog"))
     return card(Suite("made", "coco8", [INT8]), INT8, artifact, PROVENANCE, seen, result)
 
 
@@ -74,7 +74,11 @@ def test_the_card_says_which_file_to_open_and_which_output_to_read(artifact: Art
     assert (known["entry"], known["files"], known["key"]) == ("model.onnx", {"model.onnx": "ff"}, "key")
     assert known["recipe"].keys() == {"build", "params", "stored", "executes", "version"}
     assert known["input"]["shape"] == [1, 3, 640, 640]
-    assert known["output"] == {"index": 1, "shape": [1, 84, 8400], "layout": "raw", "meaning": OUTPUTS["raw"]}
+    told = (
+        "[N, 4 + C, anchors]: centre x, centre y, width, height in pixels of the network input, then a score for each "
+        "class. Keep scores above conf, then NMS within each class at iou, at most max_det."
+    )
+    assert known["output"] == {"index": 1, "shape": [1, 84, 8400], "layout": "raw", "meaning": told}
     assert json.loads(json.dumps(known)) == known
 
 
@@ -92,4 +96,4 @@ def test_a_status_is_told_with_its_metrics_only(artifact: Artifact) -> None:
 
 
 def test_every_layout_is_explained() -> None:
-    assert OUTPUTS.keys() == set(get_args(Layout))
+    assert all("Keep scores above conf" in meaning(OutputLayout(layout, 0, 2)) for layout in get_args(Layout))

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from builders import dataset, null_weights
+from builders import dataset, detections, null_weights
 from jobs import Silent
 
 from harness import ConfigError, Decoding
@@ -15,7 +15,7 @@ from harness.core.cell import Cell
 from harness.core.measurement import Artifact
 from harness.measure.accuracy.bootstrap import RESAMPLES
 from harness.measure.accuracy.detections_file import detections_digest, load_detections, stored_class_names
-from harness.measure.accuracy.score import ScoreJob, blank_batch, class_names_of, detect, output_layout
+from harness.measure.accuracy.score import ScoreJob, class_names_of, detect, remarks
 from harness.tasks.base import Detections, OutputLayout
 
 SIZE = 64
@@ -134,13 +134,14 @@ def test_the_last_batch_is_filled_up_with_black_images_that_give_no_detections()
     artifact = Artifact("", "", 1, {"names": ["cat", "dog"]})
     seen = detect(session, cell, artifact, squares(3), np.full((3, 3, SIZE, SIZE), 255, np.uint8), Decoding())
     assert len(seen.found) == 3
-    assert [batch.shape for batch in session.fed] == [(2, 3, SIZE, SIZE)] * 3
-    assert [batch.mean(axis=(1, 2, 3)).tolist() for batch in session.fed] == [[0, 0], [1, 1], [1, 0]]
+    assert [batch.shape for batch in session.fed] == [(2, 3, SIZE, SIZE)] * 4  # a look at the images comes first
+    assert [batch.mean(axis=(1, 2, 3)).tolist() for batch in session.fed[2:]] == [[1, 1], [1, 0]]
 
 
 def test_yolox_is_fed_blue_green_red_up_to_255():
     boxes = sum((SIZE // stride) ** 2 for stride in (8, 16, 32))
-    session = Recorder(np.zeros((1, boxes, 7), np.float32))
+    offsets = np.random.default_rng(0).normal(0, 0.5, (1, boxes, 4))
+    session = Recorder(np.concatenate([offsets, np.full((1, boxes, 3), 0.1)], axis=2).astype(np.float32))
     artifact = Artifact("", "", 1, {"names": ["cat", "dog"]})
     red = np.zeros((1, 3, SIZE, SIZE), np.uint8)
     red[:, 0] = 255
@@ -162,16 +163,23 @@ def test_another_decoder_gets_the_outputs_and_the_sizes_of_the_images():
     assert asked == [(1, "e2e", (SIZE, SIZE), [(SIZE, SIZE)])]
 
 
-# How outputs are read
+# What the detections tell
 
 
-def test_a_blank_batch_has_the_static_shape_of_the_cell():
-    assert blank_batch(Cell("m", "fp32", "null", imgsz=32, batch=4)).shape == (4, 3, 32, 32)
+def test_what_cannot_be_right_is_remarked_on():
+    here, there = detections([8, 8, 9, 9, 1.66, 0]), detections([8, 8, 9, 9, 0.9, 0])
+    assert remarks([here, there], {"map": 0.0}) == (
+        "scores of the detections reach 1.66, above 1",
+        "all boxes lie within two pixels of one place: they are no detections",
+        "mAP is 0: no detection lies on an object of its class",
+    )
+    assert remarks([dataclasses.replace(there, dropped=3)], {"map": 0.5}) == (
+        "3 detections with a number that is NaN or infinite are left out",
+    )
+    assert remarks([detections([8, 8, 9, 9, 0.9, 0], [30, 8, 39, 9, 0.9, 0])], {"map": 0.5}) == ()
 
 
-def test_outputs_that_fit_no_family_are_refused_with_the_cell_s_name():
-    with pytest.raises(ConfigError, match=r"^model-fp32-null-cpu: output of shape 1×7 does not fit"):
-        output_layout(Recorder(np.zeros((1, 7), np.float32)), CELL, Artifact("", "", 1, {"names": None}))
+# Class names
 
 
 def test_class_names_come_from_the_file_else_from_the_data_set_by_id():

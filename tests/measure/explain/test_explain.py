@@ -56,7 +56,7 @@ class Scene:
 def scene(built, tmp_path_factory) -> Scene:
     folder = tmp_path_factory.mktemp("scene")
     images = load_scored(BUNDLED_DATA["digits"]).first(IMAGES).images
-    np.save(folder / "pixels.npy", np.stack([letterbox(read_image(image), 256) for image in images]))
+    np.save(folder / "pixels.npy", np.stack([letterbox(read_image(image), (256, 256)) for image in images]))
     return Scene(built("onnxruntime", "fp32"), built("torch", "fp32"), folder)
 
 

@@ -124,7 +124,9 @@ def test_pre_and_postprocessing_are_timed_in_the_family_that_the_suite_declares(
 
     image = Image(1, str(picture(tmp_path / "a.png")), 64, 48, "")
     cell = Cell("mine:raw", "ready", "onnxruntime")
-    job = TimeJob(cell, Artifact("", "", 0, {"names": None}), [image], "", Decoding(), threads=1, warmup=0)
+    pixels = tmp_path / "pixels.npy"
+    np.save(pixels, np.zeros((1, 3, 640, 640), np.uint8))
+    job = TimeJob(cell, Artifact("", "", 0, {"names": None}), [image], str(pixels), Decoding(), threads=1, warmup=0)
     figures = job._extra_figures(FourScales())
     assert figures.preprocess_ms > 0
     assert figures.postprocess_ms > 0
