@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from pathlib import PurePath
 
 from harness.backends.registry import backend_module, backend_names
-from harness.core.cell import Cell, Model, Qat
+from harness.core.cell import Cell, Model, Qat, Size, as_size, size_text
 from harness.core.errors import ConfigError, nearest
 from harness.recipes.ready import SUFFIXES
 from harness.recipes.registry import PRECISIONS, recipe_names
@@ -16,6 +16,8 @@ from harness.tasks.base import LAYOUTS
 
 HEADS = ("", *LAYOUTS)
 """What may follow the colon of a model: YOLO26's end-to-end head, or a ready file's family that it does not tell."""
+
+MANY_SIDES = 2  # one side of a tuple is so many times the other: more likely two sizes than one
 
 ENDINGS = (".pt", ".json", "_openvino_model", *SUFFIXES)
 """The endings that the name of a cell's model leaves out; .json is a script of the null backend."""
@@ -29,7 +31,7 @@ def matrix(
     models: Declared | Sequence[Declared],
     precisions: str | Sequence[str],
     backends: str | Sequence[str],
-    imgsz: int | Sequence[int] = 640,
+    imgsz: int | Size | Sequence[int | Size] = 640,
     batch: int | Sequence[int] = 1,
     device: str | Sequence[str] = "cpu",
 ) -> tuple[Cell, ...]:
@@ -43,17 +45,15 @@ def matrix(
         precisions: names such as `fp32` and `int8`, or `int8:NAME` for another recipe. Precision `ready` runs an
             `.onnx`, OpenVINO IR, `.tflite` or `.engine` file as it is.
         backends: names such as `torch` and `onnxruntime`.
-        imgsz: side of the network's square input, pixels; a multiple of 32.
+        imgsz: the network's input in pixels, multiples of 32: the side of a square, or the tuple `(height, width)`. A
+            list holds several of them.
         batch: images per inference call.
         device: `cpu`, `cuda` (the first GPU) or `cuda:N`. TensorRT takes `cpu` as `cuda`.
 
     Raises:
         ConfigError: an axis is empty, a number is out of range, or a name is unknown; the message has a similar name.
     """
-    sizes, batches = _numbers("imgsz", imgsz), _numbers("batch", batch)
-    for size in sizes:
-        if size % 32:
-            raise ConfigError(f"matrix: imgsz={size} is not a multiple of 32, the stride of the detectors")
+    sizes, batches = _sizes(imgsz), _numbers("batch", batch)
     named = [_model(declared) for declared in _models(models)]
     makes = [_precision(name) for name in _names("precisions", precisions)]
     runs = [_backend(name) for name in _names("backends", backends)]
@@ -75,8 +75,41 @@ def _models(declared: Declared | Sequence[Declared]) -> Sequence[Model]:
     return models
 
 
-def _tag(sizes: Sequence[int], batches: Sequence[int], size: int, batch: int) -> str:
-    return "-".join([f"{size}px"] * (len(sizes) > 1) + [f"b{batch}"] * (len(batches) > 1))
+def _tag(sizes: Sequence[Size], batches: Sequence[int], size: Size, batch: int) -> str:
+    tells_size = len(sizes) > 1 or size[0] != size[1]
+    return "-".join([f"{size_text(size)}px"] * tells_size + [f"b{batch}"] * (len(batches) > 1))
+
+
+def _sizes(declared: int | Size | Sequence[int | Size]) -> list[Size]:
+    """The sizes of the network's input. A tuple is one size, a list holds several.
+
+    Raises:
+        ConfigError: a number is no multiple of 32, or a tuple looks like two sizes.
+    """
+    if isinstance(declared, tuple):
+        _expect_one_size(declared)
+        declared = [declared]
+    listed = [declared] if isinstance(declared, int) else list(declared)
+    numbers = [number for one in listed for number in ((one,) if isinstance(one, int) else one)]
+    pairs = all(isinstance(one, int) or len(one) == 2 for one in listed)
+    if not pairs or not all(isinstance(number, int) and number > 0 for number in numbers) or not numbers:
+        raise ConfigError(f"matrix: imgsz={declared!r} must be whole numbers > 0, or tuples (height, width) of them")
+    for number in numbers:
+        if number % 32:
+            raise ConfigError(f"matrix: imgsz={number} is not a multiple of 32, the stride of the detectors")
+    return list(dict.fromkeys(map(as_size, listed)))
+
+
+def _expect_one_size(declared: tuple[int, ...]) -> None:
+    """Raise ConfigError for a tuple that does not read as one height and width: of other length, or twice as long."""
+    listed = ", ".join(map(str, declared))
+    if len(declared) != 2:
+        raise ConfigError(f"matrix: imgsz=({listed}): a tuple is one size, (height, width); list sizes as [{listed}]")
+    if all(isinstance(side, int) for side in declared) and max(declared) >= MANY_SIDES * min(declared):
+        raise ConfigError(
+            f"matrix: imgsz=({listed}) looks like two sizes: list squares as [{listed}]; "
+            f"for one input of height {declared[0]} and width {declared[1]} write [({listed})]"
+        )
 
 
 def _model(declared: Model) -> tuple[str, str, Qat | None]:

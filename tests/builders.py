@@ -43,7 +43,7 @@ def measurement(cell: Cell = INT8, **metrics: float | None) -> Measurement:
         cell,
         metrics={"map": 0.4185, "map_50": 0.6, "size_bytes": 1000, **metrics},
         per_class={"cat": 0.5, "dog": None},
-        provenance={"dataset": "d1", "decoding": {"conf": 0.001}, "imgsz": 640, "images": 128},
+        provenance={"dataset": "d1", "decoding": {"conf": 0.001}, "imgsz": [640, 640], "images": 128},
     )
 
 
@@ -123,7 +123,7 @@ def digits(folder: Path, images: int = 8, **changes: Any) -> BuildInputs:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "pixels.npy", np.stack([letterbox(read_image(image), 256) for image in source.images[:images]]))
     weights = BUNDLED_WEIGHTS["yolo26n-digits"]
-    return replace(BuildInputs(weights, weights, 256, 1, False, folder / "pixels.npy"), **changes)
+    return replace(BuildInputs(weights, weights, (256, 256), 1, False, folder / "pixels.npy"), **changes)
 
 
 def built(recipe: Recipe, inputs: BuildInputs, folder: Path) -> Path:

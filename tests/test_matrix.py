@@ -41,6 +41,15 @@ def test_image_size_and_batch_are_named_where_there_are_several():
     assert ids(imgsz=[320, 640], batch=[1, 2])[0] == "m-fp32-torch-cpu-320px-b1"
 
 
+def test_a_tuple_is_one_size_height_first_and_is_always_named():
+    assert ids(imgsz=(384, 640)) == ids(imgsz=[(384, 640)]) == ["m-fp32-torch-cpu-384x640px"]
+    assert ids(imgsz=[(384, 640), 640]) == ["m-fp32-torch-cpu-384x640px", "m-fp32-torch-cpu-640px"]
+    assert ids(imgsz=(640, 640)) == ids(imgsz=640)
+    assert ids(imgsz=[(320, 640)]) == ["m-fp32-torch-cpu-320x640px"], "in a list it is meant so"
+    (cell,) = matrix("m", "fp32", "torch", imgsz=(384, 640), batch=2)
+    assert (cell.imgsz, cell.shape) == ((384, 640), (2, 3, 384, 640))
+
+
 def test_backends_of_a_later_version_may_be_declared_now():
     assert {cell.backend for cell in matrix("m", "int8", own_backends())} == set(own_backends())
 
@@ -59,9 +68,14 @@ def test_backends_of_a_later_version_may_be_declared_now():
         ({"precisions": []}, "precisions=.* must be one or more"),
         ({"backends": [None]}, "backends=.* must be one or more"),
         ({"device": []}, "device=.* must be one or more"),
-        ({"imgsz": []}, "imgsz=.* must be one or more whole numbers"),
+        ({"imgsz": []}, r"imgsz=\[\] must be whole numbers > 0"),
         ({"imgsz": 0}, "imgsz=.* whole numbers > 0"),
         ({"imgsz": 100}, "imgsz=100 is not a multiple of 32"),
+        ({"imgsz": (384, 200)}, "imgsz=200 is not a multiple of 32"),
+        ({"imgsz": (320, 640)}, r"looks like two sizes: list squares as \[320, 640\]; .* write \[\(320, 640\)\]"),
+        ({"imgsz": (320, 480, 640)}, r"a tuple is one size, \(height, width\); list sizes as \[320, 480, 640\]"),
+        ({"imgsz": [(320, 480, 640)]}, r"imgsz=.* must be whole numbers > 0, or tuples \(height, width\)"),
+        ({"imgsz": ("320", "640")}, "imgsz=.* must be whole numbers > 0"),
         ({"batch": 0}, "batch=.* whole numbers > 0"),
     ],
 )

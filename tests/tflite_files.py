@@ -89,10 +89,10 @@ def digits(folder: Path) -> None:
 
     torch.set_num_threads(1)
     pictures = sorted((BUNDLED_DATA["digits"] / "images" / "calibration").iterdir())[:12]
-    pixels = np.stack([letterbox(cv2.imread(str(path)), SIZE) for path in pictures])
+    pixels = np.stack([letterbox(cv2.imread(str(path)), (SIZE, SIZE)) for path in pictures])
     np.save(folder / "calibration.npy", pixels[:8])
     weights = BUNDLED_WEIGHTS["yolo26n-digits"]
-    given = BuildInputs(weights, weights, SIZE, 1, False, folder / "calibration.npy")
+    given = BuildInputs(weights, weights, (SIZE, SIZE), 1, False, folder / "calibration.npy")
     images = normalize(pixels[8:])
     with torch.inference_mode():
         module = export.fused(given)[0]
@@ -102,7 +102,7 @@ def digits(folder: Path) -> None:
     for name, made_by in made.items():
         source = weights if name == "source" else folder / "source" / "model.tflite"
         (folder / name).mkdir()
-        meta = made_by.run(BuildInputs(weights, source, SIZE, 1, False, given.calibration), folder / name)
+        meta = made_by.run(BuildInputs(weights, source, (SIZE, SIZE), 1, False, given.calibration), folder / name)
         (folder / name / "meta.json").write_text(json.dumps(meta))
 
 

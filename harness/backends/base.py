@@ -29,7 +29,7 @@ class Session(Protocol):
         """Run the network once, from host memory to host memory, and return when the outputs are complete.
 
         Args:
-            batch: images of shape [N, 3, S, S] with values in [0, 1].
+            batch: images of shape [N, 3, H, W], as `Cell.shape` has it, with values in [0, 1].
 
         Returns:
             The raw outputs in the order of the network. They are valid until the next call.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from harness.backends.base import Tensor, described, require, require_cpu
 from harness.backends.litert_work import Operator, products
-from harness.core.cell import Cell
+from harness.core.cell import Cell, Size
 from harness.core.errors import ConfigError, first_line
 from harness.core.measurement import Artifact
 from harness.tasks.outputs import layout_of
@@ -41,7 +41,7 @@ def load() -> None:
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> LiteRtSession:
     """Open a `.tflite` file for the cell's batch and image size. Raises as `LiteRtSession` does."""
-    return LiteRtSession(artifact.path, (cell.batch, 3, cell.imgsz, cell.imgsz), threads)
+    return LiteRtSession(artifact.path, cell.shape, threads)
 
 
 class LiteRtSession:
@@ -74,8 +74,8 @@ class LiteRtSession:
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:  # a fixed shape, or an operator without a kernel
             raise ConfigError(f"{path} cannot run on input {'×'.join(map(str, wanted))}: {first_line(error)}") from None
-        self._outputs, self._side = self._interpreter.get_output_details(), width
-        self._unit: int | None = None  # pixels per unit of a box coordinate; None until a call has told it
+        self._outputs, self._size = self._interpreter.get_output_details(), (height, width)
+        self._fractions: bool | None = None  # whether boxes are in units of the image; None until a call has told it
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
         """Run the model on `batch`, converted to the layout and type of its input, and convert the outputs back.
@@ -86,11 +86,11 @@ class LiteRtSession:
         self._interpreter.set_tensor(self._input["index"], _quantized(given, self._input))
         self._interpreter.invoke()
         outputs = tuple(_floats(self._interpreter.get_tensor(one["index"]), one) for one in self._outputs)
-        if self._unit is None:
-            self._unit = _unit(outputs, self._side)
-        if self._unit is not None and self._unit != 1:
+        if self._fractions is None:
+            self._fractions = _in_fractions(outputs, self._size)
+        if self._fractions:
             for boxes in map(_boxes, outputs):
-                boxes *= self._unit
+                _scale(boxes, self._size)
         return outputs
 
     def executed(self) -> dict[str, int]:
@@ -184,16 +184,25 @@ def _floats(values: Tensor, tensor: Mapping[str, Any]) -> Tensor:
     return floats
 
 
-def _unit(outputs: Sequence[Tensor], side: int) -> int | None:
-    """Pixels per unit of the box coordinates in `outputs`: 1, or `side` of the image. None where no box tells."""
+def _in_fractions(outputs: Sequence[Tensor], size: Size) -> bool | None:
+    """Whether the box coordinates in `outputs` are in units of the image, and not in pixels. None: no box tells."""
     detections = [output for output in outputs if output.ndim == 3]
-    if any(layout_of(output.shape, None, side) == "yolox" for output in detections):
-        return 1  # offsets from cells and logarithms, which are small numbers too
+    if any(layout_of(output.shape, None, size) == "yolox" for output in detections):
+        return False  # offsets from cells and logarithms, which are small numbers too
     # The first two coordinates are a centre or a corner, never far outside the image. An extent may be larger than it.
     largest = max((float(_boxes(output, 2).max(initial=0)) for output in detections), default=0)
     if largest <= 0:
         return None
-    return side if largest <= NORMALIZED else 1
+    return largest <= NORMALIZED
+
+
+def _scale(boxes: Any, size: Size) -> None:
+    """Bring boxes from units of the image to pixels, in place. `boxes` are as `_boxes` gives them."""
+    height, width = size
+    if boxes.size:
+        across = boxes.shape[1] != 4 or boxes.shape[2] == 4  # [N, A, 4], not [N, 4, A]
+        factors = np.array([width, height, width, height], np.float32)
+        boxes *= factors if across else factors[:, None]
 
 
 def _boxes(output: Tensor, coordinates: int = 4) -> Any:

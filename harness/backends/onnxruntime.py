@@ -41,7 +41,7 @@ def load() -> None:
 
 def open(artifact: Artifact, cell: Cell, threads: int) -> OrtSession:
     """Open an ONNX graph for the cell's batch and image size. Raises as `OrtSession` does."""
-    return OrtSession(artifact.path, PROVIDERS[cell.device], threads, (cell.batch, 3, cell.imgsz, cell.imgsz))
+    return OrtSession(artifact.path, PROVIDERS[cell.device], threads, cell.shape)
 
 
 class OrtSession:

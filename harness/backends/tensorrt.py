@@ -186,7 +186,7 @@ class TensorRtSession:
         if len(inputs) != 1:
             raise ConfigError(f"{cell}: the engine has {len(inputs)} inputs {inputs}; a detector has one, its images")
         (self._input,) = inputs
-        wanted, taken = (cell.batch, 3, cell.imgsz, cell.imgsz), tuple(engine.get_tensor_shape(self._input))
+        wanted, taken = cell.shape, tuple(engine.get_tensor_shape(self._input))
         if not (context.set_input_shape(self._input, wanted) if -1 in taken else taken == wanted):
             raise ConfigError(
                 f"{cell}: the engine takes images {list(taken)} and the cell gives {list(wanted)}; "

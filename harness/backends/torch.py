@@ -77,7 +77,7 @@ def open(artifact: Artifact, cell: Cell, threads: int) -> TorchSession | Compile
     if artifact.path.endswith(REFERENCE):
         return _session(_reference(artifact.path).to(cell.device), cell)
     if Path(artifact.path).suffix == COMPILED:
-        return CompiledSession(artifact.path, artifact.meta["work"], (cell.batch, 3, cell.imgsz, cell.imgsz))
+        return CompiledSession(artifact.path, artifact.meta["work"], cell.shape)
     if cell.device != "cpu" and not torch.cuda.is_available():
         raise Unavailable(f"torch {torch.__version__} sees no CUDA device, though there is an NVIDIA driver")
     # float32 has to be float32: on a GPU, TF32 would round the inputs of a convolution to 10 bits of mantissa.
@@ -131,7 +131,7 @@ class TorchSession:
 
         self._torch = torch
         self._module, self._device = module.eval(), cell.device
-        self._images = np.zeros((cell.batch, 3, cell.imgsz, cell.imgsz), np.float32)
+        self._images = np.zeros(cell.shape, np.float32)
         self._dtype = next(module.parameters()).dtype
 
     def infer(self, batch: NDArray[np.float32]) -> tuple[Tensor, ...]:
@@ -178,7 +178,7 @@ class CompiledSession:
     Args:
         path: the `.pt2` file.
         work: multiply-accumulates by numeric type, counted in the graph when it was compiled.
-        shape: the input shape [N, 3, S, S] that the package is compiled for.
+        shape: the input shape [N, 3, H, W] that the package is compiled for.
     """
 
     def __init__(self, path: str, work: Mapping[str, int], shape: tuple[int, ...]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.commands.base import Commands, Exit, command
+from harness.core.cell import Size, as_size
 from harness.core.errors import ConfigError
 
 
@@ -24,10 +26,20 @@ def add(commands: Commands) -> None:
     parser.add_argument("--data", required=True, help="a data set with a train split, by path or name")
     parser.add_argument("--calibration", type=Path, help="other images to calibrate on: a data set or a folder")
     parser.add_argument("--limit", type=int, default=64, help="how many images to judge on, 0 for all (64)")
-    parser.add_argument("--imgsz", type=int, default=640, help="side of the network input (640)")
+    parser.add_argument(
+        "--imgsz", type=int, nargs="+", default=[640], metavar="PX",
+        help="the network input: the side of a square, or height and width (640)",
+    )  # fmt: skip
     parser.add_argument(
         "--scored", action="store_true", help="judge on the val split, which is then no test of the result any more"
     )
+
+
+def _size(sides: Sequence[int]) -> Size:
+    """The size that one or two numbers of the command line name."""
+    if len(sides) > 2:
+        raise ConfigError(f"--imgsz takes the side of a square, or height and width, not {len(sides)} numbers")
+    return as_size(sides if len(sides) == 2 else sides[0])
 
 
 def run(options: argparse.Namespace) -> Exit:
@@ -40,7 +52,7 @@ def run(options: argparse.Namespace) -> Exit:
     from harness.measure.explain import sensitivity
     from harness.report.terminal import sensitivity as terminal
 
-    (cell,) = matrix(options.model, "fp32", options.backend, options.imgsz)
+    (cell,) = matrix(options.model, "fp32", options.backend, [_size(options.imgsz)])
     weights = sources.find_weights(cell.weights, Path(), sources.folders_in("QUANTGATE_WEIGHTS"))
     data = sources.find_data([options.data], Path(), sources.folders_in("QUANTGATE_DATA"))
     if weights is None or data is None:

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
+from typing import Any
 
 from harness.core.errors import ConfigError
+
+Size = tuple[int, int]
+"""Height and width in pixels, in Ultralytics' order."""
+
+
+def as_size(declared: int | Sequence[int]) -> Size:
+    """The size of a declared one: height and width, or the side of a square."""
+    height, width = (declared, declared) if isinstance(declared, int) else declared
+    return height, width
+
+
+def size_text(size: Size) -> str:
+    """A size in words: `640` for a square, `384x640` for height × width."""
+    height, width = size
+    return str(height) if height == width else f"{height}x{width}"
 
 
 @dataclass(frozen=True)
@@ -46,11 +63,27 @@ class Cell:
     precision: str  # fp32, bf16, fp16, int8, …; "ready" runs a file as it is; "int8:NAME" selects a recipe by name
     backend: str  # torch, onnxruntime, openvino, …
     device: str = "cpu"  # cpu, cuda or cuda:N
-    imgsz: int = 640  # side of the square network input, pixels
+    imgsz: Size = (640, 640)  # height and width of the network input, pixels; a whole number is a square's side
     batch: int = 1  # images per inference call
-    tag: str = ""  # names image size or batch where the matrix has several: "320px-b2"
+    tag: str = ""  # names the size where it is not square or the matrix has several, and a batch so: "320px-b2"
     weights: str = field(default="", compare=False)  # path or name as the suite declares it; empty: the model's name
     qat: Qat | None = field(default=None, compare=False)  # how an int8-qat cell is trained
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "imgsz", as_size(self.imgsz))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields for another process, with a square as one number: the base of a gate may know no other size."""
+        height, width = self.imgsz
+        return {**self.__dict__, "imgsz": height if height == width else self.imgsz}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "imgsz": as_size(state["imgsz"])})
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of a batch of images as the harness gives it: [N, 3, H, W]."""
+        return (self.batch, 3, *self.imgsz)
 
     @property
     def id(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.core.cell import Cell, Qat
+from harness.core.cell import Cell, Qat, as_size
 from harness.core.errors import QuantgateError
 from harness.core.metrics import Phase
 from harness.core.status import Status, severity
@@ -105,9 +105,20 @@ def measurement_from_json(data: dict[str, Any]) -> Measurement:
     )
 
 
+def cell_to_json(cell: Cell) -> dict[str, Any]:
+    """A cell as data for JSON, which `cell_from_json` reads."""
+    return {**dataclasses.asdict(cell), "imgsz": list(cell.imgsz)}
+
+
 def cell_from_json(data: dict[str, Any]) -> Cell:
-    """The cell that `dataclasses.asdict` wrote."""
+    """The cell that `cell_to_json` wrote, or an older quantgate, to which a size was one number."""
     return Cell(**{**data, "qat": Qat(**data["qat"]) if data.get("qat") else None})
+
+
+def upgraded(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Provenance as this version writes it: an older one wrote the size of the input as the side of a square."""
+    size = provenance.get("imgsz")
+    return {**provenance, **({"imgsz": list(as_size(size))} if size else {})}
 
 
 def failure(cell: Cell, error: QuantgateError) -> Measurement:

@@ -83,7 +83,7 @@ class Target:
 
     cell: Cell
     artifact: Artifact
-    pixels: str  # path of an .npy file with letterboxed images, uint8 [N, 3, S, S]
+    pixels: str  # path of an .npy file with letterboxed images, uint8 [N, 3, H, W]
     references: Mapping[str, str]  # what each reference is there, such as file and version, by its name
     python: str = sys.executable  # path of the interpreter that runs the target
     package: str = PACKAGE  # folder of the quantgate that runs the target

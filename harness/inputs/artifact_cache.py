@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from harness.backends.base import Compiling
 from harness.backends.registry import backend
-from harness.core.cell import Cell, Qat
+from harness.core.cell import Cell, Qat, Size, size_text
 from harness.core.dataset import Dataset, Image
 from harness.core.errors import ConfigError, Unavailable, first_line
 from harness.core.files import file_lock
@@ -147,8 +147,8 @@ class Cache:
         """Let one build at a time measure kernels on the hardware. The wait is here, outside the child's time limit."""
         return file_lock(self.root / "locks" / inputs.timings.name) if inputs.timings else nullcontext()
 
-    def pixels(self, images: Sequence[Image], size: int) -> Path:
-        """The file of letterboxed `images`, uint8 [N, 3, size, size], decoded if it is absent or truncated.
+    def pixels(self, images: Sequence[Image], size: Size) -> Path:
+        """The file of letterboxed `images`, uint8 [N, 3, H, W] of `size`, decoded if it is absent or truncated.
 
         Raises:
             ConfigError: an image cannot be decoded, or the cache cannot be written.
@@ -156,12 +156,13 @@ class Cache:
         key = pixels_key(images, size)
         path = self.root / "pixels" / f"{key}.npy"
         with _writing(self.root), file_lock(self.root / "locks" / key):
-            if not intact(path, (len(images), 3, size, size)):
+            if not intact(path, (len(images), 3, *size)):
                 for left in path.parent.glob(f".*-{path.name}"):
                     left.unlink(missing_ok=True)
                 scratch = path.with_name(f".{os.getpid()}-{path.name}")
                 try:
-                    self._run_job(LetterboxJob(images, size, str(scratch)), f"decode {len(images)} images at {size} px")
+                    said = f"decode {len(images)} images at {size_text(size)} px"
+                    self._run_job(LetterboxJob(images, size, str(scratch)), said)
                     os.replace(scratch, path)
                 finally:
                     scratch.unlink(missing_ok=True)

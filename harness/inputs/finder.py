@@ -51,7 +51,7 @@ class CellInputs:
 
     data: Dataset  # the scored images, with the ground truth of the model's task
     artifact: Artifact
-    pixels: Path  # .npy of the scored images, uint8 [N, 3, S, S]
+    pixels: Path  # .npy of the scored images, uint8 [N, 3, H, W]
     provenance: dict[str, Any]  # what the results say about where the numbers come from
     notes: tuple[str, ...]  # what a reader of the table must know
     build_s: float  # seconds that this run spent on building the artifact; 0 if it was in the cache
@@ -112,7 +112,7 @@ class Finder:
             "weights": self._digest(weights)[:16],
             "dataset": data.digest,
             "images": len(data.images),
-            "imgsz": cell.imgsz,
+            "imgsz": list(cell.imgsz),
             "decoding": asdict(suite.decoding),
             "operating_conf": suite.operating_conf,
             "recipe": made_by.build,

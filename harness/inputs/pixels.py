@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.cell import Size
 from harness.core.dataset import Image
 from harness.core.errors import ConfigError
 from harness.inputs.image_files import decode_image
@@ -23,10 +24,10 @@ OPENCV = ("python", "python-headless", "contrib-python", "contrib-python-headles
 """Ends of the names of the distributions that bring cv2, whose resizing and JPEG decoder shape the pixels."""
 
 
-def pixels_key(images: Sequence[Image], size: int) -> str:
+def pixels_key(images: Sequence[Image], size: Size) -> str:
     """The cache key of letterboxed `images`: a hash of everything that shapes their bytes.
 
-    `size` is the side of the square in pixels.
+    `size` is the height and width of the input in pixels.
     """
     shown = [(image.digest, image.width, image.height) for image in images]
     opencv = [version(f"opencv-{name}") for name in OPENCV]
@@ -36,10 +37,10 @@ def pixels_key(images: Sequence[Image], size: int) -> str:
 
 @dataclass(frozen=True)
 class LetterboxJob:
-    """Decode and letterbox images into one .npy file, uint8 [N, 3, S, S]."""
+    """Decode and letterbox images into one .npy file, uint8 [N, 3, H, W]."""
 
     images: Sequence[Image]
-    size: int  # S, pixels
+    size: Size  # height H and width W, pixels
     target: str  # path of the file
 
     def run(self, channel: Channel) -> None:
@@ -48,7 +49,7 @@ class LetterboxJob:
         Raises:
             ConfigError: an image cannot be read, or has another size than its data set says.
         """
-        shape = (len(self.images), 3, self.size, self.size)
+        shape = (len(self.images), 3, *self.size)
         # Written, not mapped: a full disk then raises an OSError, instead of killing this process by SIGBUS.
         with open(self.target, "wb") as file:
             np.lib.format.write_array_header_1_0(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.cell import Qat
+from harness.core.cell import Qat, Size
 from harness.core.dataset import Dataset
 from harness.tasks.preprocess import normalize
 
@@ -34,18 +34,23 @@ class BuildInputs:
 
     weights: Path  # the checkpoint or model file, as the user gave it
     source: Path  # the file to build from: the exported ONNX graph, another intermediate artifact, or `weights` itself
-    imgsz: int  # side S of the square network input, pixels
+    imgsz: Size  # height H and width W of the network input, pixels
     batch: int  # images per call
     end_to_end: bool  # the network ends in YOLO26's one-to-one head, not in raw output
-    calibration: Path | None  # .npy of letterboxed images, uint8 [N, 3, S, S]; for recipes that are `calibrated`
+    calibration: Path | None  # .npy of letterboxed images, uint8 [N, 3, H, W]; for recipes that are `calibrated`
     qat: Qat | None = None  # how to fine-tune; for recipes that are `trained`
     training: Dataset | None = None  # labelled images to fine-tune on; None where `qat` names a ready checkpoint
     device: str = "cpu"  # the device that a compiled artifact is compiled for
     timings: Path | None = None  # kernel timings of earlier builds for the same hardware; the build adds its own
     advance: Advance = silent  # for builds that may take longer than a child is allowed to stay silent
 
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the network's input: [N, 3, H, W]."""
+        return (self.batch, 3, *self.imgsz)
+
     def batches(self, size: int = 0) -> Iterator[NDArray[np.float32]]:
-        """Yield the calibration images as float32 [n, 3, S, S] in [0, 1], and report the images done as progress.
+        """Yield the calibration images as float32 [n, 3, H, W] in [0, 1], and report the images done as progress.
 
         `size` is the number of images n, 0 for the batch of the cell. The last batch may be smaller.
         """

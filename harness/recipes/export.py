@@ -48,7 +48,7 @@ def write_onnx(model: Any, inputs: BuildInputs, folder: Path) -> None:
     model.model.pt_path = model.ckpt_path
     written = Path(
         model.export(
-            format="onnx", imgsz=inputs.imgsz, batch=inputs.batch, simplify=True, device="cpu",
+            format="onnx", imgsz=list(inputs.imgsz), batch=inputs.batch, simplify=True, device="cpu",
             nms=False if inputs.end_to_end else None, verbose=False,
         )
     )  # fmt: skip

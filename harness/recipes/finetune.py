@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.cell import Qat
+from harness.core.cell import Qat, Size
 from harness.core.dataset import Dataset
 from harness.core.errors import ConfigError
 from harness.machine.fingerprint import cores
@@ -35,8 +35,8 @@ NaN alone would not tell: fake quantization bounds what would become NaN in floa
 """
 
 
-def finetune(model: Any, data: Dataset, qat: Qat, imgsz: int, what: str, advance: Advance) -> None:
-    """Train the module of an Ultralytics `model` in place, on images of `imgsz` × `imgsz` pixels.
+def finetune(model: Any, data: Dataset, qat: Qat, imgsz: Size, what: str, advance: Advance) -> None:
+    """Train the module of an Ultralytics `model` in place, on square images with the longer side of `imgsz`.
 
     Equal seeds give equal weights on the same machine with the same number of threads. `what` names the run in the log
     and in errors.
@@ -103,7 +103,7 @@ def _seed(seed: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # filling takes a fifth of the training time
 
 
-def _batches(data: Dataset, names: Any, module: Any, qat: Qat, imgsz: int) -> Any:
+def _batches(data: Dataset, names: Any, module: Any, qat: Qat, imgsz: Size) -> Any:
     """A torch DataLoader of shuffled, augmented batches, in the form that Ultralytics' loss reads."""
     import torch
     from ultralytics.data import YOLODataset
@@ -122,7 +122,7 @@ def _batches(data: Dataset, names: Any, module: Any, qat: Qat, imgsz: int) -> An
         def get_labels(self) -> list[dict[str, Any]]:
             return labels
 
-    split = Split(img_path="", imgsz=imgsz, augment=True, hyp=module.args, data={"names": names, "channels": 3})
+    split = Split(img_path="", imgsz=max(imgsz), augment=True, hyp=module.args, data={"names": names, "channels": 3})
     return torch.utils.data.DataLoader(
         split, min(qat.batch, len(labels)), shuffle=True, drop_last=True, collate_fn=split.collate_fn,
         generator=torch.Generator().manual_seed(qat.seed),

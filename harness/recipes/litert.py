@@ -79,7 +79,7 @@ def convert(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     import torch
 
     module, meta = export.fused(inputs)
-    image = torch.zeros(inputs.batch, 3, inputs.imgsz, inputs.imgsz)
+    image = torch.zeros(inputs.shape)
     module(image)  # the head computes its anchors for this size and keeps them, so that they become constants
     litert_torch.convert(module, (image,)).export(str(folder / ENTRY))
     return meta

@@ -115,7 +115,7 @@ def _capture(module: Any, inputs: BuildInputs) -> Any:
     """The module as a torch.export program for batches of one shape."""
     import torch
 
-    images = torch.zeros(inputs.batch, 3, inputs.imgsz, inputs.imgsz)
+    images = torch.zeros(inputs.shape)
     module(images)  # a YOLO head computes its anchors on the first call, in a way that no export can follow
     # Only a strict export keeps which call in the source a node comes from, and quantizers find patterns by that.
     return torch.export.export(module, (images,), strict=True)

@@ -78,7 +78,7 @@ class Histogram:
 def collect(
     model: Any, tensors: Sequence[str], batches: Iterable[NDArray[np.float32]], advance: Callable[[int], None]
 ) -> dict[str, Histogram]:
-    """Run an ONNX model with one input on batches [N, 3, S, S], and count the values of `tensors`.
+    """Run an ONNX model with one input on batches [N, 3, H, W], and count the values of `tensors`.
 
     `advance` is called with the number of batches done.
 

@@ -78,7 +78,7 @@ def ir(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     shape = [_dimension(d) for d in model.input(0).get_partial_shape()]
     expect_input(inputs, shape)
     if None in shape:
-        model.reshape([inputs.batch, 3, inputs.imgsz, inputs.imgsz])
+        model.reshape(list(inputs.shape))
         openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
     else:
         for suffix in (".xml", ".bin"):
@@ -124,7 +124,7 @@ def onnx(inputs: BuildInputs, folder: Path) -> dict[str, Any]:
     expect_input(inputs, shape)
     qdq.fold_constants(model.graph)
     if None in shape:
-        model = _with_input(model, (inputs.batch, 3, inputs.imgsz, inputs.imgsz))
+        model = _with_input(model, inputs.shape)
     onnx.save(model, folder / "model.onnx")
     return _read(_precision_of_onnx(model), described({prop.key: prop.value for prop in model.metadata_props}))
 
@@ -219,7 +219,7 @@ def expect_input(inputs: BuildInputs, shape: Sequence[int | None]) -> None:
     Raises:
         ConfigError: they differ.
     """
-    wanted = (inputs.batch, 3, inputs.imgsz, inputs.imgsz)
+    wanted = inputs.shape
     if len(shape) != 4 or any(have not in (None, want) for have, want in zip(shape, wanted, strict=False)):
         said = "×".join("?" if side is None else str(side) for side in shape)
         fed = "×".join(map(str, wanted))

@@ -77,14 +77,14 @@ def _exported(inputs: BuildInputs, folder: Path, format: str) -> tuple[Path, dic
     model, meta = export.load_checkpoint(inputs)
     model.model.pt_path = str(folder / "model.pt")  # the exporter writes beside it
     options = {
-        "format": format, "quantize": 8, "imgsz": inputs.imgsz, "batch": inputs.batch, "device": "cpu",
+        "format": format, "quantize": 8, "imgsz": list(inputs.imgsz), "batch": inputs.batch, "device": "cpu",
         "nms": False if inputs.end_to_end else None, "data": "ours", "mode": "export", "verbose": False,
     }  # fmt: skip
     return Path(OnOurImages(overrides=options)(model=model.model)), meta
 
 
 class _Batches:
-    """The calibration images as uint8 [batch, 3, S, S], in whole batches; what is left over is dropped."""
+    """The calibration images as uint8 [batch, 3, H, W], in whole batches; what is left over is dropped."""
 
     def __init__(self, inputs: BuildInputs) -> None:
         assert inputs.calibration is not None

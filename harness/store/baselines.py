@@ -14,12 +14,12 @@ from typing import Any, Literal, get_args
 
 from harness.core.errors import ConfigError
 from harness.core.files import write_text
-from harness.core.measurement import Baseline, Incomparable, Observation
+from harness.core.measurement import Baseline, Incomparable, Observation, upgraded
 from harness.core.metrics import STORED, Phase
 from harness.judge.accuracy import is_resampled
 from harness.judge.latency import is_gated_sample
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had one number for the size of the input
 DIGITS = 9  # significant digits of a stored number; more than mAP over any data set has
 COMPARABLE = ("dataset", "decoding", "operating_conf", "imgsz")
 """The provenance that must be equal for two accuracies to be comparable. Weights, recipe and versions may change:
@@ -136,11 +136,11 @@ def _read(file: BaselineFile) -> Observation:
     try:
         content = json.loads(file.path.read_text())
         schema = content["schema"]
-        if schema != SCHEMA:
+        if schema not in range(1, SCHEMA + 1):
             raise ConfigError(
-                f"baseline {file.path} has schema {schema}, this quantgate reads {SCHEMA}; upgrade quantgate"
+                f"baseline {file.path} has schema {schema}, this quantgate reads up to {SCHEMA}; upgrade quantgate"
             )
-        owner, metrics, provenance = content["cell"], dict(content["metrics"]), dict(content["provenance"])
+        owner, metrics, provenance = content["cell"], dict(content["metrics"]), upgraded(content["provenance"])
         if words := [name for name, value in metrics.items() if not isinstance(value, int | float | None)]:
             raise TypeError(f"{words[0]} is not a number")
     except ConfigError:

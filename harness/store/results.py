@@ -12,13 +12,13 @@ from typing import Any
 from harness.core.cell import Cell
 from harness.core.errors import ConfigError
 from harness.core.files import ASSETS, write_text
-from harness.core.measurement import Machine, Measurement, cell_from_json
+from harness.core.measurement import Machine, Measurement, cell_from_json, cell_to_json, upgraded
 from harness.core.status import Status, worst
 from harness.core.suite import Gate, Suite
 from harness.core.verdict import Verdict, verdict_from_json
 from harness.store.records import Record
 
-SCHEMA = 1  # version of `results.json`
+SCHEMA = 2  # version of `results.json`; 1 had one number for the size of the input
 SCHEMA_FILE = ASSETS / "results.schema.json"
 """The JSON schema of `results.json`."""
 
@@ -165,7 +165,7 @@ def _cell_to_json(result: CellResult) -> dict[str, Any]:
     return {
         "suite": result.suite,
         "id": result.id,
-        "cell": dataclasses.asdict(result.cell) if result.cell else None,
+        "cell": cell_to_json(result.cell) if result.cell else None,
         "status": result.status,
         "reason": result.reason,
         "metrics": dict(measured.metrics) if measured else {},
@@ -192,6 +192,7 @@ class Recorded:
     environment: Mapping[str, Any]  # machine class, instruction set, command, …
     run: Mapping[str, Any]  # id, started, commit, dirty; empty in results of an older quantgate
     stability: Sequence[str] = ()  # what made latency unreliable on the machine
+    schema: int = SCHEMA  # version of the file
 
 
 def results_file(place: Path) -> Path:
@@ -212,13 +213,13 @@ def load_results(path: Path) -> Recorded:
     """
     try:
         data = json.loads(path.read_text())
-        if data["schema"] != SCHEMA:
-            raise ConfigError(f"{path} has schema {data['schema']}, this quantgate reads {SCHEMA}; upgrade quantgate")
+        if data["schema"] not in range(1, SCHEMA + 1):
+            raise ConfigError(f"{path} has schema {data['schema']}, this quantgate reads up to {SCHEMA}; upgrade it")
         files = {suite["name"]: suite["file"] for suite in data["suites"]}
         cells = [_cell_from_json(entry, files) for entry in data["cells"]]
         gates = {suite["name"]: tuple(Gate(**gate) for gate in suite["gates"]) for suite in data["suites"]}
         run, stable = data.get("run") or {}, data.get("stability", ())
-        return Recorded(cells, data["suites"], gates, data["environment"], run, stable)
+        return Recorded(cells, data["suites"], gates, data["environment"], run, stable, data["schema"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -233,6 +234,7 @@ def _cell_from_json(entry: dict[str, Any], files: Mapping[str, str]) -> CellResu
             name: entry[name]
             for name in ("metrics", "per_class", "instances", "samples", "executed", "provenance", "timings", "notes")
         }
+        kept["provenance"] = upgraded(kept["provenance"])
         measured = Measurement(cell, **kept)
     verdicts = tuple(map(verdict_from_json, entry["verdicts"]))
     return CellResult(

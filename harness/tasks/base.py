@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.cell import Size
 from harness.core.dataset import Dataset, Image
 from harness.tasks.preprocess import Fit
 
@@ -50,7 +51,7 @@ class OutputLayout:
     output: int  # index of the output with the detections
     classes: int | None  # number of classes, as the shape tells it; None: e2e, whose shape does not
     extra: int = 0  # numbers per detection behind its classes: mask coefficients or key points
-    protos: int | None = None  # index of the output with mask prototypes [N, extra, S / 4, S / 4]
+    protos: int | None = None  # index of the output with mask prototypes [N, extra, H / 4, W / 4]
     points: tuple[int, int] = (0, 0)  # as in Content
     task: str = "detect"  # name of a task
 
@@ -111,7 +112,7 @@ class Task(Protocol):
 
     def shape(
         self, chosen: Candidates, boxes: Floats, outputs: Sequence[NDArray[Any]], at: int, read: OutputLayout,
-        place: Fit, size: int, original: tuple[int, int],
+        place: Fit, size: Size, original: tuple[int, int],
     ) -> dict[str, Any]:  # fmt: skip
         """The fields of `Detections` besides boxes, scores and classes.
 
@@ -122,7 +123,7 @@ class Task(Protocol):
             at: index of the image in the batch.
             read: how the outputs are read.
             place: where the image lies in the letterbox.
-            size: side of the network's input, pixels.
+            size: height and width of the network's input, pixels.
             original: width and height of the image, pixels.
         """
         ...

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.cell import Size
 from harness.core.suite import Decoding
 from harness.tasks.base import Candidates, Detections, Layout, OutputLayout
 from harness.tasks.outputs import STRIDES
@@ -25,7 +26,7 @@ def prepare(batch: NDArray[np.float32], layout: Layout) -> NDArray[np.float32]:
     """The network's input: the pixels in the colour order and the range that the family was trained on.
 
     Args:
-        batch: [N, 3, S, S] RGB in [0, 1], as `normalize` gives it; returned as it is where the family takes it so.
+        batch: [N, 3, H, W] RGB in [0, 1], as `normalize` gives it; returned as it is where the family takes it so.
         layout: the family.
     """
     return np.ascontiguousarray(batch[:, ::-1] * np.float32(255)) if layout == "yolox" else batch
@@ -35,7 +36,7 @@ def decode(
     outputs: Sequence[NDArray[Any]],
     reading: OutputLayout,
     decoding: Decoding,
-    size: int,
+    size: Size,
     originals: Sequence[tuple[int, int]],
 ) -> list[Detections]:
     """The detections of each image of a batch, in pixels of the image.
@@ -44,7 +45,7 @@ def decode(
         outputs: the network's outputs.
         reading: how they are read.
         decoding: thresholds.
-        size: side of the network's input, pixels.
+        size: height and width of the network's input, pixels.
         originals: width and height of each image, pixels; rows of the batch beyond them are padding.
     """
     output = outputs[reading.output].astype(np.float32, copy=False)
@@ -57,13 +58,13 @@ def decode(
     return found
 
 
-def _as_raw(output: NDArray[np.float32], layout: Layout, size: int) -> NDArray[np.float32]:
+def _as_raw(output: NDArray[np.float32], layout: Layout, size: Size) -> NDArray[np.float32]:
     """[N, anchors, 5 + C] → [N, 4 + C, anchors]. The score of a class is objectness × class score."""
     boxes, scores = output[..., :4], output[..., 4:5] * output[..., 5:]
     if layout == "yolox":
-        sides = [size // stride for stride in STRIDES]
-        corner = np.concatenate([np.stack(np.meshgrid(range(n), range(n)), -1).reshape(-1, 2) for n in sides])
-        stride = np.repeat(STRIDES, [n * n for n in sides])[:, None]
+        grids = [(size[0] // stride, size[1] // stride) for stride in STRIDES]
+        corner = np.concatenate([np.stack(np.meshgrid(range(w), range(h)), -1).reshape(-1, 2) for h, w in grids])
+        stride = np.repeat(STRIDES, [h * w for h, w in grids])[:, None]
         boxes = np.concatenate([(boxes[..., :2] + corner) * stride, np.exp(boxes[..., 2:]) * stride], axis=-1)
     raw: NDArray[np.float32] = np.concatenate([boxes, scores], axis=-1, dtype=np.float32).transpose(0, 2, 1)
     return raw
@@ -106,7 +107,7 @@ def to_image(
     outputs: Sequence[NDArray[Any]],
     at: int,
     reading: OutputLayout,
-    size: int,
+    size: Size,
     original: tuple[int, int],
 ) -> Detections:
     """The candidates of one image as detections, in pixels of the image and within its border.
@@ -116,7 +117,7 @@ def to_image(
         outputs: the network's outputs for the whole batch.
         at: index of the image in the batch.
         reading: how the outputs are read.
-        size: side of the network's input, pixels.
+        size: height and width of the network's input, pixels.
         original: width and height of the image, pixels.
     """
     width, height = original

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.cell import Size
 from harness.core.dataset import OF_BOX, Dataset, Image
 from harness.tasks.base import Candidates, Content, Detections, Floats, OutputLayout, Task
 from harness.tasks.preprocess import Fit
@@ -40,7 +41,7 @@ class Detect(Task):
 
     def shape(
         self, chosen: Candidates, boxes: Floats, outputs: Sequence[NDArray[Any]], at: int, read: OutputLayout,
-        place: Fit, size: int, original: tuple[int, int],
+        place: Fit, size: Size, original: tuple[int, int],
     ) -> dict[str, Any]:  # fmt: skip
         """See `Task.shape`."""
         return {}

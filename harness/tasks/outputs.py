@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.core.cell import Size, size_text
 from harness.core.errors import ConfigError
 from harness.tasks.base import LAYOUTS, Content, Layout, OutputLayout
 from harness.tasks.registry import task
@@ -24,13 +25,13 @@ def content(meta: Mapping[str, Any]) -> Content:
     return said
 
 
-def read_outputs(shapes: Sequence[tuple[int, ...]], said: Content, size: int, declared: str = "") -> OutputLayout:
+def read_outputs(shapes: Sequence[tuple[int, ...]], said: Content, size: Size, declared: str = "") -> OutputLayout:
     """How the outputs of a model are read: the first output that fits a family holds the detections.
 
     Args:
         shapes: of all outputs.
         said: what the file of the model says.
-        size: side of the network's input, pixels.
+        size: height and width of the network's input, pixels.
         declared: the family, where the user names one; empty: the shapes tell it.
 
     Raises:
@@ -50,16 +51,16 @@ def read_outputs(shapes: Sequence[tuple[int, ...]], said: Content, size: int, de
     seen = ", ".join("×".join(map(str, shape)) for shape in shapes)
     family = f"the family {declared!r}" if declared else f"any known family ({', '.join(LAYOUTS)})"
     having = (f" with {said.classes} classes" if said.classes else "") + task(said.task).finds(said)
-    raise ConfigError(f"output of shape {seen} does not fit {family}{having} at {size} px")
+    raise ConfigError(f"output of shape {seen} does not fit {family}{having} at {size_text(size)} px")
 
 
-def layout_of(shape: tuple[int, ...], classes: int | None, size: int, extra: int = 0) -> Layout | None:
+def layout_of(shape: tuple[int, ...], classes: int | None, size: Size, extra: int = 0) -> Layout | None:
     """The family of an output; None where it fits no family.
 
     Args:
         shape: of the output.
         classes: how many classes the model has; None: unknown, so that the number of anchors alone tells the family.
-        size: side of the network's input, pixels.
+        size: height and width of the network's input, pixels.
         extra: numbers per detection behind its classes.
     """
     if len(shape) != 3:
@@ -79,7 +80,7 @@ def layout_of(shape: tuple[int, ...], classes: int | None, size: int, extra: int
     return "e2e" if last == 6 + extra else None
 
 
-def _as_declared(shape: tuple[int, ...], classes: int | None, size: int, declared: str, extra: int) -> Layout | None:
+def _as_declared(shape: tuple[int, ...], classes: int | None, size: Size, declared: str, extra: int) -> Layout | None:
     """The declared family where an output of `shape` can be of it; its strides may differ where boxes need none."""
     if len(shape) != 3:
         return None
@@ -96,12 +97,13 @@ def _as_declared(shape: tuple[int, ...], classes: int | None, size: int, declare
     return declared if fits[declared] else None  # type: ignore[return-value]
 
 
-def _grid_cells(size: int) -> int:
+def _grid_cells(size: Size) -> int:
     """How many grid cells the three feature maps have at this input size, pixels."""
-    return sum((size // stride) ** 2 for stride in STRIDES)
+    height, width = size
+    return sum((height // stride) * (width // stride) for stride in STRIDES)
 
 
-def input_layout(shapes: Sequence[tuple[int, ...]], size: int) -> Layout:
+def input_layout(shapes: Sequence[tuple[int, ...]], size: Size) -> Layout:
     """A family with this model's input, for `decode.prepare`; told by shapes alone, without the number of classes."""
     return "yolox" if any(layout_of(shape, None, size) == "yolox" for shape in shapes) else "raw"
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.cell import Size
 from harness.core.dataset import Dataset, Image
 from harness.core.errors import ConfigError
 from harness.tasks.base import Candidates, Content, Detections, Floats, OutputLayout
@@ -48,7 +49,7 @@ class Pose(Detect):
 
     def shape(
         self, chosen: Candidates, boxes: Floats, outputs: Sequence[NDArray[Any]], at: int, read: OutputLayout,
-        place: Fit, size: int, original: tuple[int, int],
+        place: Fit, size: Size, original: tuple[int, int],
     ) -> dict[str, Any]:  # fmt: skip
         """See `Task.shape`."""
         return {"points": points(chosen.extra, read.points, place, original)}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.cell import Size
 from harness.core.dataset import Dataset, Image
 from harness.core.errors import ConfigError
 from harness.tasks.base import Candidates, Content, Detections, Floats, Mask, OutputLayout
@@ -36,7 +37,7 @@ class Segment(Detect):
 
     def shape(
         self, chosen: Candidates, boxes: Floats, outputs: Sequence[NDArray[Any]], at: int, read: OutputLayout,
-        place: Fit, size: int, original: tuple[int, int],
+        place: Fit, size: Size, original: tuple[int, int],
     ) -> dict[str, Any]:  # fmt: skip
         """See `Task.shape`."""
         assert read.protos is not None
@@ -90,7 +91,7 @@ class Segment(Detect):
 
 
 def masks(
-    coefficients: Floats, protos: Floats, boxes: Floats, place: Fit, size: int, original: tuple[int, int]
+    coefficients: Floats, protos: Floats, boxes: Floats, place: Fit, size: Size, original: tuple[int, int]
 ) -> tuple[Mask, ...]:
     """The masks of K detections in pixels of the image.
 
@@ -103,11 +104,11 @@ def masks(
         protos: [M, H, W] prototypes of the network's whole input.
         boxes: [K, 4] x1, y1, x2, y2 in pixels of the image.
         place: where the image lies in the letterbox.
-        size: side of the network's input, pixels.
+        size: height and width of the network's input, pixels.
         original: width and height of the image, pixels.
     """
     width, height = original
-    scale = protos.shape[1] / size  # prototype pixels per input pixel
+    scale = protos.shape[1] / size[0]  # prototype pixels per input pixel, in both directions
     found = []
     for weights, (x1, y1, x2, y2) in zip(coefficients, boxes.tolist(), strict=True):
         columns = np.arange(max(0, int(np.ceil(x1))), min(width, int(np.ceil(x2))))

@@ -55,18 +55,18 @@ def test_the_unit_of_the_boxes_is_told_once_and_kept(files, name):
 
 def test_the_small_numbers_of_yolox_are_no_units():
     cells = (SIDE // 8) ** 2 + (SIDE // 16) ** 2 + (SIDE // 32) ** 2
-    assert litert._unit([np.ones((1, cells, 5 + CLASSES), np.float32)], SIDE) == 1
-    assert litert._unit([np.ones((1, 3 * cells, 5 + CLASSES), np.float32)], SIDE) == SIDE  # YOLOv5
+    assert not litert._in_fractions([np.ones((1, cells, 5 + CLASSES), np.float32)], (SIDE, SIDE))
+    assert litert._in_fractions([np.ones((1, 3 * cells, 5 + CLASSES), np.float32)], (SIDE, SIDE))  # YOLOv5
 
 
 def test_extents_larger_than_the_image_are_no_pixels():
     boxes = np.full((1, 4 + CLASSES, 84), 0.5, np.float32)
     boxes[:, 2:4] = 4.7  # YOLOv5's largest anchor at 320 px, in units of the image
-    assert litert._unit([boxes], SIDE) == SIDE
+    assert litert._in_fractions([boxes], (SIDE, SIDE))
 
 
 def test_an_output_without_boxes_tells_no_unit():
-    assert litert._unit([np.zeros((1, 300, 6), np.float32)], SIDE) is None
+    assert litert._in_fractions([np.zeros((1, 300, 6), np.float32)], (SIDE, SIDE)) is None
 
 
 @pytest.mark.parametrize(("name", "kind"), TYPES.items())

@@ -102,9 +102,8 @@ def test_its_build_function_makes_the_artifact(install, tmp_path: Path) -> None:
     weights, folder = tmp_path / "model.pt", tmp_path / "built"
     weights.write_bytes(b"weights")
     folder.mkdir()
-    assert recipe(Cell("model", "fp32", "mine")).run(BuildInputs(weights, weights, 64, 1, False, None), folder) == {
-        "names": ["box"]
-    }
+    inputs = BuildInputs(weights, weights, (64, 64), 1, False, None)
+    assert recipe(Cell("model", "fp32", "mine")).run(inputs, folder) == {"names": ["box"]}
     assert (folder / "model.bin").read_bytes() == b"weights"
 
 

@@ -58,7 +58,7 @@ def session(gpu, tmp_path):
 
     def opened(cell: Cell = CELL, **graph):
         source = convolution(tmp_path / "source.onnx", **graph)
-        meta = engine(BuildInputs(source, source, SIZE, 1, False, None, device="cuda"), tmp_path, tf32=False)
+        meta = engine(BuildInputs(source, source, (SIZE, SIZE), 1, False, None, device="cuda"), tmp_path, tf32=False)
         return tensorrt.open(Artifact(str(tmp_path / "model.engine"), "key", 1, meta), cell, 1)
 
     return opened
@@ -161,7 +161,7 @@ def test_a_closed_session_gives_everything_back(session, gpu):
 def test_the_gpu_of_the_cell_is_the_one_that_is_used(monkeypatch, tmp_path):
     gpu = install(monkeypatch, tmp_path / "site", gpu=Gpu(devices=2))
     source = convolution(tmp_path / "source.onnx")
-    engine(BuildInputs(source, source, SIZE, 1, False, None, device="cuda:1"), tmp_path, tf32=False)
+    engine(BuildInputs(source, source, (SIZE, SIZE), 1, False, None, device="cuda:1"), tmp_path, tf32=False)
     assert gpu.selected == 1
     gpu.selected = 0
     tensorrt.open(Artifact(str(tmp_path / "model.engine"), "key", 1), Cell("m", "fp32", "tensorrt", "cuda:1", SIZE), 1)
@@ -209,7 +209,7 @@ def test_a_type_without_a_numpy_type_is_named(gpu, tmp_path):
     graph = helper.make_graph([node], "g", [given], [made])
     source = tmp_path / "source.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), source)
-    engine(BuildInputs(source, source, SIZE, 1, False, None, device="cuda"), tmp_path, tf32=False)
+    engine(BuildInputs(source, source, (SIZE, SIZE), 1, False, None, device="cuda"), tmp_path, tf32=False)
     with pytest.raises(ConfigError, match=r"boxes is DataType\.BF16, a type that NumPy does not have"):
         tensorrt.open(Artifact(str(tmp_path / "model.engine"), "key", 1), CELL, 1)
 

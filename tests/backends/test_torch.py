@@ -31,7 +31,7 @@ def artifact(tmp_path_factory):
         if not place.exists():
             place.mkdir()
             weights = BUNDLED_WEIGHTS["yolo26n-digits"]
-            to_module(BuildInputs(weights, weights, SIZE, 1, end_to_end, None), place, dtype)
+            to_module(BuildInputs(weights, weights, (SIZE, SIZE), 1, end_to_end, None), place, dtype)
         return Artifact(str(place / "model.pt"), "key", 1)
 
     return build

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from builders import INT8
 
@@ -18,6 +20,17 @@ def test_a_sibling_differs_in_precision_only():
     assert Cell("m", "int8:entropy", "torch", "cuda", 320, 4).sibling("fp32") == Cell(
         "m", "fp32", "torch", "cuda", 320, 4
     )
+
+
+def test_a_whole_number_is_the_side_of_a_square_and_two_are_height_and_width():
+    assert Cell("m", "fp32", "torch", imgsz=320) == Cell("m", "fp32", "torch", imgsz=(320, 320))
+    assert Cell("m", "fp32", "torch", imgsz=(384, 640), batch=2).shape == (2, 3, 384, 640)
+
+
+def test_a_square_travels_as_one_number_which_an_older_process_knows():
+    square, wide = Cell("m", "fp32", "torch", imgsz=320), Cell("m", "fp32", "torch", imgsz=(384, 640))
+    assert square.__getstate__()["imgsz"] == 320
+    assert [pickle.loads(pickle.dumps(cell)) for cell in (square, wide)] == [square, wide]
 
 
 def test_the_family_of_a_precision_leaves_its_recipe_out():

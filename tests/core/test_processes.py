@@ -51,7 +51,8 @@ def test_a_process_of_a_target_measures_its_artifact_and_references():
 def test_a_target_is_published_whole_under_its_suite_and_cell(tmp_path: Path):
     TARGET.publish(tmp_path, "digits")
     written = json.loads((tmp_path / "digits" / f"{FP32.id}.target.json").read_text())
-    assert written == dataclasses.asdict(TARGET)
+    assert written == json.loads(json.dumps(dataclasses.asdict(TARGET)))
+    assert written["cell"]["imgsz"] == [640, 640]
 
 
 def test_a_target_that_cannot_be_published_names_the_option_of_another_folder(tmp_path: Path):

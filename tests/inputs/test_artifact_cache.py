@@ -210,35 +210,35 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(cache, weights, image
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(ConfigError, match=r"cannot be written: No space left.*--qg-cache-dir"):
-        cache.artifact(CELL, weights, None) if wanted == "artifact" else cache.pixels(images, 32)
+        cache.artifact(CELL, weights, None) if wanted == "artifact" else cache.pixels(images, (32, 32))
     assert left_over(cache) == []
 
 
 def test_images_are_letterboxed_once(cache, images, jobs_run):
-    path = cache.pixels(images, 32)
-    assert cache.pixels(images, 32) == path
+    path = cache.pixels(images, (32, 32))
+    assert cache.pixels(images, (32, 32)) == path
     assert jobs_run == ["decode 3 images at 32 px"]
     assert np.load(path).shape == (3, 3, 32, 32)
 
 
 def test_letterboxed_images_are_found_again_when_the_images_have_moved(cache, images, jobs_run):
-    path = cache.pixels(images, 32)
-    assert cache.pixels([dataclasses.replace(images[0], path="elsewhere"), *images[1:]], 32) == path
+    path = cache.pixels(images, (32, 32))
+    assert cache.pixels([dataclasses.replace(images[0], path="elsewhere"), *images[1:]], (32, 32)) == path
     assert len(jobs_run) == 1
-    assert len({path, cache.pixels(images, 64), cache.pixels(images[:2], 32)}) == 3
+    assert len({path, cache.pixels(images, (64, 64)), cache.pixels(images[:2], (32, 32))}) == 3
 
 
 def test_truncated_pixels_are_made_anew(cache, images):
-    path = cache.pixels(images, 32)
+    path = cache.pixels(images, (32, 32))
     whole = path.read_bytes()
     path.write_bytes(whole[:1000])
-    assert cache.pixels(images, 32).read_bytes() == whole
+    assert cache.pixels(images, (32, 32)).read_bytes() == whole
 
 
 def test_an_image_that_cannot_be_decoded_is_one_line_and_leaves_nothing_behind(cache, images):
     Path(images[1].path).write_bytes(b"no picture")
     with pytest.raises(ConfigError, match=r"image .*1\.png cannot be decoded"):
-        cache.pixels(images, 32)
+        cache.pixels(images, (32, 32))
     assert list((cache.root / "pixels").iterdir()) == []
 
 

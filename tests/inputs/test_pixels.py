@@ -26,8 +26,8 @@ def images(tmp_path):
 
 
 def test_the_file_holds_the_letterboxed_images_in_their_order(images, tmp_path):
-    LetterboxJob(images, 32, str(tmp_path / "made.npy")).run(Silent())
-    expected = [letterbox(cv2.imread(image.path), 32) for image in images]
+    LetterboxJob(images, (32, 32), str(tmp_path / "made.npy")).run(Silent())
+    expected = [letterbox(cv2.imread(image.path), (32, 32)) for image in images]
     assert np.array_equal(np.load(tmp_path / "made.npy"), np.stack(expected))
 
 
@@ -38,7 +38,7 @@ def test_every_image_is_a_step_of_progress(images, tmp_path):
         def progress(self, done, total):
             steps.append((done, total))
 
-    LetterboxJob(images, 32, str(tmp_path / "made.npy")).run(Listening())
+    LetterboxJob(images, (32, 32), str(tmp_path / "made.npy")).run(Listening())
     assert steps == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -88,7 +88,7 @@ def test_an_image_that_cannot_be_decoded_is_told(images):
 def test_a_file_is_intact_where_it_holds_all_images(images, tmp_path):
     path, shape = tmp_path / "made.npy", (3, 3, 32, 32)
     assert not intact(path, shape), "absent"
-    LetterboxJob(images, 32, str(path)).run(Silent())
+    LetterboxJob(images, (32, 32), str(path)).run(Silent())
     assert intact(path, shape)
     assert not intact(path, (4, 3, 32, 32))
     for kept in (path.read_bytes()[:1000], b"", b"no array"):

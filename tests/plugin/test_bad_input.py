@@ -179,7 +179,10 @@ def other_cell(text: str) -> str:
         (lambda text: text[: len(text) // 2], "is damaged"),
         (lambda text: "", "is damaged"),
         (lambda text: "[1]", "is damaged"),
-        (lambda text: text.replace('"schema": 1', '"schema": 2'), "has schema 2, this quantgate reads 1; upgrade"),
+        (
+            lambda text: text.replace('"schema": 2', '"schema": 3'),
+            "has schema 3, this quantgate reads up to 2",
+        ),
         (other_cell, f"is of cell model-int8-null-cpu, not of {FP32}"),
         (lambda text: text.replace('"map": 1.0', '"map": "best"'), "is damaged"),
     ],

@@ -27,7 +27,7 @@ def inputs(tmp_path: Path) -> BuildInputs:
     )
     source = tmp_path / "source.onnx"
     source.write_bytes(b"graph")
-    return BuildInputs(tmp_path / "mine.pt", source, 4, 2, False, tmp_path / "pixels.npy")
+    return BuildInputs(tmp_path / "mine.pt", source, (4, 4), 2, False, tmp_path / "pixels.npy")
 
 
 def test_batches_are_normalized_images_in_their_order_and_the_last_may_be_smaller(inputs: BuildInputs) -> None:

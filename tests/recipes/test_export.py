@@ -21,7 +21,7 @@ ANCHORS = 16 * 16 + 8 * 8
 
 @pytest.fixture
 def inputs(tiny: Path) -> BuildInputs:
-    return BuildInputs(tiny, tiny, SIZE, 1, False, None)
+    return BuildInputs(tiny, tiny, (SIZE, SIZE), 1, False, None)
 
 
 def changed(tiny: Path, target: Path, **attributes: object) -> Path:

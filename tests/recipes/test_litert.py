@@ -114,17 +114,17 @@ def test_calibration_that_overflows_names_the_tensor(digits, tmp_path):
     np.save(broken, np.full((1, 3, SIZE, SIZE), np.inf))
     source = digits / "source" / "model.tflite"
     with pytest.raises(ConfigError, match=r"an activation is infinite or not a number \(.+\)") as caught:
-        RECIPES["litert", "int8"].run(BuildInputs(source, source, SIZE, 1, False, broken), tmp_path)
+        RECIPES["litert", "int8"].run(BuildInputs(source, source, (SIZE, SIZE), 1, False, broken), tmp_path)
     assert "\n" not in str(caught.value)
 
 
 def test_a_ready_file_is_adopted_with_the_precision_that_is_in_it(digits, tmp_path):
     file = digits / "int8" / "model.tflite"
-    meta = RECIPES["litert", "ready"].run(BuildInputs(file, file, SIZE, 1, False, None), tmp_path)
+    meta = RECIPES["litert", "ready"].run(BuildInputs(file, file, (SIZE, SIZE), 1, False, None), tmp_path)
     assert (meta["precision"], meta["executes"]) == ("int8", "i8")
     assert (tmp_path / "model.tflite").read_bytes() == file.read_bytes()
     with pytest.raises(ConfigError, match=r"takes an input of 1×3×256×256, the suite feeds 1×3×640×640"):
-        RECIPES["litert", "ready"].run(BuildInputs(file, file, 640, 1, False, None), tmp_path)
+        RECIPES["litert", "ready"].run(BuildInputs(file, file, (640, 640), 1, False, None), tmp_path)
 
 
 @pytest.mark.parametrize(("precision", "reason"), [("bf16", "no bfloat16"), ("int8-qat", "learned ranges")])

@@ -48,7 +48,7 @@ def test_it_sees_what_the_float_model_sees(built, few_to_calibrate):
 
     from harness.tasks.preprocess import letterbox, normalize
 
-    batch = normalize(letterbox(cv2.imread(str(sorted(few_to_calibrate.iterdir())[0])), 256)[None])
+    batch = normalize(letterbox(cv2.imread(str(sorted(few_to_calibrate.iterdir())[0])), (256, 256))[None])
     core = openvino.Core()
     scores = []
     for precision in ("fp32", "int8"):

@@ -13,7 +13,7 @@ from harness.recipes.null import copy
 
 
 def given(weights: Path) -> BuildInputs:
-    return BuildInputs(weights, weights, 32, 1, False, None)
+    return BuildInputs(weights, weights, (32, 32), 1, False, None)
 
 
 def test_the_artifact_is_the_script_and_knows_its_class_names(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_every_method_stays_close_to_float(built, few_to_calibrate):
     from harness.tasks.preprocess import letterbox, normalize
 
     image = cv2.imread(str(sorted(few_to_calibrate.iterdir())[0]))
-    batch = normalize(letterbox(image, 256)[None])
+    batch = normalize(letterbox(image, (256, 256))[None])
     outputs = {}
     for precision in ("fp32", *METHODS):
         path = built("onnxruntime", precision).path

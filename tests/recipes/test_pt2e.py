@@ -33,7 +33,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (4, 3, SIZE, SIZE), np.uint8)
 def inputs(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> BuildInputs:
     pixels = tmp_path_factory.mktemp("pixels") / "pixels.npy"
     np.save(pixels, PIXELS)
-    return BuildInputs(tiny, tiny, SIZE, 1, False, pixels)
+    return BuildInputs(tiny, tiny, (SIZE, SIZE), 1, False, pixels)
 
 
 @pytest.fixture(scope="module")

@@ -50,8 +50,8 @@ class Images:
         return {"images": np.ones((1, 3, SIZE, SIZE), np.float32)} if self.left == 0 else None
 
 
-def given(weights: Path, size: int = SIZE) -> BuildInputs:
-    return BuildInputs(weights, weights, size, 1, False, None)
+def given(weights: Path, side: int = SIZE) -> BuildInputs:
+    return BuildInputs(weights, weights, (side, side), 1, False, None)
 
 
 @pytest.mark.parametrize(

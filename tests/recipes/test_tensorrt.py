@@ -66,7 +66,7 @@ def graph(tmp_path) -> Path:
 
 
 def given(source: Path, timings: Path | None = None) -> BuildInputs:
-    return BuildInputs(source, source, SIZE, 1, False, None, device="cuda", timings=timings)
+    return BuildInputs(source, source, (SIZE, SIZE), 1, False, None, device="cuda", timings=timings)
 
 
 @pytest.fixture
@@ -326,4 +326,4 @@ def test_the_images_of_a_suite_fit_a_ready_engine_or_it_is_one_line(monkeypatch,
     build(graph)
     engine_file = tmp_path / "model.engine"
     with pytest.raises(ConfigError, match=r"takes images \[1, 3, 32, 32\] and the cell gives \[1, 3, 64, 64\]"):
-        ready(BuildInputs(engine_file, engine_file, 64, 1, False, None, device="cuda"), tmp_path)
+        ready(BuildInputs(engine_file, engine_file, (64, 64), 1, False, None, device="cuda"), tmp_path)

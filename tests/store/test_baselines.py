@@ -64,6 +64,13 @@ def test_what_is_saved_is_loaded(saved, tmp_path):
     assert load(saved, FP32) is None
 
 
+def test_a_baseline_of_an_older_quantgate_is_read_with_its_size_as_height_and_width(saved):
+    content = json.loads(saved.read_text())
+    content["schema"], content["provenance"]["imgsz"] = 1, 640
+    saved.write_text(json.dumps(content))
+    assert load(saved).provenance["imgsz"] == [640, 640]
+
+
 def test_keys_are_sorted_and_every_metric_has_a_line_of_its_own(saved):
     def keys(pairs):
         assert [key for key, _ in pairs] == sorted(key for key, _ in pairs)
@@ -111,8 +118,11 @@ def test_each_phase_stores_its_own_metrics():
         (lambda text: "", "is damaged"),
         (lambda text: "[]", "is damaged"),
         (lambda text: text.replace('"metrics"', '"numbers"'), "is damaged .*KeyError: 'metrics'"),
-        (lambda text: text.replace('"schema": 1', '"schema": 2'), "has schema 2, this quantgate reads 1; upgrade"),
-        (lambda text: '{"schema": 2, "numbers": {}}', "has schema 2, this quantgate reads 1; upgrade"),
+        (
+            lambda text: text.replace('"schema": 2', '"schema": 3'),
+            "has schema 3, this quantgate reads up to 2",
+        ),
+        (lambda text: '{"schema": 3, "numbers": {}}', "has schema 3, this quantgate reads up to 2"),
         (lambda text: text.replace(INT8.id, FP32.id), "is of cell yolo26n-fp32-onnxruntime-cpu, not of yolo26n-int8"),
     ],
 )

@@ -15,6 +15,7 @@ from harness.store.results import (
     Plan,
     gather,
     intervals,
+    load_results,
     plan_of,
     read_cells,
     results_file,
@@ -123,10 +124,23 @@ def test_results_are_read_as_they_were_written(run):
     assert [result.status for result in back] == [result.status for result in results]
 
 
+def test_a_size_of_one_number_by_an_older_quantgate_is_a_square(run):
+    content = results_to_json(*gather(run), MACHINE, "")
+    older = {**content, "schema": 1, "cells": content["cells"][:1]}
+    older["cells"][0]["cell"]["imgsz"] = older["cells"][0]["provenance"]["imgsz"] = 640
+    file = run / "results.json"
+    file.write_text(json.dumps(older))
+    read = load_results(file)
+    assert read.schema == 1
+    (result,) = read.cells
+    assert result.cell.imgsz == (640, 640)
+    assert result.measured.provenance["imgsz"] == [640, 640]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"schema": 2}', "has schema 2, this quantgate reads 1; upgrade"),
+        ('{"schema": 3}', "has schema 3, this quantgate reads up to 2; upgrade"),
         ('{"schema": 1, "cells": [{}]}', "is not a results.json: KeyError"),
         ('{"schema": 1', "is not a results.json: JSONDecodeError"),
         ("[]", "is not a results.json: TypeError"),

@@ -14,6 +14,7 @@ from harness.tasks.decode import decode, prepare
 from harness.tasks.preprocess import fit, normalize
 
 SIZE = 64
+WHOLE = (SIZE, SIZE)
 SQUARE = [(SIZE, SIZE)]  # an original as large as the input: decoding changes no coordinate
 
 
@@ -33,10 +34,14 @@ def rows(found):
     ]
 
 
-@given(st.integers(50, 3000), st.integers(50, 3000), st.lists(st.floats(0, 1), min_size=4, max_size=4))
+@given(
+    st.integers(50, 3000),
+    st.integers(50, 3000),
+    st.lists(st.floats(0, 1), min_size=4, max_size=4),
+    st.sampled_from([(640, 640), (384, 640), (640, 352)]),
+)
 @quick
-def test_a_box_in_the_input_comes_back_where_it_was_in_the_image(width, height, fractions):
-    size = 640
+def test_a_box_in_the_input_comes_back_where_it_was_in_the_image(width, height, fractions, size):
     (x1, x2), (y1, y2) = sorted(fractions[:2]), sorted(fractions[2:])
     box = np.array([x1 * width, y1 * height, x2 * width, y2 * height])
     place = fit(width, height, size)
@@ -51,35 +56,35 @@ def test_a_box_in_the_input_comes_back_where_it_was_in_the_image(width, height, 
 
 def test_overlapping_boxes_of_a_class_leave_the_best():
     output = raw([20, 20, 20, 20, 0.6, 0], [21, 20, 20, 20, 0.9, 0], [50, 50, 10, 10, 0.5, 0])
-    (found,) = read(output, "raw", Decoding(), SIZE, SQUARE)
+    (found,) = read(output, "raw", Decoding(), WHOLE, SQUARE)
     assert rows(found) == [(11, 10, 31, 30, 0.9, 0), (45, 45, 55, 55, 0.5, 0)]
 
 
 def test_boxes_of_different_classes_do_not_suppress_each_other():
     output = raw([20, 20, 20, 20, 0.6, 0], [20, 20, 20, 20, 0, 0.9])
-    (found,) = read(output, "raw", Decoding(), SIZE, SQUARE)
+    (found,) = read(output, "raw", Decoding(), WHOLE, SQUARE)
     assert found.classes.tolist() == [1, 0]
 
 
 def test_one_box_may_carry_several_classes():
-    (found,) = read(raw([20, 20, 20, 20, 0.6, 0.9]), "raw", Decoding(), SIZE, SQUARE)
+    (found,) = read(raw([20, 20, 20, 20, 0.6, 0.9]), "raw", Decoding(), WHOLE, SQUARE)
     assert rows(found) == [(10, 10, 30, 30, 0.9, 1), (10, 10, 30, 30, 0.6, 0)]
 
 
 def test_a_box_beyond_the_border_suppresses_no_other_class():
     output = raw([50, 50, 100, 100, 0.9, 0], [75, 75, 50, 50, 0.8, 0], [-20, -20, 50, 50, 0, 0.7])
-    (found,) = read(output, "raw", Decoding(iou=0.3), 100, [(100, 100)])
+    (found,) = read(output, "raw", Decoding(iou=0.3), (100, 100), [(100, 100)])
     assert found.classes.tolist() == [0, 0, 1]
 
 
 def test_thresholds_are_respected():
     apart = raw(*([10 * k, 10, 4, 4, 0.1 * k, 0] for k in range(1, 6)))
-    kept = {conf: len(read(apart, "raw", Decoding(conf=conf), SIZE, SQUARE)[0].scores) for conf in (0.001, 0.25, 0.9)}
+    kept = {conf: len(read(apart, "raw", Decoding(conf=conf), WHOLE, SQUARE)[0].scores) for conf in (0.001, 0.25, 0.9)}
     assert kept == {0.001: 5, 0.25: 3, 0.9: 0}
-    (best,) = read(apart, "raw", Decoding(max_det=2), SIZE, SQUARE)
+    (best,) = read(apart, "raw", Decoding(max_det=2), WHOLE, SQUARE)
     assert best.scores.tolist() == pytest.approx([0.5, 0.4])
     half = raw([20, 20, 20, 20, 0.9, 0], [25, 20, 20, 20, 0.8, 0])  # IoU 0.6
-    assert [len(read(half, "raw", Decoding(iou=iou), SIZE, SQUARE)[0].scores) for iou in (0.59, 0.61)] == [1, 2]
+    assert [len(read(half, "raw", Decoding(iou=iou), WHOLE, SQUARE)[0].scores) for iou in (0.59, 0.61)] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -91,25 +96,25 @@ def test_thresholds_are_respected():
     ],
 )
 def test_a_collapsed_model_gives_zero_detections(output, layout):
-    (found,) = read(output, layout, Decoding(), SIZE, SQUARE)
+    (found,) = read(output, layout, Decoding(), WHOLE, SQUARE)
     assert found.boxes.shape == (0, 4)
     assert found.scores.shape == found.classes.shape == (0,)
 
 
 def test_every_image_of_a_batch_is_decoded_into_its_own_pixels():
     output = np.repeat(raw([32, 32, 32, 32, 0.9, 0]), 2, axis=0)
-    small, large = read(output, "raw", Decoding(), SIZE, [(64, 64), (128, 64)])
+    small, large = read(output, "raw", Decoding(), WHOLE, [(64, 64), (128, 64)])
     assert rows(small) == [(16, 16, 48, 48, 0.9, 0)]
     assert rows(large) == [(32, 0, 96, 64, 0.9, 0)]
 
 
 def test_rows_that_fill_up_the_last_batch_are_left_out():
     output = np.repeat(raw([32, 32, 32, 32, 0.9, 0]), 4, axis=0)
-    assert len(read(output, "raw", Decoding(), SIZE, SQUARE)) == 1
+    assert len(read(output, "raw", Decoding(), WHOLE, SQUARE)) == 1
 
 
 def test_boxes_end_at_the_border_of_the_image():
-    (found,) = read(raw([0, 60, 40, 40, 0.9, 0]), "raw", Decoding(), SIZE, SQUARE)
+    (found,) = read(raw([0, 60, 40, 40, 0.9, 0]), "raw", Decoding(), WHOLE, SQUARE)
     assert rows(found) == [(0, 40, 20, 64, 0.9, 0)]
 
 
@@ -144,7 +149,7 @@ def test_nms_is_the_textbook_one(seed, anchors, iou, max_det):
         [draw.uniform(0, SIZE, (2, anchors)), draw.uniform(4, 40, (2, anchors)), draw.uniform(0, 1, (3, anchors))]
     ).astype(np.float32)
     decoding = Decoding(conf=0.2, iou=iou, max_det=max_det)
-    (found,) = read(output[None], "raw", decoding, SIZE, SQUARE)
+    (found,) = read(output[None], "raw", decoding, WHOLE, SQUARE)
     expected = reference_nms(output, decoding)
     assert found.classes.tolist() == [label for _, _, label in expected]
     assert found.scores.tolist() == pytest.approx([score for _, score, _ in expected])
@@ -157,9 +162,9 @@ def test_nms_is_the_textbook_one(seed, anchors, iou, max_det):
 
 def test_end_to_end_rows_are_taken_as_they_are_best_first():
     output = np.array([[[1, 2, 30, 40, 0.5, 1], [1, 2, 30, 40, 0.9, 1], [0, 0, 9, 9, 0.0005, 0]]], np.float32)
-    (found,) = read(output, "e2e", Decoding(), SIZE, SQUARE)
+    (found,) = read(output, "e2e", Decoding(), WHOLE, SQUARE)
     assert rows(found) == [(1, 2, 30, 40, 0.9, 1), (1, 2, 30, 40, 0.5, 1)]
-    (best,) = read(output, "e2e", Decoding(max_det=1), SIZE, SQUARE)
+    (best,) = read(output, "e2e", Decoding(max_det=1), WHOLE, SQUARE)
     assert rows(best) == [(1, 2, 30, 40, 0.9, 1)]
 
 
@@ -174,7 +179,7 @@ def anchors(family):
 def test_a_yolov5_score_is_objectness_times_class():
     output = anchors("yolov5")
     output[0, 17] = [32, 24, 16, 8, 0.8, 0.1, 0.5]
-    (found,) = read(output, "yolov5", Decoding(conf=0.1), SIZE, SQUARE)
+    (found,) = read(output, "yolov5", Decoding(conf=0.1), WHOLE, SQUARE)
     assert rows(found) == [(24, 20, 40, 28, 0.4, 1)]
 
 
@@ -182,7 +187,7 @@ def test_a_yolox_box_is_relative_to_its_cell():
     output = anchors("yolox")
     # The second map (stride 16) begins after 64 cells; its cell in row 2, column 1 is the tenth.
     output[0, 64 + 2 * 4 + 1] = [0.5, 0.25, np.log(2), np.log(1), 1.0, 0.9, 0]
-    (found,) = read(output, "yolox", Decoding(), SIZE, SQUARE)
+    (found,) = read(output, "yolox", Decoding(), WHOLE, SQUARE)
     centre_x, centre_y, width, height = (1 + 0.5) * 16, (2 + 0.25) * 16, 32, 16
     expected = (centre_x - width / 2, centre_y - height / 2, centre_x + width / 2, centre_y + height / 2)
     assert rows(found) == [(*expected, 0.9, 0)]

@@ -31,7 +31,7 @@ def test_a_detection_has_nothing_besides_its_box():
     boxes, none = np.zeros((1, 4), np.float32), np.zeros((1, 0), np.float32)
     chosen = Candidates(boxes, np.ones(1, np.float32), np.zeros(1, np.int64), none)
     read = OutputLayout("raw", 0, 2)
-    assert DETECT.shape(chosen, boxes, [], 0, read, fit(64, 64, 64), 64, (64, 64)) == {}
+    assert DETECT.shape(chosen, boxes, [], 0, read, fit(64, 64, (64, 64)), (64, 64), (64, 64)) == {}
 
 
 def test_a_box_is_scored_by_its_own_area():

@@ -11,12 +11,12 @@ from harness.tasks.outputs import content, layout_of, read_outputs
 
 
 def test_the_shape_of_an_output_tells_its_family():
-    assert layout_of((1, 84, 8400), 80, 640) == "raw"
-    assert layout_of((8, 300, 6), 80, 640) == "e2e"
-    assert layout_of((1, 6, 8400), 2, 640) == "raw"
-    assert layout_of((1, 84, 8400), 10, 640) is None
-    assert layout_of((1, 300, 38), 80, 640) is None
-    assert layout_of((300, 6), 80, 640) is None
+    assert layout_of((1, 84, 8400), 80, (640, 640)) == "raw"
+    assert layout_of((8, 300, 6), 80, (640, 640)) == "e2e"
+    assert layout_of((1, 6, 8400), 2, (640, 640)) == "raw"
+    assert layout_of((1, 84, 8400), 10, (640, 640)) is None
+    assert layout_of((1, 300, 38), 80, (640, 640)) is None
+    assert layout_of((300, 6), 80, (640, 640)) is None
 
 
 @pytest.mark.parametrize(
@@ -33,31 +33,31 @@ def test_the_shape_of_an_output_tells_its_family():
     ],
 )
 def test_the_family_is_told_by_the_shape(shape, classes, layout):
-    assert layout_of(shape, classes, 640) == layout
+    assert layout_of(shape, classes, (640, 640)) == layout
 
 
 def test_the_output_that_fits_is_found_among_several():
-    reading = read_outputs([(1, 32, 160, 160), (1, 84, 8400)], Content(80), 640)
+    reading = read_outputs([(1, 32, 160, 160), (1, 84, 8400)], Content(80), (640, 640))
     assert (reading.output, reading.layout, reading.classes) == (1, "raw", 80)
 
 
 def test_an_output_of_no_known_family_is_one_line_with_the_shapes_seen():
     with pytest.raises(ConfigError, match=r"1×3×80×80×85, 1×3×40×40×85 does not fit any known family .* 80 classes"):
-        read_outputs([(1, 3, 80, 80, 85), (1, 3, 40, 40, 85)], Content(80), 640)
+        read_outputs([(1, 3, 80, 80, 85), (1, 3, 40, 40, 85)], Content(80), (640, 640))
 
 
 def test_a_declared_family_is_believed_only_where_the_shape_allows_it():
-    assert read_outputs([(1, 8400, 85)], Content(80), 640, "yolox").layout == "yolox"
+    assert read_outputs([(1, 8400, 85)], Content(80), (640, 640), "yolox").layout == "yolox"
     with pytest.raises(ConfigError, match="does not fit the family 'yolov5'"):
-        read_outputs([(1, 8400, 85)], Content(80), 640, "yolov5")
+        read_outputs([(1, 8400, 85)], Content(80), (640, 640), "yolov5")
 
 
 def test_a_declared_family_may_have_other_strides_than_8_16_and_32():
     four_scales = [(1, 84, 34000)]  # strides 4 to 32
     with pytest.raises(ConfigError, match="any known family"):
-        read_outputs(four_scales, Content(None), 640)
-    assert read_outputs(four_scales, Content(None), 640, "raw").classes == 80
-    assert read_outputs([(1, 102000, 85)], Content(None), 640, "yolov5").classes == 80
+        read_outputs(four_scales, Content(None), (640, 640))
+    assert read_outputs(four_scales, Content(None), (640, 640), "raw").classes == 80
+    assert read_outputs([(1, 102000, 85)], Content(None), (640, 640), "yolov5").classes == 80
 
 
 # Masks and key points
@@ -68,21 +68,23 @@ def test_a_declared_family_may_have_other_strides_than_8_16_and_32():
 )
 @pytest.mark.parametrize("known", [80, None])
 def test_a_segmentation_model_has_prototypes_in_another_output(detections, layout, classes, known):
-    reading = read_outputs([(1, 32, 160, 160), detections], Content(known, "segment"), 640)
+    reading = read_outputs([(1, 32, 160, 160), detections], Content(known, "segment"), (640, 640))
     assert reading == OutputLayout(layout, 1, classes, extra=32, protos=0, task="segment")
 
 
 def test_a_pose_models_key_points_stand_behind_its_classes():
     said = content({"names": ["person"], "task": "pose", "points": [17, 3]})
-    assert read_outputs([(1, 56, 8400)], said, 640) == OutputLayout("raw", 0, 1, extra=51, points=(17, 3), task="pose")
-    assert read_outputs([(1, 300, 57)], said, 640) == OutputLayout(
+    assert read_outputs([(1, 56, 8400)], said, (640, 640)) == OutputLayout(
+        "raw", 0, 1, extra=51, points=(17, 3), task="pose"
+    )
+    assert read_outputs([(1, 300, 57)], said, (640, 640)) == OutputLayout(
         "e2e", 0, None, extra=51, points=(17, 3), task="pose"
     )
 
 
 def test_a_segmentation_model_without_prototypes_fits_nothing():
     with pytest.raises(ConfigError, match=r"1×116×8400 does not fit .* with 80 classes and mask coefficients"):
-        read_outputs([(1, 116, 8400)], Content(80, "segment"), 640)
+        read_outputs([(1, 116, 8400)], Content(80, "segment"), (640, 640))
 
 
 def test_a_model_of_another_task_is_refused_by_name():

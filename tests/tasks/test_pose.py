@@ -51,7 +51,7 @@ def test_key_points_stand_behind_the_classes_and_need_no_other_output():
 
 
 def test_key_points_come_back_into_the_image_and_are_seen_where_the_model_does_not_say():
-    place = fit(128, 64, SIZE)  # half as large, 16 rows of border
+    place = fit(128, 64, (SIZE, SIZE))  # half as large, 16 rows of border
     found = points(np.array([[10, 26, 30, 16]], np.float32), (2, 2), place, (128, 64))
     assert found.tolist() == [[[20, 20, 1], [60, 0, 1]]]
     outside = points(np.array([[-5, 0, 0.25]], np.float32), (1, 3), place, (128, 64))
@@ -63,7 +63,7 @@ def test_a_detection_has_the_key_points_of_its_candidate():
     extra = np.array([[10, 26, 0.5, 30, 16, 1.0]], np.float32)
     chosen = Candidates(np.zeros((1, 4), np.float32), np.ones(1, np.float32), np.zeros(1, np.int64), extra)
     read = OutputLayout("raw", 0, 1, extra=6, points=(2, 3), task="pose")
-    shaped = POSE.shape(chosen, chosen.boxes, [], 0, read, fit(128, 64, SIZE), SIZE, (128, 64))
+    shaped = POSE.shape(chosen, chosen.boxes, [], 0, read, fit(128, 64, (SIZE, SIZE)), (SIZE, SIZE), (128, 64))
     assert shaped["points"].tolist() == [[[20, 20, 0.5], [60, 0, 1.0]]]
 
 

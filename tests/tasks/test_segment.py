@@ -44,7 +44,7 @@ def test_run_lengths_are_those_of_coco(seed, width, height, left, top):
 def test_a_mask_is_the_weighted_sum_of_the_prototypes_between_their_pixels():
     draw = np.random.default_rng(0)
     protos, weights = draw.normal(size=(8, 16, 16)).astype(np.float32), draw.normal(size=(1, 8)).astype(np.float32)
-    (runs,) = masks(weights, protos, WHOLE, fit(SIZE, SIZE, SIZE), SIZE, (SIZE, SIZE))
+    (runs,) = masks(weights, protos, WHOLE, fit(SIZE, SIZE, (SIZE, SIZE)), (SIZE, SIZE), (SIZE, SIZE))
     summed = np.tensordot(weights[0], protos, 1)
     enlarged = cv2.resize(summed, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
     assert (pixels(runs, SIZE, SIZE) != (enlarged > 0)).mean() < 1e-3  # sums in another order
@@ -52,18 +52,20 @@ def test_a_mask_is_the_weighted_sum_of_the_prototypes_between_their_pixels():
 
 def test_a_mask_ends_where_its_box_does():
     box = np.array([[10.2, 20, 30.7, 41]], np.float32)
-    (runs,) = masks(np.ones((1, 1), np.float32), np.ones((1, 16, 16), np.float32), box, fit(64, 64, 64), 64, (64, 64))
+    (runs,) = masks(
+        np.ones((1, 1), np.float32), np.ones((1, 16, 16), np.float32), box, fit(64, 64, (64, 64)), (64, 64), (64, 64)
+    )
     rows, columns = np.nonzero(pixels(runs, 64, 64))
     assert (columns.min(), columns.max(), rows.min(), rows.max()) == (11, 30, 20, 40)
 
 
 @pytest.mark.parametrize(("width", "height"), [(128, 64), (50, 100), (64, 64), (77, 31)])
 def test_a_mask_lies_in_the_image_where_the_network_saw_it_in_the_letterbox(width, height):
-    place = fit(width, height, SIZE)
+    place = fit(width, height, (SIZE, SIZE))
     ramp = np.linspace(-1, 1, 16, dtype=np.float32)  # zero in the middle of the input
     protos = np.stack([np.tile(ramp, (16, 1)), np.tile(ramp[:, None], (1, 16))])
     whole = np.array([[0, 0, width, height]] * 2, np.float32)
-    right, lower = masks(np.eye(2, dtype=np.float32), protos, whole, place, SIZE, (width, height))
+    right, lower = masks(np.eye(2, dtype=np.float32), protos, whole, place, (SIZE, SIZE), (width, height))
     middle = ((SIZE / 2 - place.left) / place.ratio, (SIZE / 2 - place.top) / place.ratio)
     assert np.array_equal(pixels(right, width, height)[0], np.arange(width) + 0.5 > middle[0])
     assert np.array_equal(pixels(lower, width, height)[:, 0], np.arange(height) + 0.5 > middle[1])
@@ -73,7 +75,7 @@ def test_a_mask_lies_in_the_image_where_the_network_saw_it_in_the_letterbox(widt
 def test_a_box_without_a_pixel_has_an_empty_mask(box):
     protos = np.ones((1, 16, 16), np.float32)
     boxes = np.array([box], np.float32)
-    (runs,) = masks(np.ones((1, 1), np.float32), protos, boxes, fit(64, 64, 64), 64, (64, 64))
+    (runs,) = masks(np.ones((1, 1), np.float32), protos, boxes, fit(64, 64, (64, 64)), (64, 64), (64, 64))
     assert runs.tolist() == [64 * 64]
 
 

@@ -37,12 +37,14 @@ def run(options: argparse.Namespace) -> Exit:
     from harness.core.status import FAILING, UNDECIDED
     from harness.report.common.tables import draw, fitted
 
-    rows = side_by_side.compare_results(
-        side_by_side.load_side(options.a), side_by_side.load_side(options.b), side_by_side.declared_gates(options.b)
-    )
+    sides = [side_by_side.load_side(source) for source in (options.a, options.b)]
+    rows = side_by_side.compare_results(*sides)
     console = Console()
     for part in draw(fitted(side_by_side.comparison_sheet(rows), console.width), console.width):
         console.print(part)
+    for side in sides:
+        if side.age:
+            console.print(side.age, soft_wrap=True)
     for row in rows:
         if row.detail:
             console.print(f"{'/'.join(row.key)}: {row.detail}", soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.text import Text
@@ -18,7 +18,7 @@ from harness.machine import fingerprint
 from harness.report.common.numbers import difference, megabytes, milliseconds, number
 from harness.report.common.tables import Column, Row, Section, Sheet
 from harness.store import baselines
-from harness.store.results import load_results, read_cells, results_file
+from harness.store.results import SCHEMA, load_results, results_file
 
 GATES = (Gate("map", max_drop=0.002), Gate("size_bytes", max_rise=0.01))
 """The gates of a suite that declares none: a drop of 0.2 AP points or a rise of 1 % in size is a regression."""
@@ -52,16 +52,30 @@ class Compared:
         return [side.metrics.get(metric) if side else None for side in (self.old, self.new)]
 
 
-def load_side(source: Path) -> dict[Key, Observation]:
-    """The measurements of a results.json, of a results folder or of a folder of baselines, by suite and cell.
+@dataclass(frozen=True)
+class OneSide:
+    """One side of a comparison."""
+
+    observed: Mapping[Key, Observation]  # by suite and cell
+    gates: Mapping[str, tuple[Gate, ...]] = field(default_factory=dict)  # against a baseline, by suite
+    age: str = ""  # what a reader must know of a file that an older quantgate wrote
+
+
+def load_side(source: Path) -> OneSide:
+    """The measurements and gates of a results.json, of a results folder, or of a folder of baselines without gates.
 
     Raises:
         ConfigError: `source` is none of the three, or a file of it is damaged.
     """
     file = results_file(source)
     if not file.is_file():
-        return _accepted(source)
-    return {(row.suite, row.id): row.measured for row in read_cells(file) if row.measured and row.measured.metrics}
+        return OneSide(_accepted(source))
+    read = load_results(file)
+    return OneSide(
+        {(row.suite, row.id): row.measured for row in read.cells if row.measured and row.measured.metrics},
+        {suite: tuple(one for one in gates if one.against == "baseline") for suite, gates in read.gates.items()},
+        f"{file} is older: schema {read.schema}, this quantgate writes {SCHEMA}" if read.schema < SCHEMA else "",
+    )
 
 
 def _accepted(folder: Path) -> dict[Key, Observation]:
@@ -84,25 +98,13 @@ def _accepted(folder: Path) -> dict[Key, Observation]:
     return {key: accepted for key, accepted in found.items() if accepted}
 
 
-def declared_gates(source: Path) -> dict[str, tuple[Gate, ...]]:
-    """The gates against a baseline that each suite of a results.json declares; none for a folder of baselines.
-
-    Raises:
-        ConfigError: the results.json is damaged.
-    """
-    file = results_file(source)
-    declared = load_results(file).gates if file.is_file() else {}
-    return {name: tuple(gate for gate in gates if gate.against == "baseline") for name, gates in declared.items()}
-
-
-def compare_results(
-    old: Mapping[Key, Observation], new: Mapping[Key, Observation], rules: Mapping[str, tuple[Gate, ...]]
-) -> list[Compared]:
+def compare_results(one: OneSide, other: OneSide) -> list[Compared]:
     """Every cell of either side, judged, in the order of suites and cells.
 
-    A cell that only the old side has is `missing`; a cell that only the new side has is `no-baseline`. `rules` are
-    gates by suite; a suite without any is judged by `GATES`.
+    A cell that only side A has is `missing`; a cell that only side B has is `no-baseline`. The gates of side B judge;
+    a suite without any is judged by `GATES`.
     """
+    old, new, rules = one.observed, other.observed, other.gates
     rows = []
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)

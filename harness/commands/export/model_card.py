@@ -84,7 +84,7 @@ def _input(cell: Cell, layout: str) -> dict[str, Any]:
     """How images become the network's input; YOLOX alone reads BGR in 0 to 255."""
     yolox = layout == "yolox"
     return {
-        "shape": [cell.batch, 3, cell.imgsz, cell.imgsz],
+        "shape": list(cell.shape),
         "type": "float32",
         "colour": "BGR" if yolox else "RGB",
         "range": [0, 255 if yolox else 1],

@@ -43,7 +43,7 @@ class Subject:
 
     cell: Cell
     artifact: Artifact
-    pixels: str  # .npy of letterboxed images, uint8 [N, 3, S, S]
+    pixels: str  # .npy of letterboxed images, uint8 [N, 3, H, W]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from harness.tasks.outputs import content, read_outputs
 from harness.tasks.preprocess import normalize
 
 Pixels = NDArray[np.uint8]
-"""Letterboxed images [N, 3, S, S], in the order of the data set."""
+"""Letterboxed images [N, 3, H, W], in the order of the data set."""
 
 Decoder = Callable[..., list[Detections]]
 """A function with the arguments of `tasks.decode.decode`."""
@@ -59,7 +59,7 @@ class ScoreJob:
     cell: Cell
     artifact: Artifact
     dataset: Dataset
-    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S], in the order of dataset.images
+    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, H, W], in the order of dataset.images
     decoding: Decoding
     found: str  # .npz file to which the detections are written
     resampled: Sequence[str] = ("map",)  # metrics to resample: keys of PARTS, or "box_map"
@@ -167,8 +167,8 @@ def detect_batches(
 
 
 def blank_batch(cell: Cell) -> NDArray[np.float32]:
-    """Return a batch of black images [N, 3, S, S], to see the shapes of a cell's outputs."""
-    return np.zeros((cell.batch, 3, cell.imgsz, cell.imgsz), np.float32)
+    """Return a batch of black images [N, 3, H, W], to see the shapes of a cell's outputs."""
+    return np.zeros(cell.shape, np.float32)
 
 
 def output_layout(session: Session, cell: Cell, artifact: Artifact) -> OutputLayout:

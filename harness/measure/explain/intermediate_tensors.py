@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.backends.base import Tensor
 
 Tap = Callable[[NDArray[np.float32]], dict[str, Tensor]]
-"""A function from a batch [N, 3, S, S] to tensors by name."""
+"""A function from a batch [N, 3, H, W] to tensors by name."""
 
 READABLE = ("onnxruntime", "openvino")
 """The backends whose files keep the names of tensors."""

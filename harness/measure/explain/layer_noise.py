@@ -45,7 +45,7 @@ def rank(
         convolutions: names of the tensors that each convolution reads and writes.
         exact: the float network.
         quantized: the quantized network.
-        batches: inputs for both, [N, 3, S, S] in [0, 1].
+        batches: inputs for both, [N, 3, H, W] in [0, 1].
         extra: numbers of a detection behind its classes, as in `OutputLayout`.
     """
     noise = _noise_by_tensor(exact, quantized, batches, extra)

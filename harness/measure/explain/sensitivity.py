@@ -103,9 +103,9 @@ class SweepJob:
 
     cell: Cell
     graph: Artifact  # the float graph
-    calibration: str  # .npy file of letterboxed images, uint8 [N, 3, S, S], to calibrate on
+    calibration: str  # .npy file of letterboxed images, uint8 [N, 3, H, W], to calibrate on
     judged: Dataset
-    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S], in the order of judged.images
+    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, H, W], in the order of judged.images
 
     def run(self, channel: Channel) -> list[Sensitivity]:
         """Return one row per group, and at the end one row for the int8 recipe, which quantizes most groups at once.

@@ -21,7 +21,7 @@ import numpy as np
 
 from harness.backends.base import Session, Tensor
 from harness.backends.registry import backend
-from harness.core.cell import Cell
+from harness.core.cell import Cell, Size
 from harness.core.dataset import Dataset
 from harness.core.measurement import Artifact
 from harness.core.suite import Decoding
@@ -79,7 +79,7 @@ class WalkJob:
     torch: tuple[Cell, Artifact] | None  # fp32 in PyTorch; None: the model is no checkpoint
     float_graph: str | None  # .onnx file of the float graph; None: there is none
     dataset: Dataset
-    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S], in the order of dataset.images
+    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, H, W], in the order of dataset.images
     decoding: Decoding
     conf: float  # the suite's operating_conf: score from which on a detection of the reference counts
 
@@ -196,8 +196,7 @@ def _ultralytics_pixels(job: WalkJob) -> Pixels:
     """The images as Ultralytics' own letterbox makes them."""
     from ultralytics.data.augment import LetterBox
 
-    size = job.cell.imgsz
-    letterbox = LetterBox(new_shape=(size, size), auto=False)
+    letterbox = LetterBox(new_shape=job.cell.imgsz, auto=False)
     pictures = [letterbox(image=read_image(image)) for image in job.dataset.images]
     return np.stack([np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1)) for picture in pictures])
 
@@ -206,7 +205,7 @@ def _ultralytics_decode(
     outputs: Sequence[Tensor],
     layout: OutputLayout,
     decoding: Decoding,
-    size: int,
+    size: Size,
     originals: Sequence[tuple[int, int]],
 ) -> list[Detections]:
     """Do what `tasks.decode.decode` does, with Ultralytics' own NMS."""

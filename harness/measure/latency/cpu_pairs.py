@@ -58,7 +58,7 @@ class PairsJob:
 
     cell: Cell
     artifact: Artifact
-    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S]
+    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, H, W]
     references: Sequence[str] = REFERENCES
     repeats: Mapping[str, int] = field(
         default_factory=dict

@@ -41,7 +41,7 @@ def open_network(cell: Cell) -> Session:
     """Open the frozen network on the runtime and device of a cell, on one thread. Its input is `network_input`."""
     file = network_file(cell)
     artifact = Artifact(str(file), hash_of(file), file.stat().st_size, {"names": None})
-    return backend(cell.backend).open(artifact, Cell("reference", "fp32", cell.backend, cell.device, SIDE), 1)
+    return backend(cell.backend).open(artifact, Cell("reference", "fp32", cell.backend, cell.device, (SIDE, SIDE)), 1)
 
 
 def network_input() -> NDArray[np.float32]:

@@ -72,7 +72,7 @@ class TimeJob:
     cell: Cell
     artifact: Artifact
     images: Sequence[Image]  # at least one
-    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S], whose first rows are `images`
+    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, H, W], whose first rows are `images`
     decoding: Decoding
     threads: int
     warmup: int  # calls after the first, before anything is timed

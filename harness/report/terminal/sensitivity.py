@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harness.core.cell import Cell
+from harness.core.cell import Cell, size_text
 from harness.measure.explain.sensitivity import Sensitivity, Split
 from harness.report.common.numbers import number, signed
 
@@ -26,8 +26,8 @@ def table(rows: Iterable[Sensitivity]) -> Table:
 def explanation(cell: Cell, split: Split) -> str:
     """What was done to the cell, on which images, and what the columns of the table mean."""
     return (
-        f"{cell.model} on {cell.backend} at {cell.imgsz} px, one group of layers in int8 and all else in float; "
-        f"calibrated on {len(split.calibration.images)} images, judged on {len(split.judged.images)} others. "
+        f"{cell.model} on {cell.backend} at {size_text(cell.imgsz)} px, one group of layers in int8 and all else "
+        f"in float; calibrated on {len(split.calibration.images)} images, judged on {len(split.judged.images)} others. "
         f"Detection error: root mean square of the differences of detection scores to the float network. "
         f"mAP drops below about 0.01 are chance on so few images."
     )

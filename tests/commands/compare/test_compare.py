@@ -25,7 +25,7 @@ def test_nothing_to_compare_with_is_4_where_asked_for_and_a_regression_is_still_
     [
         ("", "holds neither a results.json nor baselines"),
         ('{"schema": 1', "is not a results.json"),
-        ('{"schema": 2}', "has schema 2"),
+        ('{"schema": 3}', "has schema 3"),
         ('{"schema": 1, "cells": [{}]}', "is not a results.json"),
     ],
 )

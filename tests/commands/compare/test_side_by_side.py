@@ -8,7 +8,7 @@ import pytest
 from builders import FP32, INT8, measurement
 
 from harness import ConfigError, Gate
-from harness.commands.compare.side_by_side import Compared, declared_gates, load_side
+from harness.commands.compare.side_by_side import Compared, load_side
 from harness.machine import fingerprint
 
 
@@ -102,14 +102,14 @@ def test_the_worst_cell_comes_first(results, compared):
 
 def test_a_cell_that_was_not_measured_is_on_no_side(results):
     empty = dataclasses.replace(measurement(INT8), metrics={})
-    assert load_side(results("a", measurement(FP32), empty)).keys() == {("made", FP32.id)}
+    assert load_side(results("a", measurement(FP32), empty)).observed.keys() == {("made", FP32.id)}
 
 
 def test_baselines_of_this_machine_s_kind_are_the_side_and_two_kinds_are_never_mixed(accepted):
     folder = accepted("both", measurement(INT8, map=0.3), kind="other")
-    assert load_side(folder)["made", INT8.id].metrics["map"] == 0.3, "the only kind there is"
+    assert load_side(folder).observed["made", INT8.id].metrics["map"] == 0.3, "the only kind there is"
     accepted("both", measurement(FP32, map=0.5))
-    assert load_side(folder).keys() == {("made", FP32.id)}
+    assert load_side(folder).observed.keys() == {("made", FP32.id)}
 
 
 def test_several_kinds_of_which_none_is_this_machine_s_are_refused(accepted):
@@ -126,8 +126,17 @@ def test_only_gates_against_a_baseline_judge_and_baselines_declare_none(accepted
         measurement(INT8),
         gates=[rule, Gate("map", min=0.2), Gate("map", max_drop=0.1, against="fp32")],
     )
-    assert declared_gates(folder) == declared_gates(folder / "results.json") == {"made": (rule,)}
-    assert declared_gates(accepted("b", measurement())) == {}
+    assert load_side(folder).gates == load_side(folder / "results.json").gates == {"made": (rule,)}
+    assert load_side(accepted("b", measurement())).gates == {}
+
+
+def test_a_file_of_an_older_quantgate_is_named(results, compared):
+    older, newer = results("a", measurement()), results("b", measurement())
+    file = older / "results.json"
+    file.write_text(file.read_text().replace('"schema": 2', '"schema": 1'))
+    _, text = compared(older, newer)
+    assert f"{file} is older: schema 1, this quantgate writes 2" in text
+    assert text.count("is older") == 1
 
 
 def test_a_metric_is_none_on_a_side_that_does_not_have_it():

@@ -159,7 +159,7 @@ def test_another_decoder_gets_the_outputs_and_the_sizes_of_the_images():
     artifact = Artifact("", "", 1, {"names": ["cat", "dog"]})
     pixels = np.zeros((1, 3, SIZE, SIZE), np.uint8)
     detect(session, CELL, artifact, squares(1), pixels, Decoding(), decoder=decoder)
-    assert asked == [(1, "e2e", SIZE, [(SIZE, SIZE)])]
+    assert asked == [(1, "e2e", (SIZE, SIZE), [(SIZE, SIZE)])]
 
 
 # How outputs are read
