@@ -212,3 +212,93 @@ def test_images_that_train_names_too_are_counted(tmp_path, splits, shared):
     file = yolo(tmp_path, {"train/a": None, "val/b": "", "val/c": ""}, **splits)
     (tmp_path / "list.txt").write_text("images/val/c.png\nimages/train/a.png")
     assert shared_images(file) == shared
+
+
+@pytest.mark.parametrize(
+    ("folder", "text"),
+    [
+        ("", "val: images/val\nnames: {'0': cat, '1': dog}"),
+        ("", "validation: images/val\nnames: [cat, dog]"),
+        ("", "valid: images/val\nnames: [cat, dog]"),
+        ("", "\ufeffval: images/val\nnames: [cat, dog]"),
+        ("", "val: images\\val\nnames: [cat, dog]"),
+        ("", "path: elsewhere/set\nval: images/val\nnames: [cat, dog]"),
+        ("set", "val: ../images/val\nnames: [cat, dog]"),  # Roboflow's
+        ("", "path: set\nval: images/val\nnames: [cat, dog]"),  # relative to the working directory
+    ],
+)
+def test_a_yaml_in_another_spelling_is_read(tmp_path, monkeypatch, folder, text):
+    monkeypatch.chdir(tmp_path)
+    file = yolo(tmp_path / "set", {"val/b": "1 0.5 0.5 0.5 0.5"})
+    if text.startswith("path: set"):
+        file = tmp_path / "other" / "data.yaml"
+        file.parent.mkdir()
+    file.write_text(text)
+    made = scored(file)
+    assert made.categories == {0: "cat", 1: "dog"}
+    assert len(made.annotations) == 1
+
+
+def test_classes_without_names_are_numbered(tmp_path):
+    file = yolo(tmp_path, {"val/b": "1 0.5 0.5 0.5 0.5"})
+    file.write_text("val: images/val\nnc: 2")
+    assert scored(file).categories == {0: "class_0", 1: "class_1"}
+    file.write_text("val: images/val\nnc: 3\nnames: [cat, dog]")
+    assert scored(file).notes == ("data.yaml says nc: 3 and has 2 names",)
+
+
+@pytest.mark.parametrize(
+    ("content", "objects"),
+    [
+        (b"\xef\xbb\xbf1 0.5 0.5 0.5 0.5\r\n", 1),
+        (b"1 0.5 0.5 0.5 0.5   \n\n  \n", 1),
+        ("1 0.5 0.5 0.5 0.5\n".encode("utf-16"), 1),
+        (b"1 1.005 0.5 0.01 0.5\n0 -0.005 0.5 0.01 0.5", 2),
+    ],
+)
+def test_a_label_file_of_another_editor_is_read(tmp_path, content, objects):
+    file = yolo(tmp_path, {"val/b": ""}, val="images/val")
+    (tmp_path / "labels/val/b.txt").write_bytes(content)
+    (tmp_path / "labels/val/classes.txt").write_text("cat\ndog\n")  # labelImg's
+    assert len(scored(file).annotations) == objects
+
+
+def test_images_without_a_label_file_are_counted_where_others_have_one(tmp_path):
+    made = scored(yolo(tmp_path, {"val/a": None, "val/b": "", "val/c": None}, val="images/val"))
+    said = "2 of 3 images have no label file and count as without objects (first: labels/val/a.txt)"
+    assert made.notes == (said,)
+
+
+@pytest.mark.parametrize(
+    ("labels", "advice"),
+    [
+        ("images/val/images/a.txt", r"its labels seem to lie in .*images/val/images/a\.txt"),
+        ("labels/val/images/a.txt", r"its labels seem to lie in .*/labels/val/images/a\.txt"),
+        ("lables/val/a.txt", "an image without objects needs an empty one"),
+    ],
+)
+def test_labels_that_lie_elsewhere_are_told(tmp_path, labels, advice):
+    file = yolo(tmp_path, {"val/images/a": None}, val="images/val")
+    (tmp_path / labels).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / labels).write_text("0 0.5 0.5 0.5 0.5")
+    with pytest.raises(ConfigError, match=rf"none of 1 image has a label file; .*images/val/labels/a\.txt .*{advice}"):
+        read_yolo(file, "val", labelled=True)
+
+
+def test_the_last_folder_of_images_is_that_of_the_labels(tmp_path):
+    file = yolo(tmp_path, {"val/images/a": None}, val="images/val")
+    (tmp_path / "images/val/labels").mkdir()
+    (tmp_path / "images/val/labels/a.txt").write_text("0 0.5 0.5 0.5 0.5")
+    assert len(scored(file).annotations) == 1
+
+
+def test_a_yaml_behind_a_link_has_the_neighbours_of_the_link(tmp_path):
+    file = yolo(tmp_path / "set", {"val/b": "1 0.5 0.5 0.5 0.5"})
+    (tmp_path / "versions").mkdir()
+    file.rename(tmp_path / "versions" / "v3")
+    file.symlink_to(tmp_path / "versions" / "v3")
+    assert len(scored(file).annotations) == 1
+    file.unlink()
+    file.write_text("../versions/v3")
+    with pytest.raises(ConfigError, match=r"holds only the path \.\./versions/v3: a link that was copied as text"):
+        scored(file)
