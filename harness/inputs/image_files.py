@@ -44,7 +44,7 @@ class ImageFile:
         return (self.height, self.width) if self.orientation in TURNED else self.size
 
 
-def inspect(path: Path) -> ImageFile:
+def inspect_image(path: Path) -> ImageFile:
     """Read and hash an image file, and look at its header.
 
     Raises:

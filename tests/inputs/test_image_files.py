@@ -12,7 +12,7 @@ import pytest
 from builders import picture
 
 from harness import ConfigError
-from harness.inputs.image_files import decode_image, inspect, turn, turn_point
+from harness.inputs.image_files import decode_image, inspect_image, turn, turn_point
 
 PIXELS = np.zeros((20, 60, 3), np.uint8)
 PIXELS[:8, :8] = 255  # bright in the first corner
@@ -32,7 +32,7 @@ def test_an_image_is_decoded_as_pillow_displays_it(tmp_path, suffix, orientation
     path = turned(tmp_path / f"a{suffix}", orientation, **({"quality": 95} if suffix == ".jpg" else {}))
     with PIL.Image.open(path) as opened:
         upright = np.asarray(PIL.ImageOps.exif_transpose(opened).convert("L")) > 128
-    found = inspect(path)
+    found = inspect_image(path)
     assert found.size == (upright.shape[1], upright.shape[0])
     assert found.stored == (60, 20)
     assert np.array_equal(decode_image(str(path))[:, :, 0] > 128, upright)
@@ -50,7 +50,7 @@ def test_points_turn_with_the_pixels(orientation):
 def test_an_orientation_that_is_no_number_from_1_to_8_turns_nothing(tmp_path, value):
     exif = b"Exif\0\0" + b"II*\0\x08\0\0\0" + b"\x01\0" + b"\x12\x01" + value + bytes(4)
     PIL.Image.fromarray(PIXELS).save(tmp_path / "a.jpg", exif=exif)
-    assert inspect(tmp_path / "a.jpg").size == (60, 20)
+    assert inspect_image(tmp_path / "a.jpg").size == (60, 20)
     assert decode_image(str(tmp_path / "a.jpg")).shape == cv2.imread(str(tmp_path / "a.jpg")).shape == (20, 60, 3)
 
 
@@ -58,10 +58,10 @@ def test_an_orientation_that_is_no_number_from_1_to_8_turns_nothing(tmp_path, va
 def test_a_file_that_ends_too_early_is_told(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
-    inspect(path)
+    inspect_image(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     with pytest.raises(ConfigError, match=r"image .*a\.\w+ (ends too early|cannot be read)"):
-        inspect(path)
+        inspect_image(path)
 
 
 def test_a_thumbnail_in_a_cut_jpeg_does_not_hide_the_cut(tmp_path):
@@ -71,7 +71,7 @@ def test_a_thumbnail_in_a_cut_jpeg_does_not_hide_the_cut(tmp_path):
     thumbnail = b"\xff\xe1\x00\x0a" + b"\xff\xd8\xff\xda\x00\x00\xff\xd9"
     path.write_bytes((whole[:2] + thumbnail + whole[2:])[: len(whole) // 2])
     with pytest.raises(ConfigError, match="ends too early"):
-        inspect(path)
+        inspect_image(path)
 
 
 def test_a_name_of_any_bytes_is_read_and_its_message_can_be_written(tmp_path):
@@ -80,7 +80,7 @@ def test_a_name_of_any_bytes_is_read_and_its_message_can_be_written(tmp_path):
     assert np.array_equal(decode_image(str(path)), decode_image(str(tmp_path / "a.png")))
     path.write_bytes(b"no picture")
     with pytest.raises(ConfigError, match=r"caf\\xe9\.png cannot be read") as raised:
-        inspect(path)
+        inspect_image(path)
     str(raised.value).encode()
 
 
@@ -98,17 +98,17 @@ def test_what_is_no_image_is_one_line_that_says_why(tmp_path, content, message):
     if content is not None:
         (tmp_path / "blob").write_bytes(content)
     with pytest.raises(ConfigError, match=message) as raised:
-        inspect(path)
+        inspect_image(path)
     assert "\n" not in str(raised.value)
 
 
 def test_an_image_larger_than_pillow_allows_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 100)
-    assert inspect(picture(tmp_path / "a.png")).size == (64, 48)
+    assert inspect_image(picture(tmp_path / "a.png")).size == (64, 48)
     assert PIL.Image.MAX_IMAGE_PIXELS == 100
 
 
 def test_the_largest_value_of_16_bits_is_told(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((8, 8), 4095, np.uint16))
-    assert inspect(tmp_path / "a.png").peak == 4095
-    assert inspect(picture(tmp_path / "b.png")).peak == 0
+    assert inspect_image(tmp_path / "a.png").peak == 4095
+    assert inspect_image(picture(tmp_path / "b.png")).peak == 0
