@@ -121,16 +121,8 @@ class Finder:
             "precision": artifact.meta.get("precision"),
             "versions": {tool: version(tool) for tool in made_by.tools} | {cell.backend: runtime},
         }
-        return CellInputs(
-            data,
-            artifact,
-            self._cache.pixels(data.images, cell.imgsz),
-            provenance,
-            (*data.notes, *notes),
-            built,
-            made_by,
-            runtime,
-        )
+        pixels = self._cache.pixels(data.images, cell.imgsz)
+        return CellInputs(data, artifact, pixels, provenance, (*data.notes, *notes), built, made_by, runtime)
 
     def _data(self, suite: Suite, home: Path) -> Dataset:
         """The scored images."""

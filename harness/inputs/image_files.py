@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class ImageFile:
         return (self.height, self.width) if self.orientation in TURNED else self.size
 
 
-def inspect(path: Path) -> ImageFile:
+def inspect_image(path: Path) -> ImageFile:
     """Read and hash an image file, and look at its header.
 
     Raises:
@@ -117,8 +118,10 @@ def _opened(content: bytes) -> Iterator[Any]:
 
     limit, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
     try:
-        with PIL.Image.open(io.BytesIO(content)) as image:
-            yield image
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged metadata do not matter
+            with PIL.Image.open(io.BytesIO(content)) as image:
+                yield image
     finally:
         PIL.Image.MAX_IMAGE_PIXELS = limit
 

@@ -95,7 +95,8 @@ def find_data(names: Sequence[str], suite_dir: Path, folders: Sequence[Path]) ->
         if name in BUNDLED_DATA:
             return BUNDLED_DATA[name]
         stem = name.removesuffix(".yaml")
-        places = [suite_dir / name, Path(name)] if Path(name).suffix or os.sep in name else []
+        is_path = Path(name).suffix or os.sep in name or name in (".", "..")
+        places = [suite_dir / name, Path(name)] if is_path else []
         for folder in folders:
             places += [folder / name, folder / stem, folder / f"{stem}.yaml", folder / f"{stem}.json"]
         for place in places:

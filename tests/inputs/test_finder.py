@@ -27,14 +27,14 @@ def calibrate(found: Finder, wanted: Suite, home: Path):
 
 
 def test_the_train_split_of_the_suite_calibrates_as_the_suite_declares(tmp_path: Path) -> None:
-    data = yolo(tmp_path, {f"train/{n}": None for n in range(5)} | {"val/9": None})
+    data = yolo(tmp_path, {f"train/{n}": None for n in range(5)} | {"val/9": ""})
     chosen, notes = calibrate(finder(tmp_path), suite(data, calibration=Calibration(images=3)), tmp_path)
     assert [Path(image.path).stem for image in chosen.images] == ["0", "1", "2"]
     assert not notes
 
 
 def test_a_folder_of_images_replaces_the_train_split(tmp_path: Path) -> None:
-    data = yolo(tmp_path / "data", {"train/0": None, "val/9": None})
+    data = yolo(tmp_path / "data", {"train/0": None, "val/9": ""})
     picture(tmp_path / "mine" / "a.png", 77)
     chosen, _ = calibrate(
         finder(tmp_path, calibration=tmp_path / "mine"), suite(data, calibration=Calibration(images=1)), tmp_path
@@ -43,7 +43,7 @@ def test_a_folder_of_images_replaces_the_train_split(tmp_path: Path) -> None:
 
 
 def test_a_calibration_set_that_is_not_here_is_never_replaced_by_another(tmp_path: Path) -> None:
-    data = yolo(tmp_path, {f"train/{n}": None for n in range(3)} | {"val/9": None})
+    data = yolo(tmp_path, {f"train/{n}": None for n in range(3)} | {"val/9": ""})
 
     def offline(job, label):
         if isinstance(job, DownloadData):
@@ -88,6 +88,6 @@ def test_all_that_is_missing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_no_train_split_says_which_option_helps(tmp_path: Path) -> None:
-    data = yolo(tmp_path, {"val/9": None}, val="images/val")
+    data = yolo(tmp_path, {"val/9": ""}, val="images/val")
     with pytest.raises(ConfigError, match=r"no train split.*--qg-calibration PATH"):
         calibrate(finder(tmp_path), suite(data), tmp_path)

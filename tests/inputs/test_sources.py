@@ -123,3 +123,15 @@ def test_folders_in_a_variable_are_separated_as_in_path(monkeypatch):
     assert folders_in("MINE") == [Path("a"), Path("b")]
     monkeypatch.delenv("MINE")
     assert folders_in("MINE") == []
+
+
+def test_a_link_is_found_as_a_file_of_its_own_name(home, tmp_path):
+    (tmp_path / "blob").write_text("")
+    for name in ("best.pt", "data.yaml"):
+        (home / name).symlink_to(tmp_path / "blob")
+    assert find_weights("best.pt", home, []) == home / "best.pt"
+    assert find_data(["data.yaml"], home, []) == home / "data.yaml"
+
+
+def test_the_folder_of_the_suite_may_be_the_data_set(home):
+    assert find_data(["."], home, []) == home

@@ -102,7 +102,7 @@ def yolo(demo: Demo) -> Callable[..., Path]:
         ({"val": None}, "demo.yaml has no 'val' split; it has names"),
         ({"val": "nowhere"}, "data/nowhere does not exist"),
         ({"names": None}, "demo.yaml has no 'names'"),
-        ({"names": ["cat"]}, "none of its classes (cat, …) is known to the model (box, …)"),
+        ({"names": ["cat", "dog"]}, "none of its classes (cat, dog, …) is known to the model (box, …)"),
         ({"label": "1 0.3 0.3 0.3 0.3"}, "1.txt:1: class 1 is outside the 1 classes of the data set"),
         ({"label": "0 0.3 0.3 1.3 0.3"}, "1.txt:1: coordinates must be fractions of the image, between 0 and 1"),
         ({"label": "0 0.3 0.3"}, "1.txt:1: expected class x y w h or a polygon, got 3 numbers"),

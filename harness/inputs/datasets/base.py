@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.core.dataset import Image
 from harness.core.errors import ConfigError, printable
-from harness.inputs.image_files import ImageFile, inspect
+from harness.inputs.image_files import ImageFile, inspect_image
 
 SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".mpo", ".jp2", ".avif",
@@ -121,7 +121,7 @@ def numbered(files: Sequence[Path]) -> tuple[tuple[Image, ...], tuple[str, ...]]
     """
     stems = [file.stem for file in files]
     numeric = all(stem.isascii() and stem.isdigit() for stem in stems) and len(set(map(int, stems))) == len(stems)
-    found = [inspect(file) for file in files]
+    found = [inspect_image(file) for file in files]
     numbers = map(int, stems) if numeric else range(1, len(files) + 1)
     return tuple(as_image(number, one) for number, one in zip(numbers, found, strict=True)), dark_note(found)
 
@@ -137,7 +137,7 @@ def load_image(number: int | str, path: Path) -> Image:
     Raises:
         ConfigError: the image cannot be read.
     """
-    return as_image(number, inspect(path))
+    return as_image(number, inspect_image(path))
 
 
 def dark_note(files: Sequence[ImageFile]) -> tuple[str, ...]:

@@ -13,11 +13,11 @@ from harness.core.dataset import BOX, Dataset, by_id
 from harness.core.errors import ConfigError
 from harness.inputs.datasets.base import as_image, dark_note, text_of
 from harness.inputs.datasets.coco_files import find_images
-from harness.inputs.datasets.coco_rows import Entries, annotation, whole
+from harness.inputs.datasets.coco_rows import Entries, annotation, as_id
 from harness.inputs.datasets.exif import displayed
 from harness.inputs.datasets.objects import Placed, without_the_impossible
 from harness.inputs.datasets.plausible import expect_boxes_in_pixels, outside_note
-from harness.inputs.image_files import ImageFile, inspect
+from harness.inputs.image_files import ImageFile, inspect_image
 
 LARGE = 1 << 53  # from here on numpy may round a number
 
@@ -54,7 +54,7 @@ def read_coco(path: Path) -> Dataset:
     entries = Entries.of(ids, numbers)
     rows = [annotation(path, at, row, entries) for at, row in enumerate(truth)]
     places = find_images(path, {number: entry["file_name"] for number, entry in zip(ids, listed, strict=True)})
-    files = {number: inspect(places[number]) for number in ids}
+    files = {number: inspect_image(places[number]) for number in ids}
     rows, turned = displayed(path, rows, files, sizes)
     expect_boxes_in_pixels(path, rows, files)
     categories, roots = _without_root(categories, declared, rows)
@@ -96,7 +96,7 @@ def _image_id(path: Path, at: int, entry: Mapping[str, Any]) -> int | str:
             raise ConfigError(f"dataset {path}: images[{at}] has no {key!r}")
     if not isinstance(entry["file_name"], str):
         raise ConfigError(f"dataset {path}: images[{at}] has the file_name {entry['file_name']!r}, which is no text")
-    return whole(f"dataset {path}: images[{at}] has the id", entry["id"])
+    return as_id(f"dataset {path}: images[{at}] has the id", entry["id"])
 
 
 def _size(path: Path, number: int | str, entry: Mapping[str, Any]) -> tuple[int, int]:
@@ -119,7 +119,7 @@ def _categories(path: Path, declared: Sequence[Mapping[str, Any]]) -> tuple[dict
         if entry.get("id") is None or entry.get("name") is None:
             lacking = "id" if entry.get("id") is None else "name"
             raise ConfigError(f"dataset {path} is not a COCO instances JSON: categories[{at}] has no {lacking!r}")
-        number = whole(f"dataset {path}: categories[{at}] has the id", entry["id"])
+        number = as_id(f"dataset {path}: categories[{at}] has the id", entry["id"])
         if number in names:
             raise ConfigError(f"dataset {path} has category id {number} twice")
         names[number] = str(entry["name"])

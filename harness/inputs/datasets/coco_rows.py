@@ -39,8 +39,8 @@ def annotation(path: Path, at: int, row: Mapping[str, Any], entries: Entries) ->
     for key in ("image_id", "category_id"):
         if row.get(key) is None:
             raise ConfigError(f"{place} has no {key!r}")
-    category = entries.categories.get(str(whole(f"{place} has the category id", row["category_id"])))
-    image = entries.images.get(str(whole(f"{place} has the image id", row["image_id"])))
+    category = entries.categories.get(str(as_id(f"{place} has the category id", row["category_id"])))
+    image = entries.images.get(str(as_id(f"{place} has the image id", row["image_id"])))
     if category is None:
         raise ConfigError(f"{place} has unknown category id {row['category_id']}")
     if image is None:
@@ -58,7 +58,7 @@ def annotation(path: Path, at: int, row: Mapping[str, Any], entries: Entries) ->
     return place, kept | _shapes(place, row)
 
 
-def whole(place: str, value: Any) -> int | str:
+def as_id(place: str, value: Any) -> int | str:
     """An id, which is a whole number or a text. Python's numbers are exact at any size; floats are not.
 
     Raises:

@@ -47,5 +47,5 @@ def without_the_impossible(rows: Sequence[Placed]) -> tuple[list[dict[str, Any]]
 
 def _note(places: Sequence[str], one: str, several: str) -> str:
     """A note on objects that are left out; empty where there are none."""
-    first = printable("/".join(places[0].split("/")[-3:])) if places else ""
+    first = printable("/".join(places[0].split("/")[-2:])) if places else ""
     return f"{plural(len(places), 'object')} {one if len(places) == 1 else several} (first: {first})" if places else ""

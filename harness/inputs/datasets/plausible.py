@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.core.dataset import Image
 from harness.core.errors import ConfigError, printable
 from harness.inputs.datasets.base import plural
 from harness.inputs.datasets.objects import Placed
 from harness.inputs.image_files import ImageFile
 
-Files = Mapping[int | str, ImageFile]
-"""Image id → its file."""
+Files = Mapping[int | str, ImageFile | Image]
+"""Image id → the image, of which the width and height are read."""
 
 TOLERANCE = 0.01  # share of a side by which a box may leave its image without a note, as in YOLO label files
 ENOUGH = 3  # objects from which on a pattern that all of them follow is no accident
@@ -45,7 +46,7 @@ def outside_note(rows: Sequence[Placed], files: Files) -> tuple[str, ...]:
     if not outside:
         return ()
     place, row = outside[0]
-    first = printable(place.partition(": ")[2])
+    first = printable("/".join(place.split("/")[-2:]))
     verb = "leaves its image" if len(outside) == 1 else "leave their images"
     return (f"{plural(len(outside), 'box').replace('boxs', 'boxes')} {verb} (first: {first}, bbox {row['bbox']})",)
 

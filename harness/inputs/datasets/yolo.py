@@ -27,6 +27,10 @@ def parse_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(text_of(path))
     except yaml.YAMLError as error:
         raise ConfigError(f"dataset {path} cannot be read: {' '.join(str(error).split())}") from None
+    if isinstance(content, str) and (path.parent / content).is_file():
+        raise ConfigError(
+            f"dataset {path} holds only the path {content}: a link that was copied as text; name that file"
+        )
     if not isinstance(content, dict):
         raise ConfigError(f"dataset {path} is not a YOLO YAML: it has no 'train', 'val' and 'names'")
     return content

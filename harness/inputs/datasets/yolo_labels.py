@@ -13,6 +13,7 @@ from harness.core.dataset import OF_BOX, Image
 from harness.core.errors import ConfigError
 from harness.inputs.datasets.base import plural, shown, text_of
 from harness.inputs.datasets.objects import without_the_impossible
+from harness.inputs.datasets.plausible import outside_note
 
 LEAST, LARGEST = -0.01, 1.01
 """The range of coordinates that Ultralytics accepts, as fractions of the image."""
@@ -49,6 +50,7 @@ def read_labels(images: Sequence[Image], categories: Mapping[int, Any], points: 
     for image, file in zip(images, files, strict=True):
         rows += _objects(file, image, categories, points) if file.exists() else []
     kept, notes = without_the_impossible(rows)
+    notes = (*notes, *outside_note(rows, {image.id: image for image in images}))
     lacking = [at for at, file in enumerate(files) if not file.exists()]
     if len(lacking) == len(images):
         return Labels(kept, notes, _no_labels(images[0], files[0], len(images)))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
 import PIL.Image
 import pytest
 from builders import picture, sha
@@ -85,3 +90,44 @@ def test_a_file_that_is_no_image_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match=r"image .*b\.png cannot be read") as raised:
         load_image(1, tmp_path / "b.png")
     assert "\n" not in str(raised.value)
+
+
+def test_hidden_files_and_folders_are_left_out_and_links_followed(tmp_path):
+    blob = picture(tmp_path / "blobs" / "a1b2.png").rename(tmp_path / "blobs" / "a1b2")
+    for name in ("val/a.png", "elsewhere/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(blob)
+    for name in ("val/._a.png", "val/.cache/c.png"):
+        picture(tmp_path / name)
+    (tmp_path / "val" / "sub").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "val")  # would never end
+    found = images_in([tmp_path / "val"]).files
+    assert [str(file.relative_to(tmp_path)) for file in found] == ["val/a.png", "val/sub/b.png"]
+    assert load_image(1, found[0]).width == 64
+
+
+def test_a_list_may_have_a_mark_backslashes_and_names_of_any_bytes(tmp_path):
+    file = picture(tmp_path / "images" / "a.png")
+    other = file.rename(Path(os.fsdecode(os.fsencode(tmp_path) + b"/images/caf\xe9.png")))
+    picture(file)
+    (tmp_path / "val.txt").write_bytes(b"\xef\xbb\xbfimages\\a.png\r\n./images/caf\xe9.png\r\n")
+    assert images_in([tmp_path / "val.txt"]).files == sorted([file, other])
+
+
+def test_images_that_a_list_has_twice_are_counted(tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "val.txt").write_text("a.png\na.png\n")
+    assert images_in([tmp_path / "val.txt"]).notes == ("val.txt lists 1 image more than once; each counts once",)
+
+
+@pytest.mark.parametrize(("peak", "noted"), [(4095, True), (40000, False)])
+def test_16_bit_images_that_hold_fewer_bits_are_noted(tmp_path, peak, noted):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((8, 8), peak, np.uint16))
+    _, notes = numbered([tmp_path / "a.png"])
+    assert ("no value above 4095" in notes[0]) if noted else notes == ()
+
+
+def test_numbers_of_any_length_are_ids(tmp_path):
+    stems = ["10203656353524179475", "7"]
+    images, _ = numbered([picture(tmp_path / f"{stem}.png") for stem in stems])
+    assert [image.id for image in images] == [int(stem) for stem in stems]

@@ -7,7 +7,6 @@ from builders import sha, yolo
 
 from harness import ConfigError
 from harness.inputs.datasets.yolo import read_yolo, shared_images
-from harness.tasks.registry import of_task
 
 
 def scored(file):
@@ -40,39 +39,6 @@ def test_a_class_index_that_names_leave_out_is_an_error(tmp_path):
         scored(file)
 
 
-def test_a_polygon_is_its_bounding_box(tmp_path):
-    made = scored(yolo(tmp_path, {"train/a": None, "val/b": "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75"}))
-    assert boxes(made) == [(16, 12, 32, 24)]
-    assert of_task(made, "segment").annotations[0]["segmentation"] == [[16, 24, 32, 12, 48, 24, 32, 36]]
-
-
-@pytest.mark.parametrize(
-    ("numbers", "row", "points"),
-    [
-        (3, "0 0.5 0.5 0.5 0.5 0.25 0.5 2 0 0 0", [16, 24, 2, 0, 0, 0]),
-        (2, "0 0.5 0.5 0.5 0.5 0.25 0.5 -1 -1", [16, 24, 2, -64, -48, 0]),
-    ],
-)
-def test_key_points_stand_behind_the_box(tmp_path, numbers, row, points):
-    splits = {"train": "images/train", "val": "images/val", "kpt_shape": [2, numbers]}
-    made = scored(yolo(tmp_path, {"train/a": None, "val/b": row}, **splits))
-    assert boxes(made) == [(16, 12, 32, 24)]
-    assert of_task(made, "pose").annotations[0]["keypoints"] == points
-    assert made.annotations[0]["area"] == 32 * 24
-    assert of_task(made, "pose").annotations[0]["area"] == pytest.approx(32 * 24 * 0.53)  # Ultralytics' share
-    (tmp_path / "labels/val/b.txt").write_text("0 0.5 0.5 0.5 0.5 0.25")
-    with pytest.raises(ConfigError, match=rf"b\.txt:1: expected class x y w h and 2 key points of {numbers}, got 6"):
-        scored(tmp_path / "data.yaml")
-
-
-@pytest.mark.parametrize("row", ["0.25 0.5 3 0 0 0", "0.25 0.5 nan 0 0 0", "nan 0.5 2 0 0 0"])
-def test_a_key_point_that_is_none_is_told(tmp_path, row):
-    splits = {"val": "images/val", "kpt_shape": [2, 3]}
-    file = yolo(tmp_path, {"val/b": f"0 0.5 0.5 0.5 0.5 {row}"}, **splits)
-    with pytest.raises(ConfigError, match=r"b\.txt:1: a key point is x, y and a visibility of 0, 1 or 2, not"):
-        scored(file)
-
-
 @pytest.mark.parametrize(
     ("declared", "sigmas"),
     [
@@ -99,20 +65,6 @@ def test_a_shape_of_key_points_that_is_none_is_told(tmp_path, declared):
         scored(file)
 
 
-def test_objects_without_masks_cannot_score_a_segmentation_model(tmp_path):
-    rows = "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75\n0 0.5 0.5 0.5 0.5\n"
-    made = scored(yolo(tmp_path, {"train/a": None, "val/b": rows}))
-    with pytest.raises(ConfigError, match=r"1 of 2 objects have no masks .* 'segment' model .*\(first: image 1\)"):
-        of_task(made, "segment")
-
-
-@pytest.mark.parametrize("rows", [None, "", "\n"])
-def test_an_image_without_labels_has_no_objects_and_is_scored(tmp_path, rows):
-    made = scored(yolo(tmp_path, {"train/a": None, "val/b": "0 0.5 0.5 0.5 0.5", "val/c": rows}))
-    assert len(made.images) == 2
-    assert len(made.annotations) == 1
-
-
 def test_a_split_may_be_a_list_of_folders_or_a_text_file_of_paths(tmp_path):
     images = {"train/a": None, "one/b": "0 0.5 0.5 0.5 0.5", "two/c": None}
     (tmp_path / "val.txt").write_text("images/one/b.png\n\n./images/two/c.png\n")
@@ -136,35 +88,6 @@ def test_paths_are_relative_to_the_yaml_or_to_its_path_entry(tmp_path):
     file = tmp_path / "set.yaml"
     file.write_text("path: elsewhere\ntrain: images/train\nval: images/val\nnames: [cat]")
     assert len(scored(file).images) == 1
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ("2 0.5 0.5 0.5 0.5", "class 2 is outside the 2 classes"),
-        ("-1 0.5 0.5 0.5 0.5", "class -1 is outside"),
-        ("0.5 0.5 0.5 0.5 0.5", "class 0.5 is outside"),
-        ("nan 0.5 0.5 0.5 0.5", "class nan is outside"),
-        ("0 0.5 0.5 nan 0.5", "fractions of the image"),
-        ("0 0.5 1.5 0.5 0.5", "fractions of the image"),
-        ("0 320 240 64 48", "fractions of the image"),
-        ("0 0.5 0.5 0.5", "expected class x y w h or a polygon, got 4 numbers"),
-        ("0 0.1 0.1 0.2 0.2 0.3", "expected class x y w h or a polygon, got 6 numbers"),
-        ("cat 0.5 0.5 0.5 0.5", "not a row of numbers: 'cat 0.5"),
-    ],
-)
-def test_a_wrong_label_names_file_and_line(tmp_path, row, message):
-    file = yolo(tmp_path, {"train/a": None, "val/b": f"0 0.5 0.5 0.5 0.5\n{row}\n"})
-    with pytest.raises(ConfigError, match=rf"labels/val/b\.txt:2: .*{message}") as raised:
-        scored(file)
-    assert "\n" not in str(raised.value)
-
-
-def test_a_label_file_that_is_not_text_is_one_line(tmp_path):
-    file = yolo(tmp_path, {"train/a": None, "val/b": ""})
-    (tmp_path / "labels/val/b.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match=r"b\.txt"):
-        scored(file)
 
 
 @pytest.mark.parametrize(
@@ -212,3 +135,48 @@ def test_images_that_train_names_too_are_counted(tmp_path, splits, shared):
     file = yolo(tmp_path, {"train/a": None, "val/b": "", "val/c": ""}, **splits)
     (tmp_path / "list.txt").write_text("images/val/c.png\nimages/train/a.png")
     assert shared_images(file) == shared
+
+
+@pytest.mark.parametrize(
+    ("folder", "text"),
+    [
+        ("", "val: images/val\nnames: {'0': cat, '1': dog}"),
+        ("", "validation: images/val\nnames: [cat, dog]"),
+        ("", "valid: images/val\nnames: [cat, dog]"),
+        ("", "\ufeffval: images/val\nnames: [cat, dog]"),
+        ("", "val: images\\val\nnames: [cat, dog]"),
+        ("", "path: elsewhere/set\nval: images/val\nnames: [cat, dog]"),
+        ("set", "val: ../images/val\nnames: [cat, dog]"),  # Roboflow's
+        ("", "path: set\nval: images/val\nnames: [cat, dog]"),  # relative to the working directory
+    ],
+)
+def test_a_yaml_in_another_spelling_is_read(tmp_path, monkeypatch, folder, text):
+    monkeypatch.chdir(tmp_path)
+    file = yolo(tmp_path / "set", {"val/b": "1 0.5 0.5 0.5 0.5"})
+    if text.startswith("path: set"):
+        file = tmp_path / "other" / "data.yaml"
+        file.parent.mkdir()
+    file.write_text(text)
+    made = scored(file)
+    assert made.categories == {0: "cat", 1: "dog"}
+    assert len(made.annotations) == 1
+
+
+def test_classes_without_names_are_numbered(tmp_path):
+    file = yolo(tmp_path, {"val/b": "1 0.5 0.5 0.5 0.5"})
+    file.write_text("val: images/val\nnc: 2")
+    assert scored(file).categories == {0: "class_0", 1: "class_1"}
+    file.write_text("val: images/val\nnc: 3\nnames: [cat, dog]")
+    assert scored(file).notes == ("data.yaml says nc: 3 and has 2 names",)
+
+
+def test_a_yaml_behind_a_link_has_the_neighbours_of_the_link(tmp_path):
+    file = yolo(tmp_path / "set", {"val/b": "1 0.5 0.5 0.5 0.5"})
+    (tmp_path / "versions").mkdir()
+    file.rename(tmp_path / "versions" / "v3")
+    file.symlink_to(tmp_path / "versions" / "v3")
+    assert len(scored(file).annotations) == 1
+    file.unlink()
+    file.write_text("../versions/v3")
+    with pytest.raises(ConfigError, match=r"holds only the path \.\./versions/v3: a link that was copied as text"):
+        scored(file)
