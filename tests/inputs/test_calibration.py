@@ -70,7 +70,13 @@ def test_a_scored_image_that_is_not_chosen_does_not_matter():
 def test_overlap_that_the_suite_allows_is_said_in_the_table():
     found, notes = chosen(scored=images("a", "c"), images=9, allow_overlap=True)
     assert found == list(range(9))
-    assert notes == ("calibrated on 2 of the scored images",)
+    assert notes == ("calibrated on 2 of the scored images, which flatters int8; --qg-calibration names others",)
+
+
+def test_a_data_set_whose_train_split_is_its_val_split_calibrates_on_it_and_says_so():
+    found, notes = chosen(scored=images(*"abcdefghi"), images=9)
+    assert found == list(range(9))
+    assert notes == ("calibrated on 9 of the scored images, which flatters int8; --qg-calibration names others",)
 
 
 def test_results_say_which_images_and_how_they_were_chosen():

@@ -128,7 +128,7 @@ def data(torch_as_before: None, tmp_path: Path) -> Dataset:
 def train(data: Dataset, qat: Qat = QUICK, losses: Sequence[float] = (), advance: Any = lambda *_: None) -> OneWeight:
     module = OneWeight(losses)
     with torch.random.fork_rng():
-        finetune(SimpleNamespace(model=module, names=NAMES), data, qat, 32, "QAT of mine.pt", advance)
+        finetune(SimpleNamespace(model=module, names=NAMES), data, qat, (32, 32), "QAT of mine.pt", advance)
     return module
 
 
