@@ -24,7 +24,7 @@ class Artifact:
     built: bool = False  # True: built by this run; False: from the cache
 
 
-ONE_PLACE = "all boxes lie within two pixels of one place: they are no detections"
+ONE_PLACE = "all boxes lie within two pixels: they are no detections"
 """The note of a cell whose boxes cannot be detections; such a cell gets no star."""
 
 MACHINE_KIND: Mapping[Phase, str] = {"accuracy": "isa", "latency": "machine_class"}

@@ -36,6 +36,7 @@ Pixels = NDArray[np.uint8]
 Decoder = Callable[..., list[Detections]]
 """A function with the arguments of `tasks.decode.decode`."""
 
+POINT = 2  # pixels that hold all boxes where fractions of the image are read as pixels
 DIGITS = 6  # decimals of a resampled metric; the rounding is a thousandth of any change that a data set can prove
 
 
@@ -207,7 +208,7 @@ def remarks(found: Sequence[Detections], metrics: Mapping[str, float | None]) ->
     if len(scores) and scores.max() > ROUNDED_UP:
         said.append(f"scores of the detections reach {scores.max():.2f}, above 1")
     boxes = np.concatenate([one.boxes for one in found]) if len(scores) else np.zeros((0, 4), np.float32)
-    if len(boxes) > 1 and np.abs(boxes - boxes[0]).max() <= 2:
+    if len(boxes) > 1 and (boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)).max() <= POINT:
         said.append(ONE_PLACE)
     if metrics.get("map") == 0:
         said.append("mAP is 0: no detection lies on an object of its class")

@@ -170,13 +170,15 @@ def test_what_cannot_be_right_is_remarked_on():
     here, there = detections([8, 8, 9, 9, 1.66, 0]), detections([8, 8, 9, 9, 0.9, 0])
     assert remarks([here, there], {"map": 0.0}) == (
         "scores of the detections reach 1.66, above 1",
-        "all boxes lie within two pixels of one place: they are no detections",
+        "all boxes lie within two pixels: they are no detections",
         "mAP is 0: no detection lies on an object of its class",
     )
     assert remarks([dataclasses.replace(there, dropped=3)], {"map": 0.5}) == (
         "3 detections with a number that is NaN or infinite are left out",
     )
     assert remarks([detections([8, 8, 9, 9, 0.9, 0], [30, 8, 39, 9, 0.9, 0])], {"map": 0.5}) == ()
+    same_large_box = detections([8, 8, 20, 30, 0.9, 0])
+    assert remarks([same_large_box, same_large_box], {"map": 1.0}) == ()
 
 
 # Class names
