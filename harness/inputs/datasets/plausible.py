@@ -26,18 +26,18 @@ def expect_boxes_in_pixels(path: Path, rows: Sequence[Placed], files: Files) -> 
     """
     outside = [row for row in rows if _leaves(row, files)]
     if len(rows) >= ENOUGH and all(max(row["bbox"]) <= 1 + TOLERANCE for _, row in rows):
-        raise ConfigError(
-            f"dataset {path}: all boxes are fractions of 1 (first: {rows[0][1]['bbox']}); COCO has pixels"
-        )
+        raise ConfigError(f"dataset {path}: all boxes are fractions of 1 (first: {_shown(rows[0])}); COCO has pixels")
     if outside and len(rows) >= ENOUGH and all(_fits_as_corners(row, files) for row in rows):
         raise ConfigError(
-            f"dataset {path}: the boxes are corners x1 y1 x2 y2 (first outside its image: {outside[0][1]['bbox']}); "
+            f"dataset {path}: the boxes are corners x1 y1 x2 y2 (first outside its image: {_shown(outside[0])}); "
             f"COCO has x y width height"
         )
     for place, row in outside:
         (x, y, w, h), image = row["bbox"], files[row["image_id"]]
         if x >= image.width or y >= image.height or x + w <= 0 or y + h <= 0:
-            raise ConfigError(f"{place} has the bbox {row['bbox']} outside its image of {image.width}×{image.height}")
+            raise ConfigError(
+                f"{place} has the bbox {_shown((place, row))} outside its image of {image.width}×{image.height}"
+            )
 
 
 def outside_note(rows: Sequence[Placed], files: Files) -> tuple[str, ...]:
@@ -45,10 +45,16 @@ def outside_note(rows: Sequence[Placed], files: Files) -> tuple[str, ...]:
     outside = [row for row in rows if _leaves(row, files)]
     if not outside:
         return ()
-    place, row = outside[0]
-    first = printable("/".join(place.split("/")[-2:]))
+    first = printable("/".join(outside[0][0].split("/")[-2:]))
     verb = "leaves its image" if len(outside) == 1 else "leave their images"
-    return (f"{plural(len(outside), 'box').replace('boxs', 'boxes')} {verb} (first: {first}, bbox {row['bbox']})",)
+    return (
+        f"{plural(len(outside), 'box').replace('boxs', 'boxes')} {verb} (first: {first}, bbox {_shown(outside[0])})",
+    )
+
+
+def _shown(placed: Placed) -> str:
+    """A box in a message: `[10, 20.5, 30, 40]`."""
+    return "[" + ", ".join(f"{number:g}" for number in placed[1]["bbox"]) + "]"
 
 
 def _leaves(placed: Placed, files: Files) -> bool:
