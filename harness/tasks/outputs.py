@@ -13,6 +13,7 @@ from harness.core.cell import Size, size_text
 from harness.core.errors import ConfigError
 from harness.tasks.base import LAYOUTS, Content, Declared, OutputLayout
 from harness.tasks.candidates import Asked, Shape, candidates
+from harness.tasks.grids import strides_of
 from harness.tasks.parts import ROWS, parts
 from harness.tasks.registry import task
 from harness.tasks.values import Weighed, judge
@@ -76,8 +77,21 @@ def read_outputs(
     best = fitting[0]
     others = {one.reading.classes for one in fitting if one.reading.classes is not None}
     best = replace(best, uncounted=asked.classes is None and len(others) > 1)
+    _expect_own_grid(shapes[best.reading.output], size)
     reading = replace(best.reading, bgr_bytes=best.reading.layout == "yolox")
     return replace(best, reading=replace(reading, notes=(*reading.notes, *_threshold(outputs, reading, said))))
+
+
+def _expect_own_grid(shape: Shape, size: Size) -> None:
+    """Raise ConfigError where an output has the anchors of a square input, and the input is no square."""
+    squares = [(side, side) for side in size] if size[0] != size[1] else []
+    for anchors in shape[1:]:
+        other = next((one for one in squares if strides_of(anchors, one)), None)
+        if other and not strides_of(anchors, size):
+            raise ConfigError(
+                f"output of shape {_text([shape])} has the {anchors} anchors of an input of {size_text(other)} px, and "
+                f"the input is {size_text(size)} px: the file contradicts itself, export it again"
+            )
 
 
 def sees(outputs: Sequence[NDArray[Any]], reading: OutputLayout) -> float:

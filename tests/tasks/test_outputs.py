@@ -103,3 +103,10 @@ def test_a_pose_model_that_hides_its_key_points_is_told():
 )
 def test_what_a_file_says_of_itself_is_read_entry_by_entry(metadata, said):
     assert described(metadata) == said
+
+
+def test_the_anchors_of_a_square_in_an_input_that_is_no_square_are_a_contradiction():
+    of_square, of_wide = (np.zeros((1, 6, anchors), np.float32) for anchors in (1344, 1008))
+    with pytest.raises(ConfigError, match="has the 1344 anchors of an input of 256 px, and the input is 192x256 px"):
+        read_outputs([of_square], Content(2), (192, 256))
+    assert read_outputs([of_wide], Content(2), (192, 256)).reading.layout == "raw"
