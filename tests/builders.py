@@ -121,7 +121,9 @@ def digits(folder: Path, images: int = 8, **changes: Any) -> BuildInputs:
     source = load_calibration(BUNDLED_DATA["digits"], explicit=False)
     assert source is not None
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "pixels.npy", np.stack([letterbox(read_image(image), 256) for image in source.images[:images]]))
+    np.save(
+        folder / "pixels.npy", np.stack([letterbox(read_image(image), (256, 256)) for image in source.images[:images]])
+    )
     weights = BUNDLED_WEIGHTS["yolo26n-digits"]
     return replace(BuildInputs(weights, weights, (256, 256), 1, False, folder / "pixels.npy"), **changes)
 

@@ -26,7 +26,7 @@ def output_layout(
         session: the opened artifact.
         cell: the cell, with what the suite declares of its outputs.
         artifact: its artifact, whose metadata says what the file says.
-        pixels: letterboxed images [N, 3, S, S]; the first ones are looked at.
+        pixels: letterboxed images [N, 3, H, W]; the first ones are looked at.
         classes: number of classes of the data set, for a file that does not say its own.
 
     Raises:

@@ -35,7 +35,7 @@ def test_weights_and_data_are_found_by_name_and_by_path(asked, tmp_path: Path, c
     named = yolo(tmp_path / "sets" / "mine", {"train/a": ""})
     assert main(["sensitivity", "yolo26n-digits", "--data", str(named), "--imgsz", "256"]) == 0
     ((cell, size, weights, wanted),) = asked
-    assert (cell, size) == ("yolo26n-digits-fp32-onnxruntime-cpu", 256)
+    assert (cell, size) == ("yolo26n-digits-fp32-onnxruntime-cpu", (256, 256))
     assert weights.name == "yolo26n-digits.pt"
     assert wanted == SplitJob(named, None, 64, False)
     printed = capsys.readouterr().out

@@ -65,7 +65,7 @@ def training(folder: Path, names: list[str] = NAMES) -> Dataset:
 def declared(folder: Path, **qat: object) -> BuildInputs:
     """Eight images at 64 px: a step takes a tenth of a second."""
     folder.mkdir(parents=True, exist_ok=True)
-    inputs = digits(folder, qat=dataclasses.replace(SHORT, **qat), training=training(folder / "data"), imgsz=64)
+    inputs = digits(folder, qat=dataclasses.replace(SHORT, **qat), training=training(folder / "data"), imgsz=(64, 64))
     np.save(folder / "pixels.npy", np.load(folder / "pixels.npy")[:, :, ::4, ::4])
     return inputs
 
@@ -116,7 +116,7 @@ def test_runtimes_execute_it_in_int8_and_agree_with_the_trained_graph(
     trained: tuple[BuildInputs, Path], runtime: str, tmp_path: Path
 ) -> None:
     inputs, folder = trained
-    cell = Cell("yolo26n-digits", "int8-qat", runtime, imgsz=64)
+    cell = Cell("yolo26n-digits", "int8-qat", runtime, imgsz=(64, 64))
     recipe = RECIPES[runtime, "int8-qat"]
     inputs = dataclasses.replace(inputs, source=folder / "model.onnx")
     path = built(recipe, inputs, tmp_path / runtime) / recipe.entry
@@ -141,7 +141,7 @@ def test_the_signed_graph_runs_ready_and_gives_the_same(
     inputs = dataclasses.replace(inputs, weights=folder / "model.onnx", source=folder / "model.onnx")
     path = built(recipe, inputs, tmp_path / runtime) / recipe.entry
     pixels = normalize(np.load(folder.parent / "pixels.npy")[:1])
-    cell = Cell("mine", "ready", runtime, imgsz=64)
+    cell = Cell("mine", "ready", runtime, imgsz=(64, 64))
     (found,) = backend(runtime).open(Artifact(str(path), "", 0), cell, 1).infer(pixels)
     (wanted,) = backend("onnxruntime").open(Artifact(str(folder / "model.onnx"), "", 0), cell, 1).infer(pixels)
     assert np.abs(found[0, 4:] - wanted[0, 4:]).max() < 0.05

@@ -34,7 +34,7 @@ class SignatureJob:
     cell: Cell
     artifact: Artifact
     dataset: Dataset  # names the classes where the file does not
-    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, S, S]
+    pixels: str  # .npy file of letterboxed images, uint8 [N, 3, H, W]
 
     def run(self, channel: Channel) -> Signature:
         """Return the signature.

@@ -1,4 +1,4 @@
-"""Ultralytics' NMS reads one form of outputs; others are refused with the reason, before it reads numbers wrongly."""
+"""Ultralytics' NMS reads one form of outputs; all that need NMS are brought into it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def test_raw_outputs_are_read():
     assert found.classes[0] == 1
 
 
-@pytest.mark.parametrize(
-    ("layout", "why"),
-    [
-        ("yolox", "does not read outputs of the family yolox"),
-        ("yolov5", "does not read outputs of the family yolov5"),
-        ("e2e", "the network ends in its detections"),
-    ],
-)
-def test_other_outputs_are_refused_with_the_reason(layout, why):
-    with pytest.raises(NotRead, match=why):
-        detections([np.zeros((1, 84, 7), np.float32)], OutputLayout(layout, 0, 2), Decoding(), (64, 64), [(64, 64)])
+def test_outputs_with_objectness_are_brought_into_the_form_that_it_reads():
+    columns = np.zeros((1, 84, 7), np.float32)
+    columns[0, 5] = (32, 32, 16, 8, 0.5, 0.2, 0.8)
+    (found,) = detections([columns], OutputLayout("yolov5", 0, 2, transposed=True), Decoding(), (64, 64), [(64, 64)])
+    assert found.boxes[0] == pytest.approx((24, 28, 40, 36))
+    assert (found.scores[0], found.classes[0]) == (pytest.approx(0.4), 1)
+
+
+def test_a_network_that_ends_in_its_detections_needs_no_nms():
+    with pytest.raises(NotRead, match="the network ends in its detections"):
+        detections([np.zeros((1, 84, 6), np.float32)], OutputLayout("e2e", 0, 2), Decoding(), (64, 64), [(64, 64)])

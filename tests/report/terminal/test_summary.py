@@ -58,7 +58,7 @@ def test_q_leaves_verdicts_the_chat_line_and_what_went_wrong():
     view, problem = View(show="int8,opnvino", verbosity=-1), "results.json cannot be written"
     lines = summary(replace(OUTCOME, view=view, problem=problem), 100, colour=False, folded=False).splitlines()
     assert lines[:2] == [f"missed       {INT8}", "--qg-show: no cell matches 'opnvino'; known: bf16, cpu, error, fp32, "
-                         "improved, incomparable, inconclusive, int8, met, missed, missing, no-baseline, onnxruntime, "
-                         "regressed, unavailable, unchanged, yolo26n"]  # fmt: skip
+                         "improved, incomparable, inconclusive, int8, met, missed, missing, no-baseline, not-run, "
+                         "onnxruntime, regressed, unavailable, unchanged, yolo26n"]  # fmt: skip
     assert lines[2].startswith("quantgate demo on ")
     assert lines[3:] == ["results.json cannot be written"]
