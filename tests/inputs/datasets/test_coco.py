@@ -98,3 +98,30 @@ def test_what_is_written_as_coco_is_read_as_the_same_data_set(tmp_path):
     made = read_coco(coco(tmp_path))
     (tmp_path / "copy.json").write_text(json.dumps(to_coco(made)))
     assert read_coco(tmp_path / "copy.json").digest == made.digest
+
+
+def test_an_id_is_what_it_is_before_it_is_a_text(tmp_path):
+    images = [{"id": "1", "file_name": "1.png"}, {"id": 1, "file_name": "2.png"}]
+    rows = [{"image_id": one, "category_id": 3, "bbox": [1, 2, 10, 20]} for one in (1, "1")]
+    made = read_coco(coco(tmp_path, images=images, annotations=rows))
+    assert [row["image_id"] for row in made.annotations] == [1, "1"]
+
+
+def test_a_file_that_is_two_images_is_noted(tmp_path):
+    images = [{"id": n, "file_name": "1.png"} for n in (1, 2)]
+    made = read_coco(coco(tmp_path, images=images))
+    assert "1 file listed as several images, which are scored apart" in made.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100000, "is not a COCO instances JSON: RecursionError"),
+        ("version https://git-lfs.github.com/spec/v1", r"instances_val\.json is a pointer of Git LFS"),
+    ],
+)
+def test_a_file_that_is_no_json_is_one_line(tmp_path, text, message):
+    file = coco(tmp_path)
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_coco(file)
