@@ -125,3 +125,11 @@ def test_a_file_that_is_no_json_is_one_line(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(ConfigError, match=message):
         read_coco(file)
+
+
+def test_ids_may_be_numbers_and_texts_in_one_file(tmp_path):
+    images = [{"id": one, "file_name": f"{n}.png"} for n, one in enumerate(("a", 7), 1)]
+    rows = [{"image_id": one, "category_id": 3, "bbox": [1, 2, 10, 20]} for one in ("a", 7)]
+    made = read_coco(coco(tmp_path, images=images, annotations=rows))
+    assert [image.id for image in made.images] == [7, "a"]
+    assert made.digest == read_coco(coco(tmp_path, images=images, annotations=rows[::-1])).digest
