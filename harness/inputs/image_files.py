@@ -31,7 +31,8 @@ LFS = b"version https://git-lfs"
 
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # of a JPEG's segments; the others belong to pixels
 END, SCAN = b"\xff\xd9", b"\xff\xda"
-LOST = re.compile(r"Corrupt JPEG data: (?:premature end|bad Huffman)[^\n]*")  # what libjpeg says where pixels are lost
+LOST = re.compile(r"Corrupt JPEG data: (?:premature end|bad Huffman|\d+ extraneous bytes before marker 0xd[0-7])[^\n]*")
+"""What libjpeg says where pixels are lost; bytes before the end or between headers do no harm."""
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,15 @@ def test_a_jpeg_without_some_of_its_pixels_is_told(tmp_path, capfd, lost):
     assert "standard error is as before" in capfd.readouterr().err
 
 
+def test_a_jpeg_of_parts_that_lacks_one_is_told(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.jpg"), pixels, [cv2.IMWRITE_JPEG_RST_INTERVAL, 2])
+    content = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(content[:1500] + content[3000:])
+    with pytest.raises(ConfigError, match="it is damaged"):
+        decode_image(str(tmp_path / "a.jpg"))
+
+
 def test_a_jpeg_with_a_byte_too_many_is_decoded(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(noise(path)[:-2] + b"\0\0\xff\xd9")  # which libjpeg complains of

@@ -37,9 +37,9 @@ def existing(declared_in: Path, what: str, candidates: Sequence[Path]) -> Path:
         ConfigError: none exists; the message names the file that declares it, `what` it is, and the first candidate.
     """
     for candidate in candidates:
-        if candidate.exists():
+        if os.path.exists(candidate):  # which is false for a name that no system allows
             return candidate
-    link = "; it is a link to a file that is not there" if candidates[0].is_symlink() else ""
+    link = "; it is a link to a file that is not there" if os.path.islink(candidates[0]) else ""
     raise ConfigError(f"dataset {declared_in}: {what} {candidates[0]} does not exist{link}")
 
 

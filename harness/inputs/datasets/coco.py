@@ -148,7 +148,7 @@ def _without_root(
     Roboflow adds a category, which owns no objects, and names it as the supercategory of all others.
     """
     owners = {row["category_id"] for _, row in rows}
-    supers = dict(zip(categories, (entry.get("supercategory") for entry in declared), strict=True))
+    supers = dict(zip(categories, (str(entry.get("supercategory")) for entry in declared), strict=True))
     for number, name in categories.items():
         others = {above for other, above in supers.items() if other != number}
         if number not in owners and others == {name}:

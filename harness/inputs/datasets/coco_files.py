@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 import urllib.parse
@@ -37,7 +38,7 @@ def find_images(path: Path, names: Mapping[int | str, str]) -> dict[int | str, P
         if lost:
             seen = ", ".join(dict.fromkeys(str(folder) for folder in folders if folder.is_dir()))
             raise ConfigError(
-                f"dataset {path}: image {names[lost[0]]} does not exist in {seen}"
+                f"dataset {path}: image {names[lost[0]][:200]} does not exist in {seen}"
                 + (f", nor do {len(lost) - 1} others" if len(lost) > 1 else "")
             )
         file, times = Counter(found.values()).most_common(1)[0]
@@ -56,7 +57,7 @@ def _as_named(name: str, folders: Sequence[Path]) -> Path | None:
     spellings.append(urllib.parse.unquote(spellings[1]))
     for spelling in dict.fromkeys(spellings):
         for folder in folders:
-            if (folder / spelling).is_file():
+            if os.path.isfile(folder / spelling):  # which is false for a name that no system allows
                 return folder / spelling
     return None
 

@@ -133,3 +133,25 @@ def test_ids_may_be_numbers_and_texts_in_one_file(tmp_path):
     made = read_coco(coco(tmp_path, images=images, annotations=rows))
     assert [image.id for image in made.images] == [7, "a"]
     assert made.digest == read_coco(coco(tmp_path, images=images, annotations=rows[::-1])).digest
+
+
+@pytest.mark.parametrize(
+    ("what", "entry", "message"),
+    [
+        ("categories", {"supercategory": ["animal"]}, ""),
+        ("images", {"file_name": "data:image/png;base64," + "A" * 5000}, r"image data:image/png.* does not exist in"),
+        ("annotations", {"bbox": [10**400, 1, 2, 3]}, "annotation 5 of image 1 has the bbox"),
+        ("annotations", {"area": 10**400}, "annotation 5 of image 1 has the area"),
+    ],
+)
+def test_an_entry_that_no_tool_should_write_is_read_or_told(tmp_path, what, entry, message):
+    file = coco(tmp_path)
+    content = json.loads(file.read_text())
+    content[what][0] |= entry
+    file.write_text(json.dumps(content))
+    if not message:
+        assert len(read_coco(file).annotations) == 2
+        return
+    with pytest.raises(ConfigError, match=message) as raised:
+        read_coco(file)
+    assert len(str(raised.value)) < 1000
