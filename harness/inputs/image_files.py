@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
+import re
+import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +22,17 @@ from harness.core.errors import ConfigError, printable
 TURNED = range(5, 9)
 """EXIF orientations that exchange width and height."""
 
-ORIENTATION = 0x0112
-"""The number of EXIF's and TIFF's tag Orientation."""
+ORIENTATION, BITS = 0x0112, 0x0102
+"""The numbers of EXIF's and TIFF's tags Orientation and BitsPerSample."""
+
+
+LFS = b"version https://git-lfs"
+"""How a pointer of Git LFS begins, which lies where the file should be."""
+
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # of a JPEG's segments; the others belong to pixels
+END, SCAN = b"\xff\xd9", b"\xff\xda"
+LOST = re.compile(r"Corrupt JPEG data: (?:premature end|bad Huffman|\d+ extraneous bytes before marker 0xd[0-7])[^\n]*")
+"""What libjpeg says where pixels are lost; bytes before the end or between headers do no harm."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,7 @@ class ImageFile:
     width: int  # pixels, as displayed
     height: int  # pixels, as displayed
     orientation: int = 1  # EXIF's: how the stored pixels are turned for display; 1: not at all
-    peak: int = 0  # the largest value of an image of 16 bits per channel; 0 for other images
+    peak: int = 0  # of 16 bits per channel, the value that one pixel in a thousand exceeds; 0 for other images
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,7 +68,7 @@ def inspect_image(path: Path) -> ImageFile:
     except OSError as error:
         broken = "; it is a link to a file that is not there" if path.is_symlink() and not path.exists() else ""
         raise ConfigError(f"image {path} cannot be read: {error.strerror}{broken}") from None
-    if content.startswith(b"version https://git-lfs"):
+    if content.startswith(LFS):
         raise ConfigError(f"image {path} is a pointer of Git LFS, not the image; run `git lfs pull`")
     try:
         width, height, orientation, deep = _header(content)
@@ -83,7 +96,10 @@ def decode_image(path: str) -> Any:
             _, _, orientation, _ = _header(content)
             if orientation == 1 or not _is_tiff(content):
                 flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-                picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+                with _heard() as heard:
+                    picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+                if lost := LOST.search(heard[0]):
+                    raise ValueError(f"it is damaged ({lost[0]}); copy it again, or leave it out")
                 if picture is not None:
                     return np.ascontiguousarray(turn(picture, orientation))
         with _opened(content) as image:  # what OpenCV cannot decode, such as a TIFF that is turned
@@ -143,16 +159,17 @@ def _header(content: bytes) -> tuple[int, int, int, bool]:
         width, height = image.size
         if orientation in TURNED and image.format != "TIFF":  # Pillow gives a TIFF as it is displayed
             width, height = height, width
-        deep = image.mode.startswith("I;16") or (content[:4] == b"\x89PNG" and content[24:25] == b"\x10")
+        bits = {"PNG": content[24:25] == b"\x10", "TIFF": "16" in str(tags.get(BITS)), "JPEG2000": True}
+        deep = image.mode.startswith("I;16") or bits.get(image.format or "", False)
         return width, height, orientation, deep
 
 
 def _whole(content: bytes) -> bool:
     """Whether an image file has its end. OpenCV fills a JPEG that has none with grey, and says nothing."""
-    if content.startswith(b"\xff\xd8"):  # a thumbnail has an end too, but before the last start of a scan
-        return content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda")
+    if content.startswith(b"\xff\xd8"):
+        return _jpeg_ends(content)
     if content.startswith(b"\x89PNG"):
-        return b"IEND" in content[-65536:]
+        return b"\0\0\0\0IEND" in content
     try:
         with _opened(content) as image:
             image.load()
@@ -161,12 +178,44 @@ def _whole(content: bytes) -> bool:
     return True
 
 
+def _jpeg_ends(content: bytes) -> bool:
+    """Whether a JPEG has an end behind its pixels. Thumbnails have one too, and a video may follow in the file."""
+    at, scanned = 2, False
+    while found := MARKER.search(content, at):
+        if found[0] == END and scanned:
+            return True
+        scanned = scanned or found[0] == SCAN
+        at = found.end() + (0 if found[0] == END else int.from_bytes(content[found.end() : found.end() + 2], "big"))
+    return False
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """What libraries in C write to standard error meanwhile: one text, once the block is left; it is written on."""
+    heard: list[str] = []
+    with tempfile.TemporaryFile() as file:
+        sys.stderr.flush()
+        before = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield heard
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            file.seek(0)
+            said = file.read()
+            os.write(2, said)
+            heard.append(said.decode(errors="replace"))
+
+
 def _peak(content: bytes) -> int:
-    """The largest value in an image of 16 bits per channel; 0 where OpenCV cannot tell."""
+    """The value that one pixel in a thousand exceeds, with 16 bits per channel; 0 where OpenCV cannot tell."""
     import cv2
 
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    return int(pixels.max()) if pixels is not None and pixels.dtype == np.uint16 else 0
+    pixels = None
+    with contextlib.suppress(cv2.error):
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    return int(np.percentile(pixels, 99.9)) if pixels is not None and pixels.dtype == np.uint16 else 0
 
 
 def _is_tiff(content: bytes) -> bool:

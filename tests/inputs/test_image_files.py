@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import cv2
@@ -112,3 +113,47 @@ def test_the_largest_value_of_16_bits_is_told(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((8, 8), 4095, np.uint16))
     assert inspect_image(tmp_path / "a.png").peak == 4095
     assert inspect_image(picture(tmp_path / "b.png")).peak == 0
+
+
+def noise(path):
+    """A JPEG or PNG that does not compress."""
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "behind"), [(".jpg", b"video\xff\xda\0"), (".jpg", bytes(99)), (".png", bytes(1 << 17))]
+)
+def test_what_follows_the_end_of_an_image_does_not_matter(tmp_path, suffix, behind):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(noise(path) + behind)
+    assert inspect_image(path).size == (64, 64)
+
+
+@pytest.mark.parametrize("lost", [slice(1500, 3000), slice(3000, None)])
+def test_a_jpeg_without_some_of_its_pixels_is_told(tmp_path, capfd, lost):
+    path = tmp_path / "a.jpg"
+    content = bytearray(noise(path))
+    content[lost] = b"\xff\xd9"
+    path.write_bytes(bytes(content))
+    with pytest.raises(
+        ConfigError, match=r"a\.jpg cannot be decoded: it is damaged \(Corrupt JPEG data: premature end"
+    ):
+        decode_image(str(path))
+    print("standard error is as before", file=sys.stderr)
+    assert "standard error is as before" in capfd.readouterr().err
+
+
+def test_a_jpeg_of_parts_that_lacks_one_is_told(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.jpg"), pixels, [cv2.IMWRITE_JPEG_RST_INTERVAL, 2])
+    content = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(content[:1500] + content[3000:])
+    with pytest.raises(ConfigError, match="it is damaged"):
+        decode_image(str(tmp_path / "a.jpg"))
+
+
+def test_a_jpeg_with_a_byte_too_many_is_decoded(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(noise(path)[:-2] + b"\0\0\xff\xd9")  # which libjpeg complains of
+    assert decode_image(str(path)).shape == (64, 64, 3)

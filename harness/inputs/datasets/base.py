@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.core.dataset import Image
 from harness.core.errors import ConfigError, printable
-from harness.inputs.image_files import ImageFile, inspect_image
+from harness.inputs.image_files import LFS, ImageFile, inspect_image
 
 SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".mpo", ".jp2", ".avif",
@@ -18,7 +18,7 @@ SUFFIXES = {
 }  # fmt: skip
 """Suffixes of image files, in lower case."""
 
-DARK = 1 << 15  # a set of 16-bit images without any value from here on loses its highest bits when read as 8 bits
+DARK = 1 << 15  # a 16-bit image with hardly a value from here on loses its highest bits when read as 8 bits
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Found:
     """The image files of a split."""
 
     files: Sequence[Path]  # sorted, each once
+    others: Sequence[Path] = ()  # files of its folders whose suffix is not that of an image
     notes: tuple[str, ...] = ()
 
 
@@ -36,9 +37,9 @@ def existing(declared_in: Path, what: str, candidates: Sequence[Path]) -> Path:
         ConfigError: none exists; the message names the file that declares it, `what` it is, and the first candidate.
     """
     for candidate in candidates:
-        if candidate.exists():
+        if os.path.exists(candidate):  # which is false for a name that no system allows
             return candidate
-    link = "; it is a link to a file that is not there" if candidates[0].is_symlink() else ""
+    link = "; it is a link to a file that is not there" if os.path.islink(candidates[0]) else ""
     raise ConfigError(f"dataset {declared_in}: {what} {candidates[0]} does not exist{link}")
 
 
@@ -52,6 +53,8 @@ def text_of(path: Path, names: bool = False) -> str:
     """
     try:
         content = path.read_bytes()
+        if content.startswith(LFS):
+            raise ConfigError(f"{path} is a pointer of Git LFS, not the file; run `git lfs pull`")
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return content.decode("utf-16")
         return content.decode("utf-8-sig", "surrogateescape" if names else "strict")
@@ -73,10 +76,12 @@ def images_in(places: Iterable[Path]) -> Found:
         ConfigError: a text file cannot be read, or lists a file that does not exist.
     """
     files: list[Path] = []
+    others: list[Path] = []
     notes = []
     for place in places:
         if place.is_dir():
-            files += [file for file in walk(place) if file.suffix.lower() in SUFFIXES]
+            for file in walk(place):
+                (files if file.suffix.lower() in SUFFIXES else others).append(file)
         elif place.suffix.lower() in SUFFIXES:
             files.append(place)
         else:
@@ -84,7 +89,7 @@ def images_in(places: Iterable[Path]) -> Found:
             twice = len(listed) - len(set(listed))
             notes += [f"{place.name} lists {plural(twice, 'image')} more than once; each counts once"] if twice else []
             files += listed
-    return Found(sorted(set(files)), tuple(notes))
+    return Found(sorted(set(files)), sorted(set(others)), tuple(notes))
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -141,14 +146,15 @@ def load_image(number: int | str, path: Path) -> Image:
 
 
 def dark_note(files: Sequence[ImageFile]) -> tuple[str, ...]:
-    """A note where images of 16 bits per channel hold fewer bits: read as 8 bits, they are nearly black."""
+    """A note where most images of 16 bits per channel hold fewer bits: read as 8 bits, they are nearly black."""
     deep = [file for file in files if file.peak]
-    peak = max((file.peak for file in deep), default=DARK)
-    if peak >= DARK:
+    dark = [file for file in deep if file.peak < DARK]
+    if 2 * len(dark) <= len(deep):
         return ()
     return (
-        f"{plural(len(deep), 'image')} of 16 bits per channel with no value above {peak}: read as 8 bits, as OpenCV "
-        f"and Ultralytics read them, they are nearly black; scale them to 16 bits (first: {shown(deep[0].path)})",
+        f"{plural(len(dark), 'image')} of 16 bits per channel with hardly a value above "
+        f"{max(file.peak for file in dark)}: read as 8 bits, as OpenCV and Ultralytics read them, they are nearly "
+        f"black; scale them to 16 bits (first: {shown(dark[0].path)})",
     )
 
 

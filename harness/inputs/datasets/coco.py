@@ -11,12 +11,12 @@ from typing import Any
 
 from harness.core.dataset import BOX, Dataset, by_id
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.base import as_image, dark_note, text_of
+from harness.inputs.datasets.base import as_image, dark_note, plural, shown, text_of
 from harness.inputs.datasets.coco_files import find_images
 from harness.inputs.datasets.coco_rows import Entries, annotation, as_id
 from harness.inputs.datasets.exif import displayed
 from harness.inputs.datasets.objects import Placed, without_the_impossible
-from harness.inputs.datasets.plausible import expect_boxes_in_pixels, outside_note
+from harness.inputs.datasets.plausible import box_notes, expect_boxes_in_pixels
 from harness.inputs.image_files import ImageFile, inspect_image
 
 LARGE = 1 << 53  # from here on numpy may round a number
@@ -58,7 +58,7 @@ def read_coco(path: Path) -> Dataset:
     rows, turned = displayed(path, rows, files, sizes)
     expect_boxes_in_pixels(path, rows, files)
     categories, roots = _without_root(categories, declared, rows)
-    return _made(path, files, categories, rows, (*roots, *turned))
+    return _made(path, files, categories, rows, (*roots, *turned, *_one_file_note(files)))
 
 
 def _made(
@@ -67,11 +67,18 @@ def _made(
 ) -> Dataset:  # fmt: skip
     """The data set of checked entries, with its images in the order of their ids."""
     kept, left_out = without_the_impossible(rows)
-    outside = outside_note(rows, files)
+    outside = box_notes(rows, files)
     images = sorted((as_image(number, file) for number, file in files.items()), key=by_id)
     made = Dataset(path.stem, tuple(images), categories, kept)
     nothing = () if kept else (f"{path.name} has no objects: there is nothing to score",)
     return replace(made, notes=(*notes, *nothing, *left_out, *outside, *dark_note(list(files.values()))))
+
+
+def _one_file_note(files: Mapping[int | str, ImageFile]) -> tuple[str, ...]:
+    """A note where several images of the JSON are one file: what one has, the others lack."""
+    often = [file for file, times in Counter(file.path for file in files.values()).items() if times > 1]
+    said = f"{plural(len(often), 'file')} listed as several images, which are scored apart"
+    return (f"{said} (first: {shown(often[0])})",) if often else ()
 
 
 def _content(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
@@ -79,7 +86,7 @@ def _content(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
     try:
         content = json.loads(text_of(path, names=True))
         listed, truth, declared = content["images"], content["annotations"], content["categories"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"dataset {path} is not a COCO instances JSON: {type(error).__name__} {error}") from None
@@ -141,7 +148,7 @@ def _without_root(
     Roboflow adds a category, which owns no objects, and names it as the supercategory of all others.
     """
     owners = {row["category_id"] for _, row in rows}
-    supers = dict(zip(categories, (entry.get("supercategory") for entry in declared), strict=True))
+    supers = dict(zip(categories, (str(entry.get("supercategory")) for entry in declared), strict=True))
     for number, name in categories.items():
         others = {above for other, above in supers.items() if other != number}
         if number not in owners and others == {name}:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import unicodedata
 import urllib.parse
 from collections import Counter
@@ -16,27 +18,27 @@ def find_images(path: Path, names: Mapping[int | str, str]) -> dict[int | str, P
 
     Images are looked for in the folder of the JSON, then in the folder above it: in `images/SPLIT`, `SPLIT`, `images`,
     `data`, and directly there. SPLIT is the name of the JSON without `instances_` or `person_keypoints_`. A name that
-    is found nowhere may be a path of another machine, or differ in case: the last part of it is looked for then.
+    is found nowhere may be a path of another machine, or differ in case: its last parts are looked for then, as many
+    as possible.
 
     Raises:
         ConfigError: an image is nowhere, or two are one file.
     """
-    split = path.stem.removeprefix("instances_").removeprefix("person_keypoints_")
-    folders = [
-        root / sub
-        for root in (path.parent, path.parent.parent)
-        for sub in (f"images/{split}", split, "images", "data", ".")
-    ]
+    split = re.sub("^(instances|person_keypoints)_", "", path.stem, flags=re.IGNORECASE)
+    places = dict.fromkeys([f"images/{split}", f"images/{split.lower()}", split, split.lower(), "images", "data", "."])
+    folders = [root / place for root in (path.parent, path.parent.parent) for place in places]
     found = {number: _as_named(name, folders) for number, name in names.items()}
     missing = [number for number, file in found.items() if file is None]
     if missing:
         by_name = _by_lower_name(folders)
-        found |= {number: by_name.get(_last(names[number]).lower()) for number in missing}
+        for number in missing:
+            name = names[number]
+            found[number] = _by_last_parts(name, folders) or by_name.get(_plain(name).rpartition("/")[2].lower())
         lost = [number for number in missing if found[number] is None]
         if lost:
-            places = ", ".join(dict.fromkeys(str(folder) for folder in folders if folder.is_dir()))
+            seen = ", ".join(dict.fromkeys(str(folder) for folder in folders if folder.is_dir()))
             raise ConfigError(
-                f"dataset {path}: image {names[lost[0]]} does not exist in {places}"
+                f"dataset {path}: image {names[lost[0]][:200]} does not exist in {seen}"
                 + (f", nor do {len(lost) - 1} others" if len(lost) > 1 else "")
             )
         file, times = Counter(found.values()).most_common(1)[0]
@@ -55,9 +57,22 @@ def _as_named(name: str, folders: Sequence[Path]) -> Path | None:
     spellings.append(urllib.parse.unquote(spellings[1]))
     for spelling in dict.fromkeys(spellings):
         for folder in folders:
-            if (folder / spelling).is_file():
+            if os.path.isfile(folder / spelling):  # which is false for a name that no system allows
                 return folder / spelling
     return None
+
+
+def _by_last_parts(name: str, folders: Sequence[Path]) -> Path | None:
+    """The file that ends like a path of another machine or an address, with two parts or more of it."""
+    parts = [part for part in _plain(name).split("/") if part not in ("", ".", "..")]
+    tails = ("/".join(parts[at:]) for at in range(len(parts) - 1))
+    return next((file for tail in tails if (file := _as_named(tail, folders))), None)
+
+
+def _plain(name: str) -> str:
+    """A file name without what web tools put around it: `?d=` of Label Studio before it, `?v=1` behind it."""
+    before, found, behind = urllib.parse.unquote(name.strip()).replace("\\", "/").partition("?d=")
+    return behind if found else before.partition("?")[0]
 
 
 def _by_lower_name(folders: Sequence[Path]) -> dict[str, Path]:
@@ -70,8 +85,3 @@ def _by_lower_name(folders: Sequence[Path]) -> dict[str, Path]:
             if often[file.name.lower()] == 1:
                 found.setdefault(file.name.lower(), file)
     return found
-
-
-def _last(name: str) -> str:
-    """The last part of a path of any system."""
-    return name.replace("\\", "/").rpartition("/")[2]

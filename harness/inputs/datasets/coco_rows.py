@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,20 @@ from harness.tasks.registry import TASKS
 class Entries:
     """The ids to which annotations may refer. An id may be a number here and a text there, as VIA writes it."""
 
-    images: Mapping[str, int | str]  # id as text → id
-    categories: Mapping[str, int]  # id as text → category number
+    images: Mapping[int | str, int | str]  # id, and id as text → id
+    categories: Mapping[int | str, int]  # id, and id as text → category number
 
     @classmethod
     def of(cls, images: Sequence[int | str], categories: Mapping[int | str, int]) -> Entries:
         """The entries with these ids of images, and these ids and numbers of categories."""
-        return cls({str(one): one for one in images}, {str(one): number for one, number in categories.items()})
+        by_text: dict[int | str, int | str] = {str(one): one for one in images}
+        by_name: dict[int | str, int] = {str(one): number for one, number in categories.items()}
+        return cls(by_text | {one: one for one in images}, by_name | dict(categories))
+
+    @staticmethod
+    def meant(known: Mapping[int | str, Any], said: int | str) -> Any:
+        """What an id refers to, as it is or else as a text; None where it is unknown."""
+        return known.get(said, known.get(str(said)))
 
 
 def annotation(path: Path, at: int, row: Mapping[str, Any], entries: Entries) -> Placed:
@@ -39,8 +46,8 @@ def annotation(path: Path, at: int, row: Mapping[str, Any], entries: Entries) ->
     for key in ("image_id", "category_id"):
         if row.get(key) is None:
             raise ConfigError(f"{place} has no {key!r}")
-    category = entries.categories.get(str(as_id(f"{place} has the category id", row["category_id"])))
-    image = entries.images.get(str(as_id(f"{place} has the image id", row["image_id"])))
+    category = Entries.meant(entries.categories, as_id(f"{place} has the category id", row["category_id"]))
+    image = Entries.meant(entries.images, as_id(f"{place} has the image id", row["image_id"]))
     if category is None:
         raise ConfigError(f"{place} has unknown category id {row['category_id']}")
     if image is None:
@@ -114,4 +121,5 @@ def _flag(place: str, value: Any) -> int:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether an entry is a number that a float can hold, so neither NaN nor infinite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

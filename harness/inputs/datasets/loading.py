@@ -22,7 +22,7 @@ YAML, JSON = (".yaml", ".yml"), ".json"  # suffixes of declarations, in lower ca
 def load_scored(source: Path) -> Dataset:
     """Load the split to score from a YOLO YAML, a COCO JSON, or a folder that holds one.
 
-    All of its images are scored. Where train names some of them too, a note says so.
+    All of its images are scored. Where train names some of them or copies of them too, a note says so.
 
     Raises:
         ConfigError: the file, its split, an image, a label or a category is missing or malformed.
@@ -31,10 +31,10 @@ def load_scored(source: Path) -> Dataset:
     if _is_json(source):
         return _noted(read_coco(source))
     dataset = read_yolo(source, "val", labelled=True)
-    shared, every = shared_images(source), len(dataset.images)
+    shared, every = shared_images(source, dataset.images), len(dataset.images)
     if not shared:
         return _noted(dataset)
-    named = f"{source.name} names {shared} of the {every} scored images for train too"
+    named = f"{source.name} names {shared} of the {every} scored images for train too, as they are or as copies"
     return _noted(dataset, f"{named}: a model that was trained on them scores better here than elsewhere")
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from harness.core.dataset import Image
 from harness.core.errors import ConfigError, printable
-from harness.inputs.datasets.base import plural
 from harness.inputs.datasets.objects import Placed
 from harness.inputs.image_files import ImageFile
 
@@ -16,6 +15,7 @@ Files = Mapping[int | str, ImageFile | Image]
 
 TOLERANCE = 0.01  # share of a side by which a box may leave its image without a note, as in YOLO label files
 ENOUGH = 3  # objects from which on a pattern that all of them follow is no accident
+MANY, CORNER = 10, 0.6  # so many objects do not all lie in this share of the width and height of their images
 
 
 def expect_boxes_in_pixels(path: Path, rows: Sequence[Placed], files: Files) -> None:
@@ -24,6 +24,7 @@ def expect_boxes_in_pixels(path: Path, rows: Sequence[Placed], files: Files) -> 
     Raises:
         ConfigError: they are all fractions, or corners, or one lies wholly outside its image.
     """
+    rows = [row for row in rows if min(row[1]["bbox"][2:]) > 0]
     outside = [row for row in rows if _leaves(row, files)]
     if len(rows) >= ENOUGH and all(max(row["bbox"]) <= 1 + TOLERANCE for _, row in rows):
         raise ConfigError(f"dataset {path}: all boxes are fractions of 1 (first: {_shown(rows[0])}); COCO has pixels")
@@ -40,16 +41,40 @@ def expect_boxes_in_pixels(path: Path, rows: Sequence[Placed], files: Files) -> 
             )
 
 
-def outside_note(rows: Sequence[Placed], files: Files) -> tuple[str, ...]:
-    """A note on boxes that leave their images by more than a hundredth; they are scored as they are."""
+def box_notes(rows: Sequence[Placed], files: Files) -> tuple[str, ...]:
+    """Notes on boxes that are scored as they are, and may mean something else.
+
+    They leave their images by more than a hundredth, lie within one pixel, as fractions do, or lie all in the upper
+    left part of their images, as boxes in percent or in pixels of smaller images do.
+    """
     outside = [row for row in rows if _leaves(row, files)]
-    if not outside:
-        return ()
-    first = printable("/".join(outside[0][0].split("/")[-2:]))
-    verb = "leaves its image" if len(outside) == 1 else "leave their images"
-    return (
-        f"{plural(len(outside), 'box').replace('boxs', 'boxes')} {verb} (first: {first}, bbox {_shown(outside[0])})",
+    rows = [row for row in rows if min(row[1]["bbox"][2:]) > 0]
+    tiny = [row for row in rows if max(row[1]["bbox"]) <= 1 + TOLERANCE]
+    right, below = (max((_end(row, files, axis) for row in rows), default=1) for axis in (0, 1))
+    corner = (
+        f"all {len(rows)} objects lie in the upper left {right:.0%} × {below:.0%} of their images; "
+        f"are their boxes in percent, or in pixels of smaller images?"
     )
+    return (
+        *_boxes_note(outside, "leaves its image", "leave their images"),
+        *_boxes_note(tiny, "lies within one pixel, as if in fractions", "lie within one pixel, as if in fractions"),
+        *([corner] if len(rows) >= MANY and max(right, below) < CORNER else []),
+    )
+
+
+def _boxes_note(placed: Sequence[Placed], one: str, several: str) -> tuple[str, ...]:
+    """A note on boxes, if there are any, with the first of them."""
+    if not placed:
+        return ()
+    first = printable("/".join(placed[0][0].split("/")[-2:]))
+    said = f"1 box {one}" if len(placed) == 1 else f"{len(placed)} boxes {several}"
+    return (f"{said} (first: {first}, bbox {_shown(placed[0])})",)
+
+
+def _end(placed: Placed, files: Files, axis: int) -> float:
+    """How far a box reaches along an axis, 0 for x and 1 for y, as a share of its image."""
+    box, image = placed[1]["bbox"], files[placed[1]["image_id"]]
+    return float((box[axis] + box[axis + 2]) / (image.width, image.height)[axis])
 
 
 def _shown(placed: Placed) -> str:

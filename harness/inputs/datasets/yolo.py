@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from harness.core.dataset import Dataset
+from harness.core.dataset import Dataset, Image
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.base import Found, existing, images_in, numbered, plural, text_of
-from harness.inputs.datasets.yolo_labels import COCO_POINTS, NO_POINTS, KeyPoints, read_labels
+from harness.inputs.datasets.base import Found, existing, images_in, numbered, plural, shown, text_of
+from harness.inputs.datasets.yolo_labels import COCO_POINTS, NO_POINTS, KeyPoints, passed_over, read_labels
 
 SPELLINGS = {"val": ("val", "validation", "valid"), "train": ("train", "training")}
 """Split → the keys of a YAML that may declare it, the usual one first."""
@@ -23,9 +25,10 @@ def parse_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file cannot be read, or holds no mapping.
     """
+    text = text_of(path)
     try:
-        content = yaml.safe_load(text_of(path))
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"dataset {path} cannot be read: {' '.join(str(error).split())}") from None
     if isinstance(content, str) and (path.parent / content).is_file():
         raise ConfigError(
@@ -56,18 +59,30 @@ def read_yolo(path: Path, split: str, labelled: bool = False) -> Dataset:
     if labelled and labels.problem:
         raise ConfigError(f"dataset {path}: {labels.problem}")
     sigmas = _sigmas(path, content.get("kpt_oks_sigmas"), points)
-    notes = (*notes, *found.notes, *image_notes, *labels.notes)
+    notes = (*notes, *found.notes, *passed_over(found), *image_notes, *labels.notes)
     return Dataset(path.stem, images, categories, labels.rows, sigmas=sigmas, notes=notes)
 
 
-def shared_images(path: Path) -> int:
-    """How many images of val the YAML names as train too; 0 where it declares no train that can be found."""
-    content = parse_yaml(path)
+def shared_images(path: Path, scored: Sequence[Image]) -> int:
+    """How many scored images are in train too, as the same file, as a link to it or as a copy.
+
+    Only files of the same size are read. It is 0 where the YAML declares no train that can be found.
+    """
     try:
-        train, val = (set(_images(path, content, split).files) for split in ("train", "val"))
+        train = _images(path, parse_yaml(path), "train").files
     except ConfigError:
         return 0
-    return len(train & val)
+    sizes = {os.path.getsize(image.path) for image in scored}
+    copies = {_digest(file) for file in train if file.is_file() and os.path.getsize(file) in sizes}
+    return sum(image.digest in copies for image in scored)
+
+
+def _digest(file: Path) -> str:
+    """The sha256 of a file in hexadecimal; empty where it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def has_split(path: Path, split: str) -> bool:
@@ -88,7 +103,8 @@ def _images(path: Path, content: Mapping[str, Any], split: str) -> Found:
     entries = declared if isinstance(declared, list) else [declared]
     found = images_in([_place(path, content, split, str(entry)) for entry in entries])
     if not found.files:
-        raise ConfigError(f"dataset {path}: the {split!r} split holds no images")
+        others = f"; {shown(found.others[0])} has no suffix of an image" if found.others else ""
+        raise ConfigError(f"dataset {path}: the {split!r} split holds no images{others}")
     return found
 
 

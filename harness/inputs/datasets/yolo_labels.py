@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 
 from harness.core.dataset import OF_BOX, Image
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.base import plural, shown, text_of
+from harness.inputs.datasets.base import Found, plural, shown, text_of
 from harness.inputs.datasets.objects import without_the_impossible
-from harness.inputs.datasets.plausible import outside_note
+from harness.inputs.datasets.plausible import ENOUGH, box_notes
 
 LEAST, LARGEST = -0.01, 1.01
 """The range of coordinates that Ultralytics accepts, as fractions of the image."""
@@ -50,7 +51,10 @@ def read_labels(images: Sequence[Image], categories: Mapping[int, Any], points: 
     for image, file in zip(images, files, strict=True):
         rows += _objects(file, image, categories, points) if file.exists() else []
     kept, notes = without_the_impossible(rows)
-    notes = (*notes, *outside_note(rows, {image.id: image for image in images}))
+    by_id = {image.id: image for image in images}
+    if not points.count:
+        _expect_no_points(rows, by_id)
+    notes = (*notes, *box_notes(rows, by_id), *_shared_note(files))
     lacking = [at for at, file in enumerate(files) if not file.exists()]
     if len(lacking) == len(images):
         return Labels(kept, notes, _no_labels(images[0], files[0], len(images)))
@@ -66,6 +70,26 @@ def _label_file(image: Path) -> Path:
     head, found, tail = os.path.abspath(image).rpartition(f"{os.sep}images{os.sep}")
     file = Path(f"{head}{os.sep}labels{os.sep}{tail}" if found else tail).with_suffix(".txt")
     return next((one for one in (file, file.with_suffix(".TXT")) if one.exists()), file)
+
+
+def passed_over(found: Found) -> tuple[str, ...]:
+    """A note on files that have a label file, and are passed over since their suffix is not that of an image."""
+    read = {file.with_suffix("") for file in found.files}
+    others = [
+        file for file in found.others
+        if file.suffix.lower() != ".txt" and file.with_suffix("") not in read and _label_file(file).exists()
+    ]  # fmt: skip
+    if not others:
+        return ()
+    said = f"{plural(len(others), 'file')} with labels left out: no suffix of an image that is read"
+    return (f"{said} (first: {shown(others[0])})",)
+
+
+def _shared_note(files: Sequence[Path]) -> tuple[str, ...]:
+    """A note where images whose names differ in the suffix share a label file; all of them are scored, with it."""
+    often = [file for file, times in Counter(files).items() if times > 1 and file.exists()]
+    said = f"{plural(len(often), 'label file')} shared by images of one name and several suffixes; all are scored"
+    return (f"{said} (first: {shown(often[0])})",) if often else ()
 
 
 def _no_labels(image: Image, file: Path, count: int) -> str:
@@ -89,7 +113,10 @@ def _objects(
     coordinates are fractions of the image. A row that is there twice is one object, as in Ultralytics; the note on it
     comes from `without_the_impossible`.
     """
-    lines = enumerate(text_of(file, names=True).replace("\0", "").splitlines(), 1)
+    text = text_of(file, names=True)
+    if text and not text.strip("\0"):
+        raise ConfigError(f"{file} holds nothing but bytes of zero, as after a crash; write it again")
+    lines = enumerate(text.replace("\0", "").splitlines(), 1)
     places = ((f"{file}:{number}", line) for number, line in lines if line.strip())
     return [(place, _object(place, line, image, categories, points)) for place, line in places]
 
@@ -152,3 +179,46 @@ def _box(values: list[float], image: Image) -> tuple[float, float, float, float]
         x, y = min(values[::2]), min(values[1::2])
         w, h = max(values[::2]) - x, max(values[1::2]) - y
     return x * image.width, y * image.height, w * image.width, h * image.height
+
+
+def _expect_no_points(rows: Sequence[tuple[str, Mapping[str, Any]]], images: Mapping[int | str, Image]) -> None:
+    """Check that what was read as polygons cannot be boxes with key points behind them.
+
+    Raises:
+        ConfigError: all rows have as many numbers, and read as boxes with key points they fit.
+    """
+    outlines = [_outline(row, images[row["image_id"]]) for _, row in rows if "segmentation" in row]
+    if len(outlines) < max(ENOUGH, len(rows)) or len({len(outline) for outline in outlines}) > 1:
+        return
+    for numbers in (3, 2):
+        count, left = divmod(len(outlines[0]) - 4, numbers)
+        if not left and all(_has_points(outline, numbers) for outline in outlines):
+            raise ConfigError(
+                f"{rows[0][0]}: the rows are boxes with key points behind them; say `kpt_shape: [{count}, {numbers}]` "
+                f"in the YAML, or leave the key points out"
+            )
+
+
+def _outline(row: Mapping[str, Any], image: Image) -> list[float]:
+    """The numbers of a polygon's row: x and y in turn, as fractions of the image."""
+    (values,) = row["segmentation"]
+    return [value / (image.height if at % 2 else image.width) for at, value in enumerate(values)]
+
+
+def _has_points(values: Sequence[float], numbers: int) -> bool:
+    """Whether a row fits as x y w h, a box in the image, with key points of `numbers` numbers behind it.
+
+    With three the last is a visibility. With two the points lie in the box, and reach over half of it.
+    """
+    sides = list(zip(values[:2], values[2:4], strict=True))
+    if any(size <= 0 or middle - size / 2 < LEAST or middle + size / 2 > LARGEST for middle, size in sides):
+        return False
+    if numbers == 3:
+        return all(value in (0, 1, 2) for value in values[6::3]) and not all(value in (0, 1) for value in values)
+    reach = []
+    for (middle, size), along in zip(sides, (values[4::2], values[5::2]), strict=True):
+        seen = [value for value in along if value > 0] or [middle]
+        if max(abs(value - middle) for value in seen) > 0.55 * size + 0.001:
+            return False
+        reach.append((max(seen) - min(seen)) / size)
+    return max(reach) > 0.5

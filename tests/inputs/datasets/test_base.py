@@ -120,11 +120,24 @@ def test_images_that_a_list_has_twice_are_counted(tmp_path):
     assert images_in([tmp_path / "val.txt"]).notes == ("val.txt lists 1 image more than once; each counts once",)
 
 
-@pytest.mark.parametrize(("peak", "noted"), [(4095, True), (40000, False)])
-def test_16_bit_images_that_hold_fewer_bits_are_noted(tmp_path, peak, noted):
-    cv2.imwrite(str(tmp_path / "a.png"), np.full((8, 8), peak, np.uint16))
-    _, notes = numbered([tmp_path / "a.png"])
-    assert ("no value above 4095" in notes[0]) if noted else notes == ()
+@pytest.mark.parametrize(
+    ("peaks", "dark"),
+    [
+        ([4095], 1),
+        ([40000], 0),
+        ([4095, 4095, 40000], 2),
+        ([4095, 40000, 40000], 0),  # an image of a dark place
+    ],
+)
+@pytest.mark.parametrize("shape", [(64, 64), (64, 64, 3)])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bit_images_that_hold_fewer_bits_are_noted(tmp_path, peaks, dark, shape, suffix):
+    for at, peak in enumerate(peaks):
+        pixels = np.full(shape, peak, np.uint16)
+        pixels[0, 0] = 65535  # a hot pixel
+        cv2.imwrite(str(tmp_path / f"{at}{suffix}"), pixels)
+    _, notes = numbered(sorted(tmp_path.iterdir()))
+    assert (f"{dark} image" in notes[0] and "hardly a value above 4095" in notes[0]) if dark else notes == ()
 
 
 def test_numbers_of_any_length_are_ids(tmp_path):

@@ -98,3 +98,60 @@ def test_what_is_written_as_coco_is_read_as_the_same_data_set(tmp_path):
     made = read_coco(coco(tmp_path))
     (tmp_path / "copy.json").write_text(json.dumps(to_coco(made)))
     assert read_coco(tmp_path / "copy.json").digest == made.digest
+
+
+def test_an_id_is_what_it_is_before_it_is_a_text(tmp_path):
+    images = [{"id": "1", "file_name": "1.png"}, {"id": 1, "file_name": "2.png"}]
+    rows = [{"image_id": one, "category_id": 3, "bbox": [1, 2, 10, 20]} for one in (1, "1")]
+    made = read_coco(coco(tmp_path, images=images, annotations=rows))
+    assert [row["image_id"] for row in made.annotations] == [1, "1"]
+
+
+def test_a_file_that_is_two_images_is_noted(tmp_path):
+    images = [{"id": n, "file_name": "1.png"} for n in (1, 2)]
+    made = read_coco(coco(tmp_path, images=images))
+    assert "1 file listed as several images, which are scored apart" in made.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100000, "is not a COCO instances JSON: RecursionError"),
+        ("version https://git-lfs.github.com/spec/v1", r"instances_val\.json is a pointer of Git LFS"),
+    ],
+)
+def test_a_file_that_is_no_json_is_one_line(tmp_path, text, message):
+    file = coco(tmp_path)
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_coco(file)
+
+
+def test_ids_may_be_numbers_and_texts_in_one_file(tmp_path):
+    images = [{"id": one, "file_name": f"{n}.png"} for n, one in enumerate(("a", 7), 1)]
+    rows = [{"image_id": one, "category_id": 3, "bbox": [1, 2, 10, 20]} for one in ("a", 7)]
+    made = read_coco(coco(tmp_path, images=images, annotations=rows))
+    assert [image.id for image in made.images] == [7, "a"]
+    assert made.digest == read_coco(coco(tmp_path, images=images, annotations=rows[::-1])).digest
+
+
+@pytest.mark.parametrize(
+    ("what", "entry", "message"),
+    [
+        ("categories", {"supercategory": ["animal"]}, ""),
+        ("images", {"file_name": "data:image/png;base64," + "A" * 5000}, r"image data:image/png.* does not exist in"),
+        ("annotations", {"bbox": [10**400, 1, 2, 3]}, "annotation 5 of image 1 has the bbox"),
+        ("annotations", {"area": 10**400}, "annotation 5 of image 1 has the area"),
+    ],
+)
+def test_an_entry_that_no_tool_should_write_is_read_or_told(tmp_path, what, entry, message):
+    file = coco(tmp_path)
+    content = json.loads(file.read_text())
+    content[what][0] |= entry
+    file.write_text(json.dumps(content))
+    if not message:
+        assert len(read_coco(file).annotations) == 2
+        return
+    with pytest.raises(ConfigError, match=message) as raised:
+        read_coco(file)
+    assert len(str(raised.value)) < 1000

@@ -28,6 +28,12 @@ def place(root, *names):
         ("images/a\u0308.jpg", "\u00e4.jpg"),
         ("images/a.jpg", "/home/someone/else/a.jpg"),
         ("images/a.jpg", "C:\\Users\\else\\a.jpg"),
+        ("images/one/a.jpg", "/home/else/set/one/a.jpg"),
+        ("images/one/a.jpg", "C:\\set\\one\\a.jpg"),
+        ("images/a.jpg", "/data/local-files/?d=a%2Fb%5Ca.jpg"),  # Label Studio
+        ("images/a.jpg", "data/upload?d=a.jpg"),
+        ("images/a.jpg", "https://example.org/set/a.jpg?v=1"),
+        ("images/a.jpg", " a.jpg "),
         (os.fsdecode(b"images/caf\xe9.jpg"), os.fsdecode(b"caf\xe9.jpg")),
     ],
 )
@@ -47,6 +53,14 @@ def test_two_images_are_never_one_file(tmp_path):
     place(tmp_path, "images/a.jpg")
     with pytest.raises(ConfigError, match=r"2 images are the file .*a\.jpg; keep the folders"):
         find_images(tmp_path / "val.json", {1: "one/a.jpg", 2: "two/a.jpg"})
+    place(tmp_path, "images/one/a.jpg")
+    with pytest.raises(ConfigError, match=r"2 images are the file .*one/a\.jpg; keep the folders"):
+        find_images(tmp_path / "val.json", {1: "/x/one/a.jpg", 2: "/y/one/a.jpg"})
+
+
+def test_the_name_of_the_json_may_be_in_capitals(tmp_path):
+    place(tmp_path, "images/val/a.jpg")
+    assert find_images(tmp_path / "INSTANCES_VAL.JSON", {1: "a.jpg"}) == {1: tmp_path / "images/val/a.jpg"}
 
 
 def test_folders_in_a_name_are_kept_apart(tmp_path):

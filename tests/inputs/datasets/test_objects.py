@@ -30,6 +30,9 @@ def by_coco(tmp_path, rows):
     [
         ([ONCE, "1 0.5 0.5 0.25 0.5"], 2, ""),
         ([ONCE, ONCE, ONCE], 1, "2 objects are there more than once and count once (first: "),
+        ([ONCE, "0 0.500001 0.5 0.25 0.500001"], 1, "1 object is there more than once and counts once (first: "),
+        ([ONCE, "0 0.505 0.5 0.25 0.5"], 2, "1 object has the box of another, and both count (first: "),
+        ([ONCE, "0 0.55 0.5 0.25 0.5"], 2, ""),
         ([ONCE, "0 0.5 0.5 0 0.5"], 1, "1 object has a box without area and is left out (first: "),
     ],
 )
@@ -43,3 +46,7 @@ def test_what_is_there_twice_counts_once_and_what_has_no_area_not_at_all(tmp_pat
 def test_two_polygons_in_one_box_are_two_objects(tmp_path):
     rows = ["0 0 0 0.5 0 0.5 0.5 0 0.5", "0 0 0 0.5 0 0.5 0.5"]
     assert len(by_yolo(tmp_path, rows).annotations) == 2
+
+
+def test_a_box_and_a_polygon_of_the_same_box_are_one_object(tmp_path):
+    assert len(by_yolo(tmp_path, ["0 0.25 0.25 0.5 0.5", "0 0 0 0.5 0 0.5 0.5 0 0.5"]).annotations) == 1

@@ -32,3 +32,18 @@ def test_a_box_that_leaves_its_image_is_scored_and_noted(tmp_path):
     (note,) = made.notes
     assert note.startswith("1 box leaves its image")
     assert "annotation 4 of image 1, bbox [-10, 0, 40, 20]" in note
+
+
+def test_fractions_among_pixels_are_noted(tmp_path):
+    (note,) = read(tmp_path, [*INSIDE, [0.1, 0.2, 0.3, 0.4]]).notes
+    assert note.startswith("1 box lies within one pixel, as if in fractions (first: ")
+
+
+@pytest.mark.parametrize(("share", "objects", "noted"), [(0.5, 12, True), (0.5, 4, False), (1, 12, False)])
+def test_boxes_of_a_smaller_image_are_noted(tmp_path, share, objects, noted):
+    boxes = [
+        [(x + n) * share, y * share, w * share, h * share] for n in range(objects // 3 + 1) for x, y, w, h in INSIDE
+    ]
+    notes = read(tmp_path, boxes[:objects]).notes
+    said = [note for note in notes if note.startswith(f"all {objects} objects lie in the upper left 49%")]
+    assert len(said) == noted

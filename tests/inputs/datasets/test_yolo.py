@@ -134,7 +134,53 @@ def test_the_train_split_is_read_by_its_name(tmp_path):
 def test_images_that_train_names_too_are_counted(tmp_path, splits, shared):
     file = yolo(tmp_path, {"train/a": None, "val/b": "", "val/c": ""}, **splits)
     (tmp_path / "list.txt").write_text("images/val/c.png\nimages/train/a.png")
-    assert shared_images(file) == shared
+    assert shared_images(file, scored(file).images) == shared
+
+
+@pytest.mark.parametrize(
+    ("train", "shared"),
+    [
+        ("./images/../images/val/", 2),
+        ("link", 2),  # to the folder
+        ("links", 1),  # to files
+        ("copies", 1),  # under other names
+    ],
+)
+def test_images_that_train_has_by_another_name_are_counted(tmp_path, train, shared):
+    file = yolo(tmp_path, {"val/b": "", "val/c": ""}, train=train, val="images/val")
+    (tmp_path / "link").symlink_to("images/val")
+    for folder in ("links", "copies"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "links/x.png").symlink_to(tmp_path / "images/val/b.png")
+    (tmp_path / "links/gone.png").symlink_to("nowhere")
+    (tmp_path / "copies/x.png").write_bytes((tmp_path / "images/val/b.png").read_bytes())
+    assert shared_images(file, scored(file).images) == shared
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("val: images/val\nnames: [cat]\ndate: 2024-13-45", r"data\.yaml cannot be read: month must be in 1\.\.12"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0", r"data\.yaml is a pointer of Git LFS"),
+    ],
+)
+def test_a_yaml_that_python_cannot_take_is_one_line(tmp_path, text, message):
+    file = yolo(tmp_path, {"val/b": ""})
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        scored(file)
+
+
+@pytest.mark.parametrize("name", ["x.gif", "x", "x.tga"])
+def test_a_file_with_labels_that_is_passed_over_is_noted(tmp_path, name):
+    file = yolo(tmp_path, {"val/b": "", "val/x": "0 0.5 0.5 0.5 0.5"}, val="images/val")
+    (tmp_path / "images/val/x.png").rename(tmp_path / "images/val" / name)
+    (tmp_path / "images/val/b.xml").write_text("of a tool, beside its image")
+    said = f"1 file with labels left out: no suffix of an image that is read (first: images/val/{name})"
+    assert scored(file).notes == (said,)
+    (tmp_path / "images/val/b.png").unlink()
+    with pytest.raises(ConfigError, match=r"the 'val' split holds no images; images/val/.* has no suffix of an image"):
+        scored(file)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_key_point_that_is_none_is_told(tmp_path, row):
 
 
 def test_objects_without_masks_cannot_score_a_segmentation_model(tmp_path):
-    rows = "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75\n0 0.5 0.5 0.5 0.5\n"
+    rows = "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75\n0 0.5 0.5 0.4 0.4\n"
     made = scored(yolo(tmp_path, {"train/a": None, "val/b": rows}))
     with pytest.raises(ConfigError, match=r"1 of 2 objects have no masks .* 'segment' model .*\(first: image 1\)"):
         of_task(made, "segment")
@@ -137,3 +137,44 @@ def test_the_last_folder_of_images_is_that_of_the_labels(tmp_path):
     (tmp_path / "images/val/labels").mkdir()
     (tmp_path / "images/val/labels/a.txt").write_text("0 0.5 0.5 0.5 0.5")
     assert len(scored(file).annotations) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "shape"),
+    [
+        (["0 0.5 0.5 0.4 0.4 0.4 0.4 1 0.6 0.6 0 0.1 0.1 1 0.2 0.2 0"] * 3, r"\[4, 3\]"),
+        (["0 0.5 0.5 0.4 0.4 0.31 0.31 0.69 0.69 0 0"] * 3, r"\[3, 2\]"),
+        (["0 0.45 0.45 0.55 0.45 0.55 0.55 0.45 0.55"] * 3, ""),  # the corners of a turned box
+        (["0 0 0 0.5 0 0.5 1 0 1 0 0"] * 3, ""),  # a closed polygon along the edge
+        (["0 0.5 0.5 0.4 0.4", "0 0.5 0.5 0.4 0.4 0.4 0.4 1 0.6 0.6 0 0.1 0.1 1 0.2 0.2 0"], ""),
+    ],
+)
+def test_key_points_without_kpt_shape_are_told(tmp_path, rows, shape):
+    moved = [row.replace("0.5", f"0.5{at}") for at, row in enumerate(rows)]
+    file = yolo(tmp_path, {"val/b": "\n".join(moved)}, val="images/val")
+    if not shape:
+        assert scored(file).annotations
+        return
+    with pytest.raises(ConfigError, match=rf"b\.txt:1: the rows are boxes with key points .* say `kpt_shape: {shape}`"):
+        scored(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (bytes(100), r"b\.txt holds nothing but bytes of zero"),
+        (b"version https://git-lfs.github.com/spec/v1", r"b\.txt is a pointer of Git LFS, not the file"),
+    ],
+)
+def test_a_label_file_that_was_lost_is_told(tmp_path, content, message):
+    file = yolo(tmp_path, {"val/b": ""}, val="images/val")
+    (tmp_path / "labels/val/b.txt").write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        scored(file)
+
+
+def test_a_label_file_of_two_images_is_noted(tmp_path):
+    file = yolo(tmp_path, {"val/b": "0 0.5 0.5 0.5 0.5"}, val="images/val")
+    (tmp_path / "images/val/b.jpg").write_bytes((tmp_path / "images/val/b.png").read_bytes())
+    said = "1 label file shared by images of one name and several suffixes; all are scored (first: labels/val/b.txt)"
+    assert said in [note.replace(f"{tmp_path.name}/", "") for note in scored(file).notes]
