@@ -10,7 +10,7 @@ from built import Built
 from forms import SURGERY, rebuilt
 
 from harness import Cell, Decoding
-from harness.backends.onnxruntime import OrtSession
+from harness.backends import onnxruntime
 from harness.core.measurement import Artifact
 from harness.inputs.datasets.loading import load_scored
 from harness.inputs.pixels import read_image
@@ -30,8 +30,8 @@ def scored(built: Built):
     pixels = np.stack([letterbox(read_image(image), (256, 256)) for image in data.images])
 
     def score(path: Path) -> float:
-        session = OrtSession(str(path), "CPUExecutionProvider", 1, (1, 3, 256, 256))
-        seen = detect(session, CELL, Artifact(str(path), "key", 1, {"names": None}), data, pixels, Decoding())
+        artifact = Artifact(str(path), "key", 1, {"names": None})
+        seen = detect(onnxruntime.open(artifact, CELL, 1), CELL, artifact, data, pixels, Decoding())
         return evaluate(data, seen.found, seen.names).metrics["map"]
 
     return score
