@@ -16,7 +16,7 @@ from harness.tasks.candidates import Asked, Shape, candidates
 from harness.tasks.grids import strides_of
 from harness.tasks.parts import ROWS, parts
 from harness.tasks.registry import task
-from harness.tasks.values import Weighed, judge
+from harness.tasks.values import Weighed, judge, probabilities
 
 CURE = "say how it is read: Model(…, family=…, boxes=…, scores=…)"
 BAKED = 0.1  # where all scores of a padded output lie above it, the file itself drops lower ones
@@ -96,11 +96,7 @@ def _expect_own_grid(shape: Shape, size: Size) -> None:
 
 def sees(outputs: Sequence[NDArray[Any]], reading: OutputLayout) -> float:
     """The share of the images in whose outputs some score is above SEEN."""
-    seen = parts(outputs, reading)
-    scores = seen.scores if seen.objectness is None else seen.scores * seen.objectness[:, None]
-    if reading.logits:
-        scores = 1 / (1 + np.exp(-scores))
-    return float((np.nan_to_num(scores).max(axis=(1, 2)) > SEEN).mean())
+    return float((probabilities(parts(outputs, reading), reading).max(axis=1) > SEEN).mean())
 
 
 def _threshold(outputs: Sequence[NDArray[Any]], reading: OutputLayout, said: Content) -> tuple[str, ...]:

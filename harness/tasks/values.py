@@ -22,7 +22,7 @@ from harness.tasks.parts import ROWS, Parts, parts
 LIVE = 0.001  # rows of a lower score may be padding
 ROUNDED_UP = 1.02  # scores up to here are rounding errors of a quantized output
 NO_SCORE = 2.0  # no rounding error takes a probability beyond it
-SURE = 0.3  # score from which on rows that repeat an object count as duplicates
+SURE = 0.3  # score from which on a network is sure of an object
 TWINS = 0.85  # IoU of two boxes of one object
 
 
@@ -156,18 +156,29 @@ def coded_as_seen(
 ) -> Weighed:
     """How boxes are coded, and in which unit; arguments as in `judge`."""
     if reading.layout in ROWS:
-        boxes = seen.boxes.transpose(0, 2, 1)[_live(seen, reading)].T
+        which = _live(seen, reading)
     else:
-        boxes = seen.boxes.transpose(1, 0, 2).reshape(4, -1)
-        boxes = boxes[:, np.isfinite(boxes).all(axis=0) & (boxes != 0).any(axis=0)]
+        which = np.isfinite(seen.boxes).all(axis=1) & (seen.boxes != 0).any(axis=1)
+    boxes, sure = seen.boxes.transpose(0, 2, 1)[which].T, probabilities(seen, reading)[which] > SURE
     if not boxes.shape[1]:
         corners = declared.boxes.startswith(("xyxy", "yxyx")) if declared.boxes else reading.corners
         fractions = declared.boxes.endswith("fraction") if declared.boxes else reading.fractions
         return Weighed(replace(reading, corners=corners, fractions=fractions), nothing=True)
-    told, defect, doubt, note = coded(boxes, reading, sides, declared.boxes, head)
+    told, defect, doubt, note = coded(boxes, reading, sides, declared.boxes, head, sure)
     if seen.extra.shape[1] and told.points[0]:
         told = replace(told, point_fractions=told.fractions and _small_points(seen, told))
     return Weighed(_noted(told, note) if note else told, defect, doubt)
+
+
+def probabilities(seen: Parts, reading: OutputLayout) -> Floats:
+    """[N, A] the highest score of each candidate box, from 0 to 1; 0 where it is NaN."""
+    best = seen.scores.max(axis=1)
+    parts_of_it = [best] if seen.objectness is None else [best, seen.objectness]
+    if reading.logits:
+        with np.errstate(over="ignore"):
+            parts_of_it = [1 / (1 + np.exp(-values)) for values in parts_of_it]
+    told: Floats = np.nan_to_num(np.prod(parts_of_it, axis=0), nan=0.0)
+    return told
 
 
 def _small_points(seen: Parts, reading: OutputLayout) -> bool:
