@@ -14,6 +14,7 @@ from harness.core.errors import ConfigError
 from harness.tasks.base import Content, Declared, OutputLayout
 from harness.tasks.decode import prepare
 from harness.tasks.outputs import CURE, read_outputs, sees
+from harness.tasks.parts import cube
 from harness.tasks.preprocess import normalize
 from harness.tasks.values import Weighed
 
@@ -104,8 +105,17 @@ def _pooled(infer: Infer, pixels: NDArray[np.uint8], batch: int, bgr_bytes: bool
         given = padded(normalize(pixels[start : start + batch]), batch)
         images = min(batch, len(pixels) - start)
         outputs = infer(prepare(given, bgr_bytes))
-        made.append([np.atleast_1d(np.array(one))[:images] for one in outputs])
-    return [_joined(parts) for parts in zip(*made, strict=True)]
+        made.append([np.atleast_1d(np.array(one)) for one in outputs])
+        if batch > 1:
+            made[-1] = [one[:images] for one in made[-1]]
+    return [_joined(_batched(parts) if batch == 1 else parts) for parts in zip(*made, strict=True)]
+
+
+def _batched(parts: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+    """One output of a network for several single images, [1, …] each, also where the network leaves the batch out."""
+    if any(one.ndim == 2 and len(one) != 1 for one in parts):
+        return [one.reshape(cube(one.shape)) for one in parts]
+    return [one[:1] for one in parts]
 
 
 def _joined(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:

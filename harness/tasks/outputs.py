@@ -14,7 +14,7 @@ from harness.core.errors import ConfigError
 from harness.tasks.base import LAYOUTS, Content, Declared, OutputLayout
 from harness.tasks.candidates import Asked, Shape, candidates
 from harness.tasks.grids import strides_of
-from harness.tasks.parts import ROWS, parts
+from harness.tasks.parts import ROWS, cube, parts
 from harness.tasks.registry import task
 from harness.tasks.values import Weighed, judge, probabilities
 
@@ -60,7 +60,7 @@ def read_outputs(
         ConfigError: no output fits; the message has all shapes, and how the values contradict the readings.
     """
     declared = declared or Declared()
-    shapes = [(batch or len(output), *map(int, output.shape[1:])) for output in outputs]
+    shapes = [_dense((batch or len(output), *map(int, output.shape[1:])), size) for output in outputs]
     found = task(said.task).extra(said, shapes)
     if found is None:
         raise ConfigError(_no_fit(shapes, said, size, declared))
@@ -80,6 +80,12 @@ def read_outputs(
     _expect_own_grid(shapes[best.reading.output], size)
     reading = replace(best.reading, bgr_bytes=best.reading.layout == "yolox")
     return replace(best, reading=replace(reading, notes=(*reading.notes, *_threshold(outputs, reading, said))))
+
+
+def _dense(shape: Shape, size: Size) -> Shape:
+    """The shape without needless sides where the output has the anchors of a grid, such as [N, C, A, 1]."""
+    found = cube(shape) if len(shape) > 3 else shape
+    return found if any(strides_of(side, size) or strides_of(side, size, 3) for side in found[1:]) else shape
 
 
 def _expect_own_grid(shape: Shape, size: Size) -> None:

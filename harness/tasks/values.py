@@ -23,6 +23,7 @@ LIVE = 0.001  # rows of a lower score may be padding
 ROUNDED_UP = 1.02  # scores up to here are rounding errors of a quantized output
 NO_SCORE = 2.0  # no rounding error takes a probability beyond it
 SURE = 0.3  # score from which on a network is sure of an object
+PADDING = -1  # score and class number by which some exporters fill up rows
 TWINS = 0.85  # IoU of two boxes of one object
 
 
@@ -75,6 +76,8 @@ def _noted(reading: OutputLayout, note: str) -> OutputLayout:
 def _scores(reading: OutputLayout, seen: Parts, declared: Declared) -> Weighed:
     """Whether scores are probabilities or logits."""
     every = [seen.scores] if seen.objectness is None else [seen.scores, seen.objectness]
+    if reading.layout in ROWS:
+        every = [values[values != PADDING] for values in every]
     finite = [values[np.isfinite(values)] for values in every]
     low = min((float(values.min(initial=0)) for values in finite), default=0.0)
     high = max((float(values.max(initial=0)) for values in finite), default=0.0)
@@ -84,11 +87,22 @@ def _scores(reading: OutputLayout, seen: Parts, declared: Declared) -> Weighed:
     if low < -1 and negative and not declared.scores:
         note = f"scores of the file are logits, from {low:.1f} to {high:.1f}: the sigmoid is applied"
         return Weighed(_noted(replace(reading, logits=True), note))
-    if high > NO_SCORE or low < -0.1:
-        return Weighed(reading, f"scores from {low:.3g} to {high:.3g} are no probabilities")
+    if high >= NO_SCORE or low < -0.1:
+        percent = ", but percentages" if 50 < high <= 100 and low >= 0 else ""
+        return Weighed(reading, f"scores from {low:.3g} to {high:.3g} are no probabilities{percent}")
+    if reading.layout in ("raw", "rtdetr") and _last_is_class(reading, seen):
+        return Weighed(reading, "the scores of the last class are whole numbers, as class numbers are")
     if high > ROUNDED_UP:
         reading = _noted(reading, f"scores reach {high:.2f}, above 1")
     return Weighed(reading)
+
+
+def _last_is_class(reading: OutputLayout, seen: Parts) -> bool:
+    """Whether what would be the scores of the second of two classes are the class numbers of rows."""
+    if reading.classes != 2:
+        return False
+    first, last = seen.scores[:, 0], seen.scores[:, 1]
+    return bool((last == np.rint(last)).all() and last.any() and (first != np.rint(first)).any())
 
 
 def _live(seen: Parts, reading: OutputLayout) -> NDArray[np.bool_]:
@@ -108,6 +122,9 @@ def _labels(reading: OutputLayout, seen: Parts) -> Weighed:
     if not len(labels):
         if reading.class_first:
             return Weighed(reading, "no row has a score")
+        numbers = seen.labels[np.isfinite(seen.labels)]
+        if (numbers != np.rint(numbers)).any() and numbers.max() <= 1:
+            return Weighed(reading, "no row has a score, and class numbers are not whole")
         return Weighed(reading, nothing=True)
     if not np.isfinite(labels).all():
         return Weighed(reading, "class numbers are not finite")
@@ -118,7 +135,8 @@ def _labels(reading: OutputLayout, seen: Parts) -> Weighed:
     odd = float(every[np.abs(every - np.rint(every)).argmax()])
     whole = odd == round(odd)  # to the last bit: scores near 0 are no class numbers
     if reading.classes is not None and not -0.5 <= low <= high < reading.classes - 0.5:
-        return Weighed(reading, f"class numbers from {low:g} to {high:.4g} do not fit {reading.classes} classes")
+        one = ": they seem to count from 1" if low >= 0.5 and high == reading.classes else ""
+        return Weighed(reading, f"class numbers from {low:g} to {high:.4g} do not fit {reading.classes} classes{one}")
     if low < -0.5:
         return Weighed(reading, f"class numbers from {low:g} are negative")
     if not whole and (high <= 1.5 or reading.class_first):
@@ -198,7 +216,7 @@ def _selection(reading: OutputLayout, seen: Parts, sides: tuple[int, int], chose
         if not reading.corners:
             return Weighed(reading, "boxes are centre and size")
         return Weighed(reading, "rows are sorted by their scores, so they are chosen already" if falling else "")
-    if chosen:
+    if chosen or reading.nms:
         return Weighed(reading)
     if dense and not falling and anchors > 1:
         return Weighed(reading, "there is a row for every anchor")
