@@ -45,6 +45,19 @@ def scene(seed: int, size: int, classes: int, images: int = 4, most: int = 5) ->
     return np.concatenate([boxes, scores], axis=2).transpose(0, 2, 1).astype(np.float32)
 
 
+OBJECTS = np.float32([[50, 55, 60, 50], [145, 75, 50, 70], [80, 180, 80, 60], [195, 190, 50, 60], [120, 125, 40, 30]])
+
+
+def constant(classes: int, background: Sequence[float], anchors: int = 1344) -> Floats:
+    """The raw output [1, 4 + classes, anchors] of a network of 256 px: five OBJECTS, four anchors each, on one box."""
+    at = np.random.default_rng(0).choice(anchors, 20, replace=False)
+    raw = np.full((1, 4 + classes, anchors), 1e-4, np.float32)
+    raw[0, :4] = np.float32(background)[:, None]
+    raw[0, :4, at] = np.tile(OBJECTS, (4, 1)) + np.repeat(np.float32([0, 0.3, 0.6, 0.9]), 5)[:, None]
+    raw[0, 4 + np.tile([0, 3, 7, 9, 5], 4) % classes, at] = np.linspace(0.95, 0.76, 20)
+    return raw
+
+
 def logit(scores: Floats) -> Floats:
     return np.log(scores / (1 - scores))
 
@@ -107,6 +120,8 @@ FORMS: dict[str, Callable[[Floats, int], Sequence[NDArray[Any]]]] = {
     "logits in fractions": lambda raw, size: [np.concatenate([raw[:, :4] / size, logit(raw[:, 4:])], axis=1)],
     "corners": lambda raw, size: _joined(_corners(raw), raw[:, 4:].transpose(0, 2, 1)),
     "corners in fractions": lambda raw, size: _joined(_corners(raw) / size, raw[:, 4:].transpose(0, 2, 1)),
+    "[N, C, A, 1]": lambda raw, size: [raw[..., None]],
+    "[N, 1, A, C]": lambda raw, size: [raw.transpose(0, 2, 1)[:, None]],
     "auxiliary output": lambda raw, size: [raw[:, :, ::-1] * np.float32(0.5), raw],
     "yolov6": lambda raw, size: _joined(
         raw[:, :4].transpose(0, 2, 1), np.ones((len(raw), raw.shape[2], 1)), raw[:, 4:].transpose(0, 2, 1)
@@ -120,7 +135,10 @@ FORMS: dict[str, Callable[[Floats, int], Sequence[NDArray[Any]]]] = {
     "deepstream": lambda raw, size: [_rows(raw)],
     "deepstream in fractions": lambda raw, size: [_scaled(_rows(raw), size)],
     "deepstream class first": lambda raw, size: [_rows(raw)[..., [0, 1, 2, 3, 5, 4]]],
+    "deepstream in three": lambda raw, size: np.split(_rows(raw), [4, 5], axis=2),
+    "deepstream in three fractions": lambda raw, size: np.split(_scaled(_rows(raw), size), [4, 5], axis=2),
     "e2e": lambda raw, size: [_chosen(raw, size)],
+    "e2e filled up with -1": lambda raw, size: [np.where(_chosen(raw, size)[..., 4:5] > 0, _chosen(raw, size), -1)],
     "e2e in fractions": lambda raw, size: [_scaled(_chosen(raw, size), size)],
     "e2e class first": lambda raw, size: [_chosen(raw, size)[..., [0, 1, 2, 3, 5, 4]]],
     "efficientnms": lambda raw, size: _tables(_chosen(raw, size)),

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from harness.core.cell import Size
 from harness.core.errors import ConfigError
 from harness.tasks.base import Content, Declared, OutputLayout
+from harness.tasks.boxes import ENOUGH
 from harness.tasks.decode import prepare
 from harness.tasks.outputs import CURE, read_outputs, sees
 from harness.tasks.parts import cube
 from harness.tasks.preprocess import normalize
 from harness.tasks.values import Weighed
 
-LOOKS = (4, 16)  # at so many images; at more only where the first ones leave something open
+LOOKS = (4, 16, 64)  # at so many images; at more only where the first ones leave something open
 
 Outputs = list[NDArray[Any]]
 Infer = Callable[[NDArray[np.float32]], Sequence[NDArray[Any]]]
@@ -58,12 +59,15 @@ def look(
             if other is None:
                 raise
             return other[1].reading
-        if len(pixels) <= count or not (seen.doubt or seen.nothing):
+        if len(pixels) <= count or not (seen.doubt or seen.nothing or seen.sure < ENOUGH):
             break
     if seen.reading.layout == "yolox" and not yolox:
         return _fed(outputs, seen, _as_bgr(judged, count))
     if seen.doubt:
         raise ConfigError(_open(outputs, seen, batch))
+    if not seen.sure and len(pixels) > count:
+        note = f"no object was seen in the first {count} images: how outputs are read rests on their shapes"
+        return replace(seen.reading, notes=(*seen.reading.notes, note))
     return seen.reading
 
 

@@ -35,6 +35,7 @@ class Weighed:
     defect: str = ""  # how the values contradict the reading; empty: they fit
     doubt: str = ""  # what the values leave open; empty: nothing
     nothing: bool = False  # no row was filled, so that the values told nothing of the boxes
+    sure: int = 0  # boxes of objects that the network is sure of
     uncounted: bool = False  # nobody says how many classes there are, and another reading fits with another number
 
 
@@ -54,6 +55,7 @@ def judge(
     """
     seen = parts(outputs, reading)
     judged = _scores(reading, seen, declared)
+    sure = int((probabilities(seen, judged.reading) > SURE).sum())
     if not judged.defect and reading.layout in ROWS:
         judged = _then(judged, _labels(judged.reading, seen))
     if not judged.defect and reading.layout in ("yolox", "yolov6"):
@@ -62,7 +64,7 @@ def judge(
         judged = _then(judged, coded_as_seen(judged.reading, seen, sides, declared, head))
     if not judged.defect and reading.layout in ROWS and not judged.nothing:
         judged = _then(judged, _selection(judged.reading, seen, sides, chosen))
-    return judged
+    return replace(judged, sure=sure)
 
 
 def _then(before: Weighed, after: Weighed) -> Weighed:
@@ -131,7 +133,7 @@ def _labels(reading: OutputLayout, seen: Parts) -> Weighed:
     low, high = float(labels.min()), float(labels.max())
     # A score of two classes may be 0 where the other is not: then only rows of the other class tell it from a number.
     every = labels if reading.labels is not None else seen.labels[(seen.boxes != 0).any(axis=1)]
-    every = every[np.isfinite(every)]
+    every = np.append(labels, every[np.isfinite(every)])
     odd = float(every[np.abs(every - np.rint(every)).argmax()])
     whole = odd == round(odd)  # to the last bit: scores near 0 are no class numbers
     if reading.classes is not None and not -0.5 <= low <= high < reading.classes - 0.5:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builders import quick
-from forms import FORMS, PLAIN, scene
+from forms import FORMS, PLAIN, constant, scene
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +23,8 @@ LAYOUTS = {
     "logits in fractions": "raw", "corners": "raw", "corners in fractions": "raw", "auxiliary output": "raw",
     "yolov6": "yolov6", "yolov6 in fractions": "yolov6", "objectness": "yolox", "objectness in fractions": "yolox",
     "yolox": "yolox", "deepstream": "deepstream", "deepstream in fractions": "deepstream",
-    "deepstream class first": "deepstream", "e2e": "e2e", "e2e in fractions": "e2e", "e2e class first": "e2e",
+    "deepstream class first": "deepstream", "deepstream in three": "efficientnms", "e2e filled up with -1": "e2e",
+    "deepstream in three fractions": "efficientnms", "e2e": "e2e", "e2e in fractions": "e2e", "e2e class first": "e2e",
     "efficientnms": "efficientnms", "split corners": "split", "split centres in fractions": "split",
 }  # fmt: skip
 
@@ -55,6 +56,20 @@ def test_every_form_is_read_as_the_same_detections(form, classes):
     truth = found([raw], PLAIN, SIZE, len(raw))
     assert sum(len(one.scores) for one in truth) > 3
     assert same(found(outputs, judged.reading, SIZE, len(raw)), truth, SIZE)
+
+
+@pytest.mark.parametrize("background", [(8, 8, 4, 4), (0, 0, 0, 0)], ids=["one box", "zeros"])
+@pytest.mark.parametrize(
+    "form", [form for form in LAYOUTS if form not in ("yolox", "objectness", "objectness in fractions")]
+)
+@pytest.mark.parametrize("classes", [1, 2, 10])
+def test_the_boxes_of_objects_tell_how_boxes_are_coded(form, classes, background):
+    """Anchors that see nothing have the same box everywhere and tell nothing: read rightly, or a doubt."""
+    raw = constant(classes, background)
+    outputs = FORMS[form](raw, 256)
+    judged = read_outputs(outputs, Content(classes), (256, 256))
+    assert (judged.reading.layout, judged.doubt) == (LAYOUTS[form], "")
+    assert same(found(outputs, judged.reading, 256, 1), found([raw], PLAIN, 256, 1), 256)
 
 
 @given(
