@@ -16,7 +16,7 @@ def network(form, classes, seeing):
     """A function that sees objects in one image alone: in that whose pixels are `seeing`."""
     raw = constant(classes, (0, 0, 0, 0))
     blank = np.concatenate([np.zeros_like(raw[:, :4]), np.full_like(raw[:, 4:], 1e-4)], axis=1)
-    seen, unseen = FORMS[form](raw, 256), FORMS[form](blank, 256)
+    seen, unseen = FORMS[form](raw, SIZE), FORMS[form](blank, SIZE)
 
     def infer(batch):
         return seen if np.isclose(batch.mean() * 255, seeing, atol=0.1) else unseen
