@@ -47,20 +47,12 @@ def coded(
     as_centres, as_corners = centred(pixels, sides), cornered(pixels, sides)
     told = replace(reading, fractions=fractions)
     if declared:
-        corners, y_first = not declared.startswith("xywh"), declared.startswith("yxyx")
-        fits = as_corners if corners else as_centres
-        defect = "" if fits or note else f"they are not {declared}: many leave the image or have a negative size"
-        return replace(told, corners=corners, y_first=y_first), defect, "", note
+        return _as_declared(told, declared, as_centres, as_corners, note)
     if not as_centres and not as_corners:
         return told, "many boxes leave the image or have a negative size, as centre and size and as corners", "", ""
-    if sure is not None and sure.sum() >= ENOUGH:
-        objects = pixels[:, sure]
-        of_objects = centred(objects, sides, NEAR, MOST_LEAVE), cornered(objects, sides)
-        if any(of_objects):  # else the network is bad at what it does, and its objects tell nothing
-            as_centres, as_corners = as_centres and of_objects[0], as_corners and of_objects[1]
-        if not as_centres and not as_corners:
-            code = "corners" if of_objects[1] else "centre and size"
-            return told, f"boxes of objects look like {code}, and those of the other anchors do not", "", ""
+    as_centres, as_corners = _of_objects(pixels, sure, sides, as_centres, as_corners)
+    if not as_centres and not as_corners:
+        return told, "boxes of objects and those of the other anchors are coded in different ways", "", ""
     if as_centres != as_corners:
         if told.layout == "rtdetr" and as_corners:
             return told, "boxes are corners", "", ""
@@ -70,6 +62,29 @@ def coded(
         told = replace(told, corners=told.corners and head != "RTDETRDecoder")
         doubt = "" if head == "RTDETRDecoder" else "whether boxes are centre and size (xywh) or corners (xyxy)"
     return told, "", doubt, ""
+
+
+def _as_declared(
+    told: OutputLayout, declared: str, as_centres: bool, as_corners: bool, note: str
+) -> tuple[OutputLayout, str, str, str]:
+    """What `coded` returns for a declared code; a note excuses boxes that do not fit."""
+    corners, y_first = not declared.startswith("xywh"), declared.startswith("yxyx")
+    fits = as_corners if corners else as_centres
+    defect = "" if fits or note else f"they are not {declared}: many leave the image or have a negative size"
+    return replace(told, corners=corners, y_first=y_first), defect, "", note
+
+
+def _of_objects(
+    pixels: Floats, sure: NDArray[np.bool_] | None, sides: tuple[int, int], as_centres: bool, as_corners: bool
+) -> tuple[bool, bool]:
+    """Whether boxes can be centre and size, and corners: as all anchors say, and the boxes of objects too."""
+    if sure is None or sure.sum() < ENOUGH:
+        return as_centres, as_corners
+    objects = pixels[:, sure]
+    centres, corners = centred(objects, sides, NEAR, MOST_LEAVE), cornered(objects, sides)
+    if not centres and not corners:  # the network is bad at what it does, and its objects tell nothing
+        return as_centres, as_corners
+    return as_centres and centres, as_corners and corners
 
 
 def _open(told: OutputLayout, usual: bool) -> tuple[OutputLayout, str, str, str]:
