@@ -22,31 +22,55 @@ STRIDES = (8, 16, 32)
 MAX_DET = 300
 
 
-def scene(seed: int, size: int, classes: int, images: int = 4, most: int = 5) -> Floats:
+Size = tuple[int, int]  # height and width, pixels
+
+
+def scene(seed: int, size: Size, classes: int, images: int = 4, most: int = 5, per_cell: int = 1) -> Floats:
     """The raw output [images, 4 + classes, anchors] of a network that sees up to `most` objects in each image.
 
+    A grid cell has `per_cell` anchors, map by map.
     A box lies near its grid cell, as a trained network's does. Several anchors see each object, in one class.
     """
     draw = np.random.default_rng(seed)
-    corners, stride = corners_and_strides((size, size), STRIDES)
-    anchors = len(stride)
+    corners, stride = (np.repeat(one, per_cell, axis=0) for one in corners_and_strides(size, STRIDES))
+    anchors, sides = len(stride), np.float32(size[::-1])
     centres = (corners + 0.5) * stride[:, None] + draw.normal(0, 0.5, (images, anchors, 2)) * stride[:, None]
-    extents = draw.uniform(0.5, 3, (images, anchors, 2)) * np.minimum(stride, size / 6)[:, None]
+    extents = draw.uniform(0.5, 3, (images, anchors, 2)) * np.minimum(stride, min(size) / 6)[:, None]
     scores = 1 / (1 + np.exp(draw.uniform(6, 10, (images, anchors, classes))))
-    boxes = np.concatenate([np.clip(centres, 0, size), extents], axis=2)
+    boxes = np.concatenate([np.clip(centres, 0, sides), extents], axis=2)
     for image in range(images):
         for _ in range(draw.integers(1 if image == 0 else 0, most + 1)):
-            wide, high = draw.uniform(0.1, 0.6, 2) * size
-            x, y = draw.uniform(wide / 2, size - wide / 2), draw.uniform(high / 2, size - high / 2)
+            wide, high = draw.uniform(0.1, 0.6, 2) * sides
+            x, y = draw.uniform(wide / 2, sides[0] - wide / 2), draw.uniform(high / 2, sides[1] - high / 2)
             near = np.argsort(((centres[image] - [x, y]) ** 2).sum(axis=1))[: draw.integers(1, 5)]
-            boxes[image, near] = [x, y, wide, high] + draw.normal(0, 0.002, (len(near), 4)) * size
+            boxes[image, near] = [x, y, wide, high] + draw.normal(0, 0.002, (len(near), 4)) * np.tile(sides, 2)
             scores[image, near] = scores[image, near] * 0.1
             scores[image, near, draw.integers(classes)] = draw.uniform(0.4, 0.95, len(near))
     return np.concatenate([boxes, scores], axis=2).transpose(0, 2, 1).astype(np.float32)
 
 
+OBJECTS = np.float32([[50, 55, 60, 50], [145, 75, 50, 70], [80, 180, 80, 60], [195, 190, 50, 60], [120, 125, 40, 30]])
+
+
+def constant(classes: int, background: Sequence[float], anchors: int = 1344) -> Floats:
+    """The raw output [1, 4 + classes, anchors] of a network of 256 px: five OBJECTS, four anchors each, on one box."""
+    at = np.random.default_rng(0).choice(anchors, 20, replace=False)
+    raw = np.full((1, 4 + classes, anchors), 1e-4, np.float32)
+    raw[0, :4] = np.float32(background)[:, None]
+    raw[0, :4, at] = np.tile(OBJECTS, (4, 1)) + np.repeat(np.float32([0, 0.3, 0.6, 0.9]), 5)[:, None]
+    raw[0, 4 + np.tile([0, 3, 7, 9, 5], 4) % classes, at] = np.linspace(0.95, 0.76, 20)
+    return raw
+
+
+def quantized(raw: Floats) -> Floats:
+    """A raw output as one of 8 bits has it: boxes and scores in 255 steps each."""
+    step = raw[:, :4].max() / 255
+    return np.concatenate([np.rint(raw[:, :4] / step) * step, np.rint(raw[:, 4:] * 255) / 255], 1, dtype=np.float32)
+
+
 def logit(scores: Floats) -> Floats:
-    return np.log(scores / (1 - scores))
+    certain = np.clip(scores, 1e-6, 1 - 1e-6)
+    return np.log(certain / (1 - certain))
 
 
 def _corners(raw: Floats) -> Floats:
@@ -59,7 +83,7 @@ def _objectness(raw: Floats) -> tuple[Floats, Floats]:
     """Objectness [N, A, 1] and class scores [N, A, C] whose product are the scores of `raw`."""
     scores = raw[:, 4:].transpose(0, 2, 1)
     sure = np.sqrt(scores.max(axis=2, keepdims=True))
-    return sure, scores / sure
+    return sure, scores / np.maximum(sure, 1e-6)
 
 
 def _rows(raw: Floats) -> Floats:
@@ -69,18 +93,18 @@ def _rows(raw: Floats) -> Floats:
     return np.concatenate([_corners(raw), scores.max(axis=2, keepdims=True), best], axis=2)
 
 
-def _chosen(raw: Floats, size: int) -> Floats:
+def _chosen(raw: Floats, size: Size) -> Floats:
     """[N, 300, 6]: the detections after NMS, filled up with zeros."""
-    found = decode([raw], PLAIN, Decoding(conf=0.002), (size, size), [(size, size)] * len(raw))
+    found = decode([raw], PLAIN, Decoding(conf=0.002), size, [size[::-1]] * len(raw))
     rows = np.zeros((len(raw), MAX_DET, 6), np.float32)
     for at, one in enumerate(found):
         rows[at, : len(one.scores)] = np.column_stack([one.boxes, one.scores, one.classes])
     return rows
 
 
-def _relative(raw: Floats, size: int) -> Floats:
+def _relative(raw: Floats, size: Size) -> Floats:
     """[N, A, 4]: boxes as YOLOX has them before decoding."""
-    corners, stride = corners_and_strides((size, size), STRIDES)
+    corners, stride = corners_and_strides(size, STRIDES)
     boxes = raw[:, :4].transpose(0, 2, 1)
     return np.concatenate([boxes[..., :2] / stride[:, None] - corners, np.log(boxes[..., 2:] / stride[:, None])], 2)
 
@@ -89,46 +113,63 @@ def _joined(*parts: Floats) -> list[NDArray[Any]]:
     return [np.concatenate(parts, axis=2, dtype=np.float32)]
 
 
-def _scaled(rows: Floats, size: int) -> Floats:
-    return np.concatenate([rows[..., :4] / size, rows[..., 4:]], axis=2)
+def sides(size: Size) -> Floats:
+    """What the four numbers of a box are divided by to become fractions."""
+    return np.float32([size[1], size[0]] * 2)
 
 
-def _tables(rows: Floats, size: float = 1) -> list[NDArray[Any]]:
+def _scaled(rows: Floats, size: Size) -> Floats:
+    return np.concatenate([rows[..., :4] / sides(size), rows[..., 4:]], axis=2)
+
+
+def _tables(rows: Floats, size: Size = (1, 1)) -> list[NDArray[Any]]:
     count = (rows[..., 4] > 0).sum(axis=1, keepdims=True).astype(np.int32)
-    return [count, rows[..., :4] / np.float32(size), rows[..., 4], rows[..., 5].astype(np.int32)]
+    return [count, rows[..., :4] / sides(size), rows[..., 4], rows[..., 5].astype(np.int32)]
 
 
-FORMS: dict[str, Callable[[Floats, int], Sequence[NDArray[Any]]]] = {
+FORMS: dict[str, Callable[[Floats, Size], Sequence[NDArray[Any]]]] = {
     "raw": lambda raw, size: [raw],
     "transposed": lambda raw, size: [raw.transpose(0, 2, 1)],
-    "fractions": lambda raw, size: [np.concatenate([raw[:, :4] / size, raw[:, 4:]], axis=1)],
+    "fractions": lambda raw, size: [np.concatenate([raw[:, :4] / sides(size)[:, None], raw[:, 4:]], axis=1)],
     "transposed fractions": lambda raw, size: [_scaled(raw.transpose(0, 2, 1), size)],
     "logits": lambda raw, size: [np.concatenate([raw[:, :4], logit(raw[:, 4:])], axis=1)],
-    "logits in fractions": lambda raw, size: [np.concatenate([raw[:, :4] / size, logit(raw[:, 4:])], axis=1)],
+    "logits in fractions": lambda raw, size: [
+        np.concatenate([raw[:, :4] / sides(size)[:, None], logit(raw[:, 4:])], axis=1)
+    ],
     "corners": lambda raw, size: _joined(_corners(raw), raw[:, 4:].transpose(0, 2, 1)),
-    "corners in fractions": lambda raw, size: _joined(_corners(raw) / size, raw[:, 4:].transpose(0, 2, 1)),
+    "corners in fractions": lambda raw, size: _joined(_corners(raw) / sides(size), raw[:, 4:].transpose(0, 2, 1)),
+    "[N, C, A, 1]": lambda raw, size: [raw[..., None]],
+    "[N, 1, A, C]": lambda raw, size: [raw.transpose(0, 2, 1)[:, None]],
     "auxiliary output": lambda raw, size: [raw[:, :, ::-1] * np.float32(0.5), raw],
+    "transposed yolov6": lambda raw, size: [
+        np.concatenate([raw[:, :4], np.ones((len(raw), 1, raw.shape[2])), raw[:, 4:]], axis=1, dtype=np.float32)
+    ],
     "yolov6": lambda raw, size: _joined(
         raw[:, :4].transpose(0, 2, 1), np.ones((len(raw), raw.shape[2], 1)), raw[:, 4:].transpose(0, 2, 1)
     ),
     "yolov6 in fractions": lambda raw, size: _joined(
-        raw[:, :4].transpose(0, 2, 1) / size, np.ones((len(raw), raw.shape[2], 1)), raw[:, 4:].transpose(0, 2, 1)
+        raw[:, :4].transpose(0, 2, 1) / sides(size), np.ones((len(raw), raw.shape[2], 1)), raw[:, 4:].transpose(0, 2, 1)
     ),
     "objectness": lambda raw, size: _joined(raw[:, :4].transpose(0, 2, 1), *_objectness(raw)),
-    "objectness in fractions": lambda raw, size: _joined(raw[:, :4].transpose(0, 2, 1) / size, *_objectness(raw)),
+    "objectness in fractions": lambda raw, size: _joined(
+        raw[:, :4].transpose(0, 2, 1) / sides(size), *_objectness(raw)
+    ),
     "yolox": lambda raw, size: _joined(_relative(raw, size), *_objectness(raw)),
     "deepstream": lambda raw, size: [_rows(raw)],
     "deepstream in fractions": lambda raw, size: [_scaled(_rows(raw), size)],
     "deepstream class first": lambda raw, size: [_rows(raw)[..., [0, 1, 2, 3, 5, 4]]],
+    "deepstream in three": lambda raw, size: np.split(_rows(raw), [4, 5], axis=2),
+    "deepstream in three fractions": lambda raw, size: np.split(_scaled(_rows(raw), size), [4, 5], axis=2),
     "e2e": lambda raw, size: [_chosen(raw, size)],
+    "e2e filled up with -1": lambda raw, size: [np.where(_chosen(raw, size)[..., 4:5] > 0, _chosen(raw, size), -1)],
     "e2e in fractions": lambda raw, size: [_scaled(_chosen(raw, size), size)],
     "e2e class first": lambda raw, size: [_chosen(raw, size)[..., [0, 1, 2, 3, 5, 4]]],
     "efficientnms": lambda raw, size: _tables(_chosen(raw, size)),
     "efficientnms in fractions": lambda raw, size: _tables(_chosen(raw, size), size),
     "split corners": lambda raw, size: [_corners(raw), raw[:, 4:].transpose(0, 2, 1)],
-    "split centres in fractions": lambda raw, size: [raw[:, 4:], raw[:, :4] / size],
+    "split centres in fractions": lambda raw, size: [raw[:, 4:], raw[:, :4] / sides(size)[:, None]],
 }
-"""By name: the outputs of a network whose raw output is [N, 4 + C, A], for a size in pixels."""
+"""By name: the outputs of a network whose raw output is [N, 4 + C, A], for a size (height, width) in pixels."""
 
 HEAD = "b = Slice(raw, at0, at4, axis1) s = Slice(raw, at4, end, axis1) t = Transpose<perm=[0,2,1]>(raw) "
 TURNED = (

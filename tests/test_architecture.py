@@ -74,7 +74,6 @@ UNTESTED = {
     "tasks/boxes.py": "tests/tasks/test_outputs.py, form by form and by Hypothesis",
     "tasks/candidates.py": "tests/tasks/test_outputs.py, form by form and by Hypothesis",
     "tasks/grids.py": "tests/tasks/test_outputs.py, form by form and by Hypothesis",
-    "tasks/look.py": "tests/real/test_forms.py, on the digits in every form",
     "tasks/parts.py": "tests/tasks/test_outputs.py, form by form and by Hypothesis",
     "tasks/values.py": "tests/tasks/test_outputs.py, form by form and by Hypothesis",
     "__init__.py": "what a suite imports; tests/test_docs.py has every name in a block that runs",

@@ -5,6 +5,7 @@ The execution precision is always stated: by default, OpenVINO runs a float32 mo
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,8 @@ from harness.machine.fingerprint import cpu_flags
 
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 PRODUCTS = ("MatMul", "FullyConnected", "Gemm")
+NUMBER = re.compile("([fiu])(8|16|32|64)")  # the types of OpenVINO that NumPy has too; not bf16, u4, f8e4m3
+NUMPY = {"f": "float", "i": "int", "u": "uint"}
 REFERENCE = "network.onnx"  # in assets/reference
 
 
@@ -107,11 +110,9 @@ class OpenVinoSession:
 
 def described_port(port: Any) -> feed.NetworkInput:
     """An input of a model or a compiled model, as OpenVINO describes it."""
-    kind = port.get_element_type()
-    try:
-        dtype = str(np.dtype(kind.to_dtype()))
-    except (RuntimeError, TypeError, ValueError):
-        dtype = kind.get_type_name()  # a type without a NumPy type: bf16, u4
+    kind = port.get_element_type().get_type_name()
+    number = NUMBER.fullmatch(kind)
+    dtype = NUMPY[number[1]] + number[2] if number else kind
     partial = port.get_partial_shape()
     shape = None if partial.rank.is_dynamic else tuple(_side(length) for length in partial)
     return feed.NetworkInput(port.get_any_name() if port.get_names() else "", dtype, shape)

@@ -49,9 +49,19 @@ def stand_in(path: Path) -> str:
         start = file.read(200)
     if start.startswith(b"version https://git-lfs"):
         return "; it is a pointer of Git LFS: run 'git lfs pull'"
-    if len(start) < 200 and path.stat().st_size == len(start) and start.strip().isascii() and b"/" in start:
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "; it is a web page, as a download gives that needs a login: get the file itself"
+    if not start:
+        return "; it is empty: get it again"
+    if len(start) < 200 and path.stat().st_size == len(start) and _names_a_file(start):
         return f"; it is a symbolic link that was copied as text: put the file {start.decode().strip()!r} in its place"
     return ""
+
+
+def _names_a_file(content: bytes) -> bool:
+    """Whether the whole content of a file is the path of another one."""
+    path = content.strip()
+    return path.isascii() and b"/" in path and not any(sign in path for sign in b"<>\n\0")
 
 
 def inside(name: str) -> bool:

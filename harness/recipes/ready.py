@@ -84,7 +84,8 @@ def ir(inputs: BuildInputs, folder: Path, unsigned: bool = False) -> dict[str, A
     try:
         model = openvino.Core().read_model(target)
     except RuntimeError as error:
-        raise ConfigError(f"{inputs.weights} cannot be read as an OpenVINO IR: {first_line(error)}") from None
+        why = beside.stand_in(inputs.weights) or f": {first_line(error)}"
+        raise ConfigError(f"{inputs.weights} cannot be read as an OpenVINO IR{why}") from None
     image = graph_input.of_ir(model, str(inputs.weights))
     expect_input(inputs, image.shape)
     port = next(port for port in model.inputs if not image.name or image.name in port.get_names())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.tasks.base import Floats, OutputLayout
 from harness.tasks.grids import corners_and_strides
@@ -13,11 +14,15 @@ from harness.tasks.parts import ROWS
 LARGEST_FRACTION = 2.0  # a coordinate of a centre or a corner is below it in fractions of the input, above it in pixels
 MOST = 0.9  # share of the boxes that obey a rule
 FEW = 0.3  # share of the boxes that may break it
+NEAR = 0.04  # the box of an object ends in the image, but for so much of its side
+MOST_LEAVE = 0.5  # corners taken for centre and size: so many boxes of objects and more leave the image
+ENOUGH = 3  # so many boxes of objects tell
 
 
 def coded(
-    boxes: Floats, reading: OutputLayout, sides: tuple[int, int], declared: str = "", head: str = ""
-) -> tuple[OutputLayout, str, str, str]:
+    boxes: Floats, reading: OutputLayout, sides: tuple[int, int], declared: str = "", head: str = "",
+    sure: NDArray[np.bool_] | None = None,
+) -> tuple[OutputLayout, str, str, str]:  # fmt: skip
     """The reading with the code and the unit of its boxes, then a defect, a doubt and a note; each may be empty.
 
     Args:
@@ -26,6 +31,7 @@ def coded(
         sides: height and width of the network's input, pixels.
         declared: one of core.cell.BOXES; empty: the values tell.
         head: Ultralytics' name of the head.
+        sure: [M] boxes of objects that the network is sure of.
     """
     largest = float(np.percentile(np.abs(boxes[:2]).max(axis=0), 99.9))
     fractions = largest <= LARGEST_FRACTION
@@ -41,12 +47,12 @@ def coded(
     as_centres, as_corners = centred(pixels, sides), cornered(pixels, sides)
     told = replace(reading, fractions=fractions)
     if declared:
-        corners, y_first = not declared.startswith("xywh"), declared.startswith("yxyx")
-        fits = as_corners if corners else as_centres
-        defect = "" if fits or note else f"they are not {declared}: many leave the image or have a negative size"
-        return replace(told, corners=corners, y_first=y_first), defect, "", note
+        return _as_declared(told, declared, as_centres, as_corners, note)
     if not as_centres and not as_corners:
         return told, "many boxes leave the image or have a negative size, as centre and size and as corners", "", ""
+    as_centres, as_corners = _of_objects(pixels, sure, sides, as_centres, as_corners)
+    if not as_centres and not as_corners:
+        return told, "boxes of objects and those of the other anchors are coded in different ways", "", ""
     if as_centres != as_corners:
         if told.layout == "rtdetr" and as_corners:
             return told, "boxes are corners", "", ""
@@ -56,6 +62,29 @@ def coded(
         told = replace(told, corners=told.corners and head != "RTDETRDecoder")
         doubt = "" if head == "RTDETRDecoder" else "whether boxes are centre and size (xywh) or corners (xyxy)"
     return told, "", doubt, ""
+
+
+def _as_declared(
+    told: OutputLayout, declared: str, as_centres: bool, as_corners: bool, note: str
+) -> tuple[OutputLayout, str, str, str]:
+    """What `coded` returns for a declared code; a note excuses boxes that do not fit."""
+    corners, y_first = not declared.startswith("xywh"), declared.startswith("yxyx")
+    fits = as_corners if corners else as_centres
+    defect = "" if fits or note else f"they are not {declared}: many leave the image or have a negative size"
+    return replace(told, corners=corners, y_first=y_first), defect, "", note
+
+
+def _of_objects(
+    pixels: Floats, sure: NDArray[np.bool_] | None, sides: tuple[int, int], as_centres: bool, as_corners: bool
+) -> tuple[bool, bool]:
+    """Whether boxes can be centre and size, and corners: as all anchors say, and the boxes of objects too."""
+    if sure is None or sure.sum() < ENOUGH:
+        return as_centres, as_corners
+    objects = pixels[:, sure]
+    centres, corners = centred(objects, sides, NEAR, MOST_LEAVE), cornered(objects, sides)
+    if not centres and not corners:  # the network is bad at what it does, and its objects tell nothing
+        return as_centres, as_corners
+    return as_centres and centres, as_corners and corners
 
 
 def _open(told: OutputLayout, usual: bool) -> tuple[OutputLayout, str, str, str]:
@@ -68,18 +97,20 @@ def _open(told: OutputLayout, usual: bool) -> tuple[OutputLayout, str, str, str]
     return told, "", doubt, note
 
 
-def centred(boxes: Floats, sides: tuple[int, int]) -> bool:
+def centred(boxes: Floats, sides: tuple[int, int], beyond: float = 0.1, few: float = FEW) -> bool:
     """Whether boxes in pixels can be centre and size: sizes are positive, and boxes lie in the image.
 
     Args:
         boxes: [4, M].
         sides: height and width of the image.
+        beyond: a box lies in the image that leaves it by less than this share of its side.
+        few: share of the boxes that may leave it.
     """
     size = np.array([[sides[1]], [sides[0]]], np.float32)
     centre, extent = boxes[:2], boxes[2:]
     negative = (extent < -0.02 * size).any(axis=0)
-    outside = (centre - extent / 2 < -0.1 * size).any(axis=0) | (centre + extent / 2 > 1.1 * size).any(axis=0)
-    return float(negative.mean()) <= 1 - MOST and float(outside.mean()) <= FEW
+    outside = (centre - extent / 2 < -beyond * size) | (centre + extent / 2 > (1 + beyond) * size)
+    return float(negative.mean()) <= 1 - MOST and float(outside.any(axis=0).mean()) <= few
 
 
 def cornered(boxes: Floats, sides: tuple[int, int]) -> bool:

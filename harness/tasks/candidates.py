@@ -101,14 +101,15 @@ def _tables(shapes: Sequence[Shape], asked: Asked) -> Iterator[OutputLayout]:
     boxes = next((at for at, shape in enumerate(shapes) if len(shape) == 3 and shape[2] == 4), None)
     if boxes is None or asked.extra:
         return
-    flat = [at for at, shape in enumerate(shapes) if shape == shapes[boxes][:2]]
-    count = next((at for at, shape in enumerate(shapes) if shape in ((shapes[boxes][0],), (shapes[boxes][0], 1))), None)
+    images, anchors, _ = shapes[boxes]
+    flat = [at for at, shape in enumerate(shapes) if shape in ((images, anchors), (images, anchors, 1))]
+    count = next((at for at, shape in enumerate(shapes) if shape in ((images,), (images, 1))), None)
     if len(flat) == 2:
         first, second = flat
         for scores, labels in ((first, second), (second, first)):
             yield OutputLayout(
                 "efficientnms", boxes, asked.classes, scores=scores, labels=labels, count=count, corners=True,
-                nms=False,
+                nms=count is None and strides_of(anchors, asked.sides) is not None,
             )  # fmt: skip
 
 

@@ -148,8 +148,9 @@ def _pixels(boxes: Floats, which: NDArray[np.int64], anchors: int, reading: Outp
         unit = [height, width] if reading.y_first else [width, height]
         placed = boxes * np.array(unit * 2, np.float32)[:, None]
     if not reading.corners:
-        corner = placed[:2] - placed[2:] / 2
-        placed = np.concatenate([corner, corner + placed[2:]])
+        with np.errstate(invalid="ignore"):  # of infinite boxes, which are left out
+            corner = placed[:2] - placed[2:] / 2
+            placed = np.concatenate([corner, corner + placed[2:]])
     ordered: Floats = placed[[1, 0, 3, 2]] if reading.y_first else placed
     return ordered
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from harness.core.cell import Size
 from harness.core.errors import ConfigError
 from harness.tasks.base import Content, Declared, OutputLayout
+from harness.tasks.boxes import ENOUGH
 from harness.tasks.decode import prepare
 from harness.tasks.outputs import CURE, read_outputs, sees
+from harness.tasks.parts import cube
 from harness.tasks.preprocess import normalize
 from harness.tasks.values import Weighed
 
-LOOKS = (4, 16)  # at so many images; at more only where the first ones leave something open
+LOOKS = (4, 16, 64)  # at so many images; at more only where the first ones leave something open
 
 Outputs = list[NDArray[Any]]
 Infer = Callable[[NDArray[np.float32]], Sequence[NDArray[Any]]]
@@ -57,12 +59,15 @@ def look(
             if other is None:
                 raise
             return other[1].reading
-        if len(pixels) <= count or not (seen.doubt or seen.nothing):
+        if len(pixels) <= count or not (seen.doubt or seen.nothing or seen.sure < ENOUGH):
             break
     if seen.reading.layout == "yolox" and not yolox:
         return _fed(outputs, seen, _as_bgr(judged, count))
     if seen.doubt:
         raise ConfigError(_open(outputs, seen, batch))
+    if not seen.sure and len(pixels) > count:
+        note = f"no object was seen in the first {count} images: how outputs are read rests on their shapes"
+        return replace(seen.reading, notes=(*seen.reading.notes, note))
     return seen.reading
 
 
@@ -104,8 +109,17 @@ def _pooled(infer: Infer, pixels: NDArray[np.uint8], batch: int, bgr_bytes: bool
         given = padded(normalize(pixels[start : start + batch]), batch)
         images = min(batch, len(pixels) - start)
         outputs = infer(prepare(given, bgr_bytes))
-        made.append([np.atleast_1d(np.array(one))[:images] for one in outputs])
-    return [_joined(parts) for parts in zip(*made, strict=True)]
+        made.append([np.atleast_1d(np.array(one)) for one in outputs])
+        if batch > 1:
+            made[-1] = [one[:images] for one in made[-1]]
+    return [_joined(_batched(parts) if batch == 1 else parts) for parts in zip(*made, strict=True)]
+
+
+def _batched(parts: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+    """One output of a network for several single images, [1, …] each, also where the network leaves the batch out."""
+    if any(one.ndim == 2 and len(one) != 1 for one in parts):
+        return [one.reshape(cube(one.shape)) for one in parts]
+    return [one[:1] for one in parts]
 
 
 def _joined(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.cell import Size, size_text
@@ -14,9 +13,9 @@ from harness.core.errors import ConfigError
 from harness.tasks.base import LAYOUTS, Content, Declared, OutputLayout
 from harness.tasks.candidates import Asked, Shape, candidates
 from harness.tasks.grids import strides_of
-from harness.tasks.parts import ROWS, parts
+from harness.tasks.parts import ROWS, cube, parts
 from harness.tasks.registry import task
-from harness.tasks.values import Weighed, judge
+from harness.tasks.values import Weighed, judge, probabilities
 
 CURE = "say how it is read: Model(…, family=…, boxes=…, scores=…)"
 BAKED = 0.1  # where all scores of a padded output lie above it, the file itself drops lower ones
@@ -60,7 +59,7 @@ def read_outputs(
         ConfigError: no output fits; the message has all shapes, and how the values contradict the readings.
     """
     declared = declared or Declared()
-    shapes = [(batch or len(output), *map(int, output.shape[1:])) for output in outputs]
+    shapes = [_dense((batch or len(output), *map(int, output.shape[1:])), size) for output in outputs]
     found = task(said.task).extra(said, shapes)
     if found is None:
         raise ConfigError(_no_fit(shapes, said, size, declared))
@@ -82,6 +81,12 @@ def read_outputs(
     return replace(best, reading=replace(reading, notes=(*reading.notes, *_threshold(outputs, reading, said))))
 
 
+def _dense(shape: Shape, size: Size) -> Shape:
+    """The shape without needless sides where the output has the anchors of a grid, such as [N, C, A, 1]."""
+    found = cube(shape) if len(shape) > 3 else shape
+    return found if any(strides_of(side, size) or strides_of(side, size, 3) for side in found[1:]) else shape
+
+
 def _expect_own_grid(shape: Shape, size: Size) -> None:
     """Raise ConfigError where an output has the anchors of a square input, and the input is no square."""
     squares = [(side, side) for side in size] if size[0] != size[1] else []
@@ -96,11 +101,7 @@ def _expect_own_grid(shape: Shape, size: Size) -> None:
 
 def sees(outputs: Sequence[NDArray[Any]], reading: OutputLayout) -> float:
     """The share of the images in whose outputs some score is above SEEN."""
-    seen = parts(outputs, reading)
-    scores = seen.scores if seen.objectness is None else seen.scores * seen.objectness[:, None]
-    if reading.logits:
-        scores = 1 / (1 + np.exp(-scores))
-    return float((np.nan_to_num(scores).max(axis=(1, 2)) > SEEN).mean())
+    return float((probabilities(parts(outputs, reading), reading).max(axis=1) > SEEN).mean())
 
 
 def _threshold(outputs: Sequence[NDArray[Any]], reading: OutputLayout, said: Content) -> tuple[str, ...]:

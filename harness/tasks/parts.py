@@ -46,16 +46,26 @@ def parts(outputs: Sequence[NDArray[Any]], reading: OutputLayout) -> Parts:
     return Parts(table[:, :4], table[:, 4:end], table[:, end:])
 
 
+def cube(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape [N, a, b] of an output with more sides that are 1, or without a batch; else `shape` itself."""
+    kept = [side for side in shape[1:] if side != 1]
+    if len(shape) == 2:
+        return (1, *shape)
+    return (shape[0], *kept) if len(shape) > 3 and len(kept) == 2 else shape
+
+
 def _columns_first(output: NDArray[Any], transposed: bool) -> Floats:
     """[N, columns, A] of an output in float32."""
-    floats: Floats = output.astype(np.float32, copy=False)
+    floats: Floats = output.astype(np.float32, copy=False).reshape(cube(output.shape))
     return floats.transpose(0, 2, 1) if transposed else floats
 
 
 def _tables(boxes: Floats, outputs: Sequence[NDArray[Any]], reading: OutputLayout) -> Parts:
     """The parts of boxes, scores and class numbers in outputs of their own; rows beyond the count score 0."""
     assert reading.scores is not None and reading.labels is not None
-    scores, labels = (outputs[at].astype(np.float32, copy=False) for at in (reading.scores, reading.labels))
+    scores, labels = (
+        outputs[at].astype(np.float32, copy=False).reshape(len(boxes), -1) for at in (reading.scores, reading.labels)
+    )
     if reading.count is not None:
         counts = np.asarray(outputs[reading.count], np.float32).reshape(-1, 1)
         scores = np.where(np.arange(scores.shape[1]) < counts, scores, np.float32(0))

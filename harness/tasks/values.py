@@ -22,7 +22,8 @@ from harness.tasks.parts import ROWS, Parts, parts
 LIVE = 0.001  # rows of a lower score may be padding
 ROUNDED_UP = 1.02  # scores up to here are rounding errors of a quantized output
 NO_SCORE = 2.0  # no rounding error takes a probability beyond it
-SURE = 0.3  # score from which on rows that repeat an object count as duplicates
+SURE = 0.3  # score from which on a network is sure of an object
+PADDING = -1  # score and class number by which some exporters fill up rows
 TWINS = 0.85  # IoU of two boxes of one object
 
 
@@ -34,6 +35,7 @@ class Weighed:
     defect: str = ""  # how the values contradict the reading; empty: they fit
     doubt: str = ""  # what the values leave open; empty: nothing
     nothing: bool = False  # no row was filled, so that the values told nothing of the boxes
+    sure: int = 0  # boxes of objects that the network is sure of
     uncounted: bool = False  # nobody says how many classes there are, and another reading fits with another number
 
 
@@ -53,6 +55,7 @@ def judge(
     """
     seen = parts(outputs, reading)
     judged = _scores(reading, seen, declared)
+    sure = int((probabilities(seen, judged.reading) > SURE).sum())
     if not judged.defect and reading.layout in ROWS:
         judged = _then(judged, _labels(judged.reading, seen))
     if not judged.defect and reading.layout in ("yolox", "yolov6"):
@@ -61,7 +64,7 @@ def judge(
         judged = _then(judged, coded_as_seen(judged.reading, seen, sides, declared, head))
     if not judged.defect and reading.layout in ROWS and not judged.nothing:
         judged = _then(judged, _selection(judged.reading, seen, sides, chosen))
-    return judged
+    return replace(judged, sure=sure)
 
 
 def _then(before: Weighed, after: Weighed) -> Weighed:
@@ -75,6 +78,8 @@ def _noted(reading: OutputLayout, note: str) -> OutputLayout:
 def _scores(reading: OutputLayout, seen: Parts, declared: Declared) -> Weighed:
     """Whether scores are probabilities or logits."""
     every = [seen.scores] if seen.objectness is None else [seen.scores, seen.objectness]
+    if reading.layout in ROWS:
+        every = [values[values != PADDING] for values in every]
     finite = [values[np.isfinite(values)] for values in every]
     low = min((float(values.min(initial=0)) for values in finite), default=0.0)
     high = max((float(values.max(initial=0)) for values in finite), default=0.0)
@@ -84,11 +89,22 @@ def _scores(reading: OutputLayout, seen: Parts, declared: Declared) -> Weighed:
     if low < -1 and negative and not declared.scores:
         note = f"scores of the file are logits, from {low:.1f} to {high:.1f}: the sigmoid is applied"
         return Weighed(_noted(replace(reading, logits=True), note))
-    if high > NO_SCORE or low < -0.1:
-        return Weighed(reading, f"scores from {low:.3g} to {high:.3g} are no probabilities")
+    if high >= NO_SCORE or low < -0.1:
+        percent = ", but percentages" if 50 < high <= 100 and low >= 0 else ""
+        return Weighed(reading, f"scores from {low:.3g} to {high:.3g} are no probabilities{percent}")
+    if reading.layout in ("raw", "rtdetr") and _last_is_class(reading, seen):
+        return Weighed(reading, "the scores of the last class are whole numbers, as class numbers are")
     if high > ROUNDED_UP:
         reading = _noted(reading, f"scores reach {high:.2f}, above 1")
     return Weighed(reading)
+
+
+def _last_is_class(reading: OutputLayout, seen: Parts) -> bool:
+    """Whether what would be the scores of the second of two classes are the class numbers of rows."""
+    if reading.classes != 2:
+        return False
+    first, last = seen.scores[:, 0], seen.scores[:, 1]
+    return bool((last == np.rint(last)).all() and last.any() and (first != np.rint(first)).any())
 
 
 def _live(seen: Parts, reading: OutputLayout) -> NDArray[np.bool_]:
@@ -108,17 +124,21 @@ def _labels(reading: OutputLayout, seen: Parts) -> Weighed:
     if not len(labels):
         if reading.class_first:
             return Weighed(reading, "no row has a score")
+        numbers = seen.labels[np.isfinite(seen.labels)]
+        if (numbers != np.rint(numbers)).any() and numbers.max() <= 1:
+            return Weighed(reading, "no row has a score, and class numbers are not whole")
         return Weighed(reading, nothing=True)
     if not np.isfinite(labels).all():
         return Weighed(reading, "class numbers are not finite")
     low, high = float(labels.min()), float(labels.max())
     # A score of two classes may be 0 where the other is not: then only rows of the other class tell it from a number.
     every = labels if reading.labels is not None else seen.labels[(seen.boxes != 0).any(axis=1)]
-    every = every[np.isfinite(every)]
+    every = np.append(labels, every[np.isfinite(every)])
     odd = float(every[np.abs(every - np.rint(every)).argmax()])
     whole = odd == round(odd)  # to the last bit: scores near 0 are no class numbers
     if reading.classes is not None and not -0.5 <= low <= high < reading.classes - 0.5:
-        return Weighed(reading, f"class numbers from {low:g} to {high:.4g} do not fit {reading.classes} classes")
+        one = ": they seem to count from 1" if low >= 0.5 and high == reading.classes else ""
+        return Weighed(reading, f"class numbers from {low:g} to {high:.4g} do not fit {reading.classes} classes{one}")
     if low < -0.5:
         return Weighed(reading, f"class numbers from {low:g} are negative")
     if not whole and (high <= 1.5 or reading.class_first):
@@ -156,18 +176,29 @@ def coded_as_seen(
 ) -> Weighed:
     """How boxes are coded, and in which unit; arguments as in `judge`."""
     if reading.layout in ROWS:
-        boxes = seen.boxes.transpose(0, 2, 1)[_live(seen, reading)].T
+        which = _live(seen, reading)
     else:
-        boxes = seen.boxes.transpose(1, 0, 2).reshape(4, -1)
-        boxes = boxes[:, np.isfinite(boxes).all(axis=0) & (boxes != 0).any(axis=0)]
+        which = np.isfinite(seen.boxes).all(axis=1) & (seen.boxes != 0).any(axis=1)
+    boxes, sure = seen.boxes.transpose(0, 2, 1)[which].T, probabilities(seen, reading)[which] > SURE
     if not boxes.shape[1]:
         corners = declared.boxes.startswith(("xyxy", "yxyx")) if declared.boxes else reading.corners
         fractions = declared.boxes.endswith("fraction") if declared.boxes else reading.fractions
         return Weighed(replace(reading, corners=corners, fractions=fractions), nothing=True)
-    told, defect, doubt, note = coded(boxes, reading, sides, declared.boxes, head)
+    told, defect, doubt, note = coded(boxes, reading, sides, declared.boxes, head, sure)
     if seen.extra.shape[1] and told.points[0]:
         told = replace(told, point_fractions=told.fractions and _small_points(seen, told))
     return Weighed(_noted(told, note) if note else told, defect, doubt)
+
+
+def probabilities(seen: Parts, reading: OutputLayout) -> Floats:
+    """[N, A] the highest score of each candidate box, from 0 to 1; 0 where it is NaN."""
+    best = seen.scores.max(axis=1)
+    parts_of_it = [best] if seen.objectness is None else [best, seen.objectness]
+    if reading.logits:
+        with np.errstate(over="ignore"):
+            parts_of_it = [1 / (1 + np.exp(-values)) for values in parts_of_it]
+    told: Floats = np.nan_to_num(np.prod(parts_of_it, axis=0), nan=0.0)
+    return told
 
 
 def _small_points(seen: Parts, reading: OutputLayout) -> bool:
@@ -187,7 +218,7 @@ def _selection(reading: OutputLayout, seen: Parts, sides: tuple[int, int], chose
         if not reading.corners:
             return Weighed(reading, "boxes are centre and size")
         return Weighed(reading, "rows are sorted by their scores, so they are chosen already" if falling else "")
-    if chosen:
+    if chosen or reading.nms:
         return Weighed(reading)
     if dense and not falling and anchors > 1:
         return Weighed(reading, "there is a row for every anchor")

@@ -24,7 +24,7 @@ class Partial(list):
 
 
 PORT = SimpleNamespace(
-    get_element_type=lambda: SimpleNamespace(to_dtype=lambda: np.dtype(np.float32)),
+    get_element_type=lambda: SimpleNamespace(get_type_name=lambda: "f32"),
     get_partial_shape=lambda: Partial(SIDES),
     get_names=lambda: {"images"},
     get_any_name=lambda: "images",
@@ -167,3 +167,13 @@ def test_a_closed_session_answers_no_more(session) -> None:
     opened.close()
     with pytest.raises(AttributeError):
         opened.infer(IMAGES)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("f32", "float32"), ("u8", "uint8"), ("bf16", "bf16"), ("u4", "u4")])
+def test_types_of_inputs_are_numpys_or_keep_their_own_name(kind, said):
+    import openvino
+    from openvino import opset13 as ops
+
+    given = ops.parameter([1, 3, 32, 32], getattr(openvino.Type, kind), "images")
+    model = openvino.Model([ops.result(given)], [given])
+    assert backend.described_port(model.inputs[0]).dtype == said

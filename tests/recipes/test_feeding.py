@@ -24,7 +24,7 @@ def inputs(folder: Path, family: str = "") -> BuildInputs:
                                                          ("objectness", False, False), ("yolov6", False, False),
                                                          ("raw", False, False)])  # fmt: skip
 def test_the_network_gets_the_input_in_which_it_sees(tmp_path: Path, form: str, bytes_seen: bool, bgr: bool) -> None:
-    (sight,), (blind,) = (FORMS[form](scene(5, SIZE, 3, 1) * scale, SIZE) for scale in dim(3))
+    (sight,), (blind,) = (FORMS[form](scene(5, (SIZE, SIZE), 3, 1) * scale, (SIZE, SIZE)) for scale in dim(3))
 
     def infer(batch):
         return (sight if (batch.max() > 1) == bytes_seen else blind,)

@@ -241,14 +241,20 @@ def test_signed_activations_run_as_they_are_on_openvino_unless_asked(tmp_path, u
     assert meta["precision"] == "int8"
 
 
-def test_a_git_lfs_pointer_and_a_link_copied_as_text_are_told(tmp_path):
+def test_a_file_that_stands_for_another_one_is_told(tmp_path):
     for content, said in (
+        ("<!DOCTYPE html><html><a href=/login>", "cannot be read as an ONNX graph; it is a web page"),
+        ("", "cannot be read as an ONNX graph; it is empty"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n", "run 'git lfs pull'"),
         ("../../blobs/c3c3", r"a symbolic link that was copied as text: put the file '../../blobs/c3c3'"),
     ):
         (tmp_path / "mine.onnx").write_text(content)
         with pytest.raises(ConfigError, match=said):
             ready_onnx(given(tmp_path / "mine.onnx"), tmp_path)
+        (tmp_path / "mine.xml").write_text(content)
+        (tmp_path / "mine.bin").write_text("")
+        with pytest.raises(ConfigError, match=said.replace("ONNX graph", "OpenVINO IR")):
+            ir(given(tmp_path / "mine.xml"), tmp_path)
 
 
 def test_an_operator_that_openvino_has_not_is_named(graphs, tmp_path):
