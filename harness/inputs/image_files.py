@@ -224,4 +224,5 @@ def _is_tiff(content: bytes) -> bool:
 
 def _reason(error: BaseException) -> str:
     """Why Pillow fails, without the object that it names where there is no file."""
-    return "it is no image that Pillow or OpenCV knows" if "identify" in str(error) else printable(str(error))
+    unknown = isinstance(error, ImportError) or "identify" in str(error)  # ImportError: of a plugin for HEIF
+    return "it is no image that Pillow or OpenCV knows" if unknown else printable(str(error))

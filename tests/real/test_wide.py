@@ -41,6 +41,7 @@ def test_fp32_finds_the_same_on_every_backend(runner: Runner, backend: str) -> N
     assert accuracy(runner, "fp32", backend) == pytest.approx(reference, abs=0.001)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("backend", BACKENDS[1:])
 def test_int8_is_calibrated_at_this_size(runner: Runner, backend: str) -> None:
     assert accuracy(runner, "int8", backend) > accuracy(runner, "fp32", backend) - 0.1

@@ -83,6 +83,7 @@ def declared(root: Path, names: object, splits: dict[str, str]) -> Path:
     return root / "data.yaml"
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("make", "weights", "size"),
     [
