@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.tasks.base import Content, OutputLayout
-from harness.tasks.grids import strides_of
+from harness.tasks.grids import fills_grid, strides_of
 
 QUERIES = 1000  # the most boxes of a network that chooses them itself; DETRs have 100 to 900
 
@@ -50,7 +50,7 @@ def _rows(index: int, shape: Shape, asked: Asked) -> Iterator[OutputLayout]:
     _, rows, columns = shape
     if columns != 6 + asked.extra:
         return
-    dense = strides_of(rows, asked.sides) is not None or strides_of(rows, asked.sides, 3) is not None
+    dense = fills_grid(rows, asked.sides)
     one_per_anchor = OutputLayout("deepstream", index, asked.classes, corners=True)
     chosen = OutputLayout("e2e", index, asked.classes, corners=True, nms=False)
     fitting = []

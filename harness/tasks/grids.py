@@ -31,6 +31,11 @@ def strides_of(anchors: int, sides: tuple[int, int], per_cell: int = 1) -> tuple
     return next((known for known in KNOWN_STRIDES if anchors == per_cell * grid_cells(sides, known)), None)
 
 
+def fills_grid(anchors: int, sides: tuple[int, int]) -> bool:
+    """Whether a network with so many anchors has one or three for every grid cell; arguments as in `strides_of`."""
+    return any(strides_of(anchors, sides, per_cell) is not None for per_cell in (1, 3))
+
+
 @functools.cache
 def corners_and_strides(sides: tuple[int, int], strides: tuple[int, ...]) -> tuple[Floats, Floats]:
     """Of every grid cell its corner [cells, 2] in cells, x before y, and its stride [cells], map by map, row by row."""

@@ -12,7 +12,7 @@ from harness.core.cell import Size, size_text
 from harness.core.errors import ConfigError
 from harness.tasks.base import LAYOUTS, Content, Declared, OutputLayout
 from harness.tasks.candidates import Asked, Shape, candidates
-from harness.tasks.grids import strides_of
+from harness.tasks.grids import fills_grid, strides_of
 from harness.tasks.parts import ROWS, cube, parts
 from harness.tasks.registry import task
 from harness.tasks.values import Weighed, judge, probabilities
@@ -84,7 +84,7 @@ def read_outputs(
 def _dense(shape: Shape, size: Size) -> Shape:
     """The shape without needless sides where the output has the anchors of a grid, such as [N, C, A, 1]."""
     found = cube(shape) if len(shape) > 3 else shape
-    return found if any(strides_of(side, size) or strides_of(side, size, 3) for side in found[1:]) else shape
+    return found if any(fills_grid(side, size) for side in found[1:]) else shape
 
 
 def _expect_own_grid(shape: Shape, size: Size) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.tasks.base import Declared, Floats, OutputLayout
 from harness.tasks.boxes import coded, spread_over_grid
-from harness.tasks.grids import strides_of
+from harness.tasks.grids import fills_grid, strides_of
 from harness.tasks.parts import ROWS, Parts, parts
 
 LIVE = 0.001  # rows of a lower score may be padding
@@ -213,7 +213,7 @@ def _selection(reading: OutputLayout, seen: Parts, sides: tuple[int, int], chose
     scores = seen.scores[:, 0]
     anchors = scores.shape[1]
     falling = bool((np.diff(scores, axis=1) <= 1e-6).all()) and anchors > 1
-    dense = strides_of(anchors, sides) is not None or strides_of(anchors, sides, 3) is not None
+    dense = fills_grid(anchors, sides)
     if reading.layout == "deepstream":
         if not reading.corners:
             return Weighed(reading, "boxes are centre and size")
