@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from harness.tasks.registry import of_task
-from harness.tasks.segment import encoded
+from harness.tasks.run_lengths import encoded
 
 NAMES = ("cat", "dog")
 POINTS = 3

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.tasks.base import Mask
+
 OUTSIDE = 2  # sides of the image by which a polygon may leave it; coordinates of 1e9 kill pycocotools
 
 
@@ -71,12 +73,13 @@ def mask_pixels(runs: Sequence[int], height: int, width: int) -> NDArray[np.bool
     return np.asarray(columns.T, np.bool_)
 
 
-def pixel_runs(mask: NDArray[np.bool_]) -> list[int]:
-    """The run lengths of a mask [height, width]."""
-    columns = np.asarray(mask, np.bool_).T.ravel()
-    changes = np.flatnonzero(np.diff(columns, prepend=False))
-    runs: list[int] = np.diff(changes, prepend=0, append=columns.size).tolist()
-    return runs
+def encoded(mask: NDArray[np.bool_], left: int, top: int, width: int, height: int) -> Mask:
+    """The run lengths of a `mask` [h, w] whose corner lies at (left, top) of an image of `width` × `height` pixels."""
+    columns = np.zeros((mask.shape[1], height), np.bool_)
+    columns[:, top : top + mask.shape[0]] = mask.T
+    changes = np.flatnonzero(np.diff(columns.ravel(), prepend=False, append=False)) + left * height
+    runs = np.diff(changes, prepend=0, append=width * height)
+    return (runs if runs[-1] else runs[:-1]).astype(np.int32)
 
 
 def _polygon_problem(polygon: Any, height: int, width: int) -> str:

@@ -16,7 +16,7 @@ from harness.core.errors import ConfigError
 from harness.tasks.base import Candidates, Content, Detections, Floats, Mask, OutputLayout
 from harness.tasks.detect import Detect, sized
 from harness.tasks.preprocess import Fit
-from harness.tasks.run_lengths import mask_problem
+from harness.tasks.run_lengths import encoded, mask_problem
 
 
 class Segment(Detect):
@@ -142,15 +142,6 @@ def _bilinear(at: NDArray[np.floating[Any]], scale: float, sides: int) -> tuple[
     weights[lines, low - first] += 1 - part
     weights[lines, high - first] += part
     return weights, first
-
-
-def encoded(mask: NDArray[np.bool_], left: int, top: int, width: int, height: int) -> Mask:
-    """The run lengths of a `mask` [h, w] whose corner lies at (left, top) of an image of `width` × `height` pixels."""
-    columns = np.zeros((mask.shape[1], height), np.bool_)
-    columns[:, top : top + mask.shape[0]] = mask.T
-    changes = np.flatnonzero(np.diff(columns.ravel(), prepend=False, append=False)) + left * height
-    runs = np.diff(changes, prepend=0, append=width * height)
-    return (runs if runs[-1] else runs[:-1]).astype(np.int32)
 
 
 def _is_mask(segmentation: Any) -> bool:

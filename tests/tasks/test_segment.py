@@ -16,7 +16,8 @@ from harness import ConfigError
 from harness.tasks.base import Content
 from harness.tasks.preprocess import fit
 from harness.tasks.registry import of_task
-from harness.tasks.segment import Segment, encoded, masks
+from harness.tasks.run_lengths import encoded
+from harness.tasks.segment import Segment, masks
 
 SIZE = 64
 SEGMENT = Segment()

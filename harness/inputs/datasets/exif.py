@@ -10,7 +10,7 @@ from harness.core.errors import ConfigError
 from harness.inputs.datasets.base import plural, shown
 from harness.inputs.datasets.objects import Placed
 from harness.inputs.image_files import ImageFile, turn, turn_point
-from harness.tasks.run_lengths import mask_pixels, mask_problem, pixel_runs, run_lengths
+from harness.tasks.run_lengths import encoded, mask_pixels, mask_problem, run_lengths
 
 Sizes = Mapping[int | str, tuple[int, int]]
 """Image id → the width and height that the data set declares; 0 and 0 where it declares none."""
@@ -72,7 +72,7 @@ def _mask(place: str, file: ImageFile, segmentation: Any) -> Any:
     if isinstance(segmentation, list):
         return [_points(file, polygon, 2) for polygon in segmentation]
     pixels = turn(mask_pixels(run_lengths(segmentation["counts"]), height, width), file.orientation)
-    return {"size": [file.height, file.width], "counts": pixel_runs(pixels)}
+    return {"size": [file.height, file.width], "counts": encoded(pixels, 0, 0, file.width, file.height).tolist()}
 
 
 def _points(file: ImageFile, values: Sequence[float], numbers: int) -> list[float]:
