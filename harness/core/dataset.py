@@ -29,14 +29,14 @@ class Image:
     digest: str  # sha256 of the file, in hexadecimal
 
 
-def by_id(image: Image) -> tuple[bool, int, str]:
+def by_id(image: Image) -> tuple[bool, int | str]:
     """The key that sorts images by their ids: numbers first, then texts."""
-    return (True, 0, image.id) if isinstance(image.id, str) else (False, image.id, "")
+    return _numbers_first(image.id)
 
 
-def _numbers_first(row: Sequence[Any]) -> list[Any]:
-    """The key that sorts rows which begin with the id of an image, a number or a text."""
-    return [(isinstance(row[0], str), row[0]), *row[1:]]
+def _numbers_first(number: int | str) -> tuple[bool, int | str]:
+    """The key that sorts the ids of images."""
+    return isinstance(number, str), number
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Dataset:
     def digest(self) -> str:
         """A hash of the image files and of the ground truth of the task, 16 hexadecimal digits; paths do not matter."""
         images = [(image.id, image.digest) for image in self.images]
-        boxes = sorted(([a[key] for key in BOX] for a in self.annotations), key=_numbers_first)
+        boxes = sorted(([a[key] for key in BOX] for a in self.annotations), key=lambda row: [_numbers_first(row[0]), *row[1:]])
         parts: list[Any] = [images, sorted(self.categories.items()), boxes]
         if self.task != "detect":
             parts.append(sorted(json.dumps([a[key] for key in (*BOX, self.truth)]) for a in self.annotations))
