@@ -58,7 +58,7 @@ def matrix(
     named = [(one, *_model(one)) for one in _models(models)]
     makes = [_precision(name) for name in _names("precisions", precisions)]
     runs = [_backend(name) for name in _names("backends", backends)]
-    floats = _floats(models)
+    floats = {model: _model(Model(one.float)) for one, model, _ in named if one.float}
     if floats and "ready" not in makes:
         raise ConfigError(f"matrix: float= of {', '.join(floats)} is for files run as they are; add precision 'ready'")
     named_devices = _names("device", device)
@@ -135,14 +135,10 @@ def _model(declared: Model) -> tuple[str, str]:
     return (f"{stem}:{head}" if head else stem), weights
 
 
-def _floats(models: Declared | Sequence[Declared]) -> dict[str, tuple[str, str]]:
-    """Name of a ready file's model → the name and the weights of its float model, where one is declared."""
-    return {_model(one)[0]: _model(Model(one.float))[:2] for one in _models(models) if one.float}
-
-
 def _held_against_float(cells: Sequence[Cell], floats: Mapping[str, tuple[str, str]]) -> list[Cell]:
     """The cells, each ready file with the fp32 cell of its float model, which is added where it is not there.
 
+    `floats` has the name and the weights of the float model by the name of the ready file's model.
     Of a model with a float model, only `ready` is the file itself: all other precisions are made from the float model.
     """
     found = [cell for cell in cells if cell.model not in floats]
