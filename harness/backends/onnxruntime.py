@@ -64,7 +64,7 @@ class OrtSession:
         if self._session.get_providers()[0] != provider:
             raise Unavailable(f"onnxruntime has no {provider}; it offers {onnxruntime.get_available_providers()}")
         inputs = [
-            feed.NetworkInput(one.name, _numpy(one.type), tuple(feed.side(length) for length in one.shape) or None)
+            feed.NetworkInput(one.name, dtype_name(one.type), tuple(feed.side(length) for length in one.shape) or None)
             for one in self._session.get_inputs()
         ]
         self._feed = feed.feed_of(inputs[feed.image_input(inputs, path)], path, said)
@@ -105,8 +105,8 @@ class OrtSession:
         del self._session
 
 
-def _numpy(kind: str) -> str:
-    """NumPy's name for a type of ONNX Runtime: `tensor(uint8)` → `uint8`."""
+def dtype_name(kind: str) -> str:
+    """Return NumPy's name for a type of ONNX Runtime: `tensor(uint8)` → `uint8`."""
     return NUMPY.get(kind, kind.removeprefix("tensor(").removesuffix(")"))
 
 

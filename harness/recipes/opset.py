@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.backends.onnxruntime import dtype_name
 from harness.core.errors import ConfigError, first_line
 
 PER_CHANNEL = 13
@@ -80,8 +81,7 @@ def _apart(before: NDArray[Any], after: NDArray[Any]) -> float:
 
 def _random(given: Any) -> NDArray[Any]:
     """A random tensor for an input of an `InferenceSession`; free dimensions are 1."""
-    kind = given.type.removeprefix("tensor(").removesuffix(")")
+    dtype = np.dtype(dtype_name(given.type))
     shape = [side if isinstance(side, int) and side > 0 else 1 for side in given.shape]
     values = np.random.default_rng(0).random(shape)
-    types = {"float": np.float32, "float16": np.float16, "double": np.float64}
-    return values.astype(types[kind]) if kind in types else (values * 255).astype(np.dtype(kind))
+    return (values if dtype.kind == "f" else values * 255).astype(dtype)
