@@ -56,7 +56,9 @@ class Dataset:
     def digest(self) -> str:
         """A hash of the image files and of the ground truth of the task, 16 hexadecimal digits; paths do not matter."""
         images = [(image.id, image.digest) for image in self.images]
-        boxes = sorted(([a[key] for key in BOX] for a in self.annotations), key=lambda row: [_numbers_first(row[0]), *row[1:]])
+        boxes = sorted(
+            ([a[key] for key in BOX] for a in self.annotations), key=lambda row: [_numbers_first(row[0]), *row[1:]]
+        )
         parts: list[Any] = [images, sorted(self.categories.items()), boxes]
         if self.task != "detect":
             parts.append(sorted(json.dumps([a[key] for key in (*BOX, self.truth)]) for a in self.annotations))

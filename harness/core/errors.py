@@ -7,15 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import ClassVar, Literal
 
-
-def printable(text: str) -> str:
-    """The text with `\\xe9` for each byte of a file name that is not UTF-8, so that it can be written anywhere."""
-    escaped = SURROGATE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
-    return escaped.encode("utf-8", "backslashreplace").decode()
-
-
-SURROGATE = re.compile("[\udc80-\udcff]")
-"""Stands in Python for a byte of a file name that is not UTF-8."""
+from harness.core.words import printable
 
 
 class QuantgateError(Exception):

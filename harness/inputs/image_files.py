@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.errors import ConfigError, printable
+from harness.core.errors import ConfigError
+from harness.core.words import printable
 
 TURNED = range(5, 9)
 """EXIF orientations that exchange width and height."""

@@ -16,7 +16,8 @@ from typing import TypeVar
 
 from harness.core.status import FAILING, TABLE, UNDECIDED, Status
 from harness.core.verdict import Verdict, verdict_line
-from harness.report.common.numbers import counted, difference, megabytes, milliseconds, number, signed
+from harness.core.words import counted
+from harness.report.common.numbers import difference, megabytes, milliseconds, number, signed
 from harness.report.common.view import display_order, fp32_siblings, latency_change
 from harness.report.common.wording import status_counts
 from harness.store.results import CellResult, Recorded

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from harness.commands.base import Exit
 from harness.core.status import FAILING
 from harness.core.suite import Gate
-from harness.report.common.numbers import counted
+from harness.core.words import counted
 from harness.store.results import Recorded
 
 NOTHING = Recorded((), (), {}, {}, {})

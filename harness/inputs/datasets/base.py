@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.dataset import Image
-from harness.core.errors import ConfigError, printable
+from harness.core.errors import ConfigError
+from harness.core.words import counted, printable
 from harness.inputs.image_files import LFS, ImageFile, inspect_image
 
 SUFFIXES = {
@@ -87,7 +88,7 @@ def images_in(places: Iterable[Path]) -> Found:
         else:
             listed = _listed(place)
             twice = len(listed) - len(set(listed))
-            notes += [f"{place.name} lists {plural(twice, 'image')} more than once; each counts once"] if twice else []
+            notes += [f"{place.name} lists {counted(twice, 'image')} more than once; each counts once"] if twice else []
             files += listed
     return Found(sorted(set(files)), sorted(set(others)), tuple(notes))
 
@@ -152,15 +153,10 @@ def dark_note(files: Sequence[ImageFile]) -> tuple[str, ...]:
     if 2 * len(dark) <= len(deep):
         return ()
     return (
-        f"{plural(len(dark), 'image')} of 16 bits per channel with hardly a value above "
+        f"{counted(len(dark), 'image')} of 16 bits per channel with hardly a value above "
         f"{max(file.peak for file in dark)}: read as 8 bits, as OpenCV and Ultralytics read them, they are nearly "
         f"black; scale them to 16 bits (first: {shown(dark[0].path)})",
     )
-
-
-def plural(number: int, what: str) -> str:
-    """A number and what it counts: "1 image", "2 images"."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def shown(path: str | Path) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 from harness.core.dataset import BOX, Dataset, by_id
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.base import as_image, dark_note, plural, shown, text_of
+from harness.core.words import counted
+from harness.inputs.datasets.base import as_image, dark_note, shown, text_of
 from harness.inputs.datasets.coco_files import find_images
 from harness.inputs.datasets.coco_rows import Entries, annotation, as_id
 from harness.inputs.datasets.exif import displayed
@@ -77,7 +78,7 @@ def _made(
 def _one_file_note(files: Mapping[int | str, ImageFile]) -> tuple[str, ...]:
     """A note where several images of the JSON are one file: what one has, the others lack."""
     often = [file for file, times in Counter(file.path for file in files.values()).items() if times > 1]
-    said = f"{plural(len(often), 'file')} listed as several images, which are scored apart"
+    said = f"{counted(len(often), 'file')} listed as several images, which are scored apart"
     return (f"{said} (first: {shown(often[0])})",) if often else ()
 
 

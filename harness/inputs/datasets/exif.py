@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.base import plural, shown
+from harness.core.words import counted
+from harness.inputs.datasets.base import shown
 from harness.inputs.datasets.objects import Placed
 from harness.inputs.image_files import ImageFile, turn, turn_point
 from harness.tasks.run_lengths import encoded, mask_pixels, mask_problem, run_lengths
@@ -91,14 +92,14 @@ def _point(file: ImageFile, x: float, y: float) -> tuple[float, float]:
 def _stored_note(stored: set[int | str], files: Mapping[int | str, ImageFile]) -> tuple[str, ...]:
     if not stored:
         return ()
-    said = f"{plural(len(stored), 'image')} of an EXIF orientation and annotated as stored: boxes were turned with it"
+    said = f"{counted(len(stored), 'image')} of an EXIF orientation and annotated as stored: boxes were turned with it"
     return (f"{said} (first: {_first(stored, files)})",)
 
 
 def _open_note(open_: set[int | str], files: Mapping[int | str, ImageFile]) -> tuple[str, ...]:
     if not open_:
         return ()
-    said = f"{plural(len(open_), 'image')} turned by EXIF without a size that tells whether boxes are turned too"
+    said = f"{counted(len(open_), 'image')} turned by EXIF without a size that tells whether boxes are turned too"
     return (f"{said}; taken as displayed (first: {_first(open_, files)})",)
 
 

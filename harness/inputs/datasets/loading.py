@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.dataset import Dataset
-from harness.core.errors import ConfigError, printable
+from harness.core.errors import ConfigError
+from harness.core.words import printable
 from harness.inputs.datasets.base import images_in, numbered
 from harness.inputs.datasets.coco import read_coco
 from harness.inputs.datasets.yolo import has_split, read_yolo, shared_images

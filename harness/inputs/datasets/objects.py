@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.core.errors import printable
-from harness.inputs.datasets.base import plural
+from harness.core.words import counted, printable
 
 Placed = tuple[str, dict[str, Any]]
 """Where an object is written, as file and line or as the entry of a file, and its COCO annotation."""
@@ -64,4 +63,4 @@ def _apart(row: Mapping[str, Any], other: Mapping[str, Any]) -> float:
 def _note(places: Sequence[str], one: str, several: str) -> str:
     """A note on objects that are left out; empty where there are none."""
     first = printable("/".join(places[0].split("/")[-2:])) if places else ""
-    return f"{plural(len(places), 'object')} {one if len(places) == 1 else several} (first: {first})" if places else ""
+    return f"{counted(len(places), 'object')} {one if len(places) == 1 else several} (first: {first})" if places else ""

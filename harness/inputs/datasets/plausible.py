@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.core.dataset import Image
-from harness.core.errors import ConfigError, printable
+from harness.core.errors import ConfigError
+from harness.core.words import printable
 from harness.inputs.datasets.objects import Placed
 from harness.inputs.image_files import ImageFile
 

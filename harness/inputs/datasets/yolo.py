@@ -12,7 +12,8 @@ import yaml
 
 from harness.core.dataset import Dataset, Image
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.base import Found, existing, images_in, numbered, plural, shown, text_of
+from harness.core.words import counted
+from harness.inputs.datasets.base import Found, existing, images_in, numbered, shown, text_of
 from harness.inputs.datasets.yolo_labels import COCO_POINTS, NO_POINTS, KeyPoints, passed_over, read_labels
 
 SPELLINGS = {"val": ("val", "validation", "valid"), "train": ("train", "training")}
@@ -137,7 +138,7 @@ def _categories(path: Path, content: Mapping[str, Any]) -> tuple[dict[int, str],
     if len(categories) < len(names):
         raise ConfigError(f"dataset {path}: 'names' has a class index twice, as a number and as a text")
     differ = isinstance(count, int) and count != len(categories)
-    return categories, ((f"{path.name} says nc: {count} and has {plural(len(categories), 'name')}",) if differ else ())
+    return categories, ((f"{path.name} says nc: {count} and has {counted(len(categories), 'name')}",) if differ else ())
 
 
 def _index(path: Path, key: Any) -> int:

@@ -12,7 +12,8 @@ from typing import Any
 
 from harness.core.dataset import OF_BOX, Image
 from harness.core.errors import ConfigError
-from harness.inputs.datasets.base import Found, plural, shown, text_of
+from harness.core.words import counted
+from harness.inputs.datasets.base import Found, shown, text_of
 from harness.inputs.datasets.objects import without_the_impossible
 from harness.inputs.datasets.plausible import ENOUGH, box_notes
 
@@ -60,7 +61,7 @@ def read_labels(images: Sequence[Image], categories: Mapping[int, Any], points: 
         return Labels(kept, notes, _no_labels(images[0], files[0], len(images)))
     if lacking:
         first = shown(files[lacking[0]])
-        said = f"{len(lacking)} of {plural(len(images), 'image')} have no label file and count as without objects"
+        said = f"{len(lacking)} of {counted(len(images), 'image')} have no label file and count as without objects"
         notes = (f"{said} (first: {first})", *notes)
     return Labels(kept, notes, "")
 
@@ -81,14 +82,14 @@ def passed_over(found: Found) -> tuple[str, ...]:
     ]  # fmt: skip
     if not others:
         return ()
-    said = f"{plural(len(others), 'file')} with labels left out: no suffix of an image that is read"
+    said = f"{counted(len(others), 'file')} with labels left out: no suffix of an image that is read"
     return (f"{said} (first: {shown(others[0])})",)
 
 
 def _shared_note(files: Sequence[Path]) -> tuple[str, ...]:
     """A note where images whose names differ in the suffix share a label file; all of them are scored, with it."""
     often = [file for file, times in Counter(files).items() if times > 1 and file.exists()]
-    said = f"{plural(len(often), 'label file')} shared by images of one name and several suffixes; all are scored"
+    said = f"{counted(len(often), 'label file')} shared by images of one name and several suffixes; all are scored"
     return (f"{said} (first: {shown(often[0])})",) if often else ()
 
 
@@ -101,7 +102,7 @@ def _no_labels(image: Image, file: Path, count: int) -> str:
     ]
     found = [one.with_suffix(".txt") for one in (path, *elsewhere) if one.with_suffix(".txt").exists()]
     advice = f"its labels seem to lie in {found[0]}" if found else "an image without objects needs an empty one"
-    return f"none of {plural(count, 'image')} has a label file; {file} would be that of the first, and {advice}"
+    return f"none of {counted(count, 'image')} has a label file; {file} would be that of the first, and {advice}"
 
 
 def _objects(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.dataset import Dataset
-from harness.core.errors import printable
+from harness.core.words import printable
 from harness.tasks.base import Detections
 from harness.tasks.registry import TASKS
 

@@ -48,11 +48,6 @@ def milliseconds(time: float | None) -> str:
     return number(time, ".2f")
 
 
-def counted(count: int, noun: str) -> str:
-    """A count of things: `1 cell`, `2 cells`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 # Values of metrics
 
 

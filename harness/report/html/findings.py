@@ -10,7 +10,8 @@ from harness.core.metrics import GATED, METRICS
 from harness.core.status import FAILING, TABLE, UNDECIDED, Status, Tone, severity
 from harness.core.suite import Gate
 from harness.core.verdict import Verdict
-from harness.report.common.numbers import counted, quantity
+from harness.core.words import counted
+from harness.report.common.numbers import quantity
 from harness.report.common.wording import repeat_command
 from harness.report.html.chart_rows import limit_of
 from harness.store.results import CellResult

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.core.errors import printable
+from harness.core.words import printable
 from harness.measure.accuracy import agreement
 from harness.measure.accuracy import detections_file as detections
 from harness.measure.accuracy.score_cache import dataset_file, detections_file

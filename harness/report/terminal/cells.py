@@ -9,9 +9,9 @@ from rich.text import Text
 
 from harness.core.status import FINE, TABLE, severity, worst
 from harness.core.verdict import Verdict
+from harness.core.words import counted
 from harness.report.common.numbers import (
     NONE,
-    counted,
     difference,
     divided,
     megabytes,

@@ -10,8 +10,8 @@ from rich.text import Text
 from harness.core.metrics import METRICS
 from harness.core.status import TABLE, UNDECIDED
 from harness.core.verdict import verdict_line
+from harness.core.words import counted
 from harness.measure.accuracy.score_cache import REUSED
-from harness.report.common.numbers import counted
 from harness.report.common.wording import repeat_command, status_counts
 from harness.report.outcome import Outcome
 from harness.store.results import CellResult

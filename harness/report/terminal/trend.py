@@ -12,7 +12,8 @@ from rich.text import Text
 
 from harness.core.metrics import METRICS
 from harness.core.status import FAILING, TABLE
-from harness.report.common.numbers import counted, trend_value
+from harness.core.words import counted
+from harness.report.common.numbers import trend_value
 from harness.report.common.wording import WHEN, commit_name, level_words
 from harness.store.history_db import CPU_RATIO
 from harness.store.trends import LevelChange, Run, Trend

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from harness.report.common.numbers import (
-    counted,
     difference,
     divided,
     megabytes,
@@ -60,10 +59,6 @@ def test_what_is_absent_is_a_dash_and_zero_is_not():
 )
 def test_a_ratio_needs_both_numbers_and_no_zero_below(value, by, ratio):
     assert divided(value, by) == ratio
-
-
-def test_one_thing_is_counted_without_an_s():
-    assert [counted(count, "cell") for count in (0, 1, 2)] == ["0 cells", "1 cell", "2 cells"]
 
 
 @pytest.mark.parametrize(
