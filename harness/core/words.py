@@ -14,6 +14,11 @@ def printable(text: str) -> str:
     return escaped.encode("utf-8", "backslashreplace").decode()
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text is a whole number from 0 in ASCII digits, which `int` reads."""
+    return text.isascii() and text.isdigit()
+
+
 def counted(count: int, noun: str) -> str:
     """A count of things: `1 cell`, `2 cells`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.core.dataset import Image
 from harness.core.errors import ConfigError
-from harness.core.words import counted, printable
+from harness.core.words import counted, is_whole, printable
 from harness.inputs.image_files import LFS, ImageFile, inspect_image
 
 SUFFIXES = {
@@ -126,7 +126,7 @@ def numbered(files: Sequence[Path]) -> tuple[tuple[Image, ...], tuple[str, ...]]
         ConfigError: an image cannot be read.
     """
     stems = [file.stem for file in files]
-    numeric = all(stem.isascii() and stem.isdigit() for stem in stems) and len(set(map(int, stems))) == len(stems)
+    numeric = all(map(is_whole, stems)) and len(set(map(int, stems))) == len(stems)
     found = [inspect_image(file) for file in files]
     numbers = map(int, stems) if numeric else range(1, len(files) + 1)
     return tuple(as_image(number, one) for number, one in zip(numbers, found, strict=True)), dark_note(found)

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.dataset import BOX, Dataset, by_id
 from harness.core.errors import ConfigError
-from harness.core.words import counted
+from harness.core.words import counted, is_whole
 from harness.inputs.datasets.base import as_image, dark_note, shown, text_of
 from harness.inputs.datasets.coco_files import find_images
 from harness.inputs.datasets.coco_rows import Entries, annotation, as_id
@@ -133,7 +133,7 @@ def _categories(path: Path, declared: Sequence[Mapping[str, Any]]) -> tuple[dict
         names[number] = str(entry["name"])
     if not names:
         raise ConfigError(f"dataset {path} lists no categories")
-    meant = {one: int(one) if str(one).isascii() and str(one).isdigit() else None for one in names}
+    meant = {one: int(one) if is_whole(str(one)) else None for one in names}
     small = all(number is not None and number < LARGE for number in meant.values())
     if not small or len(set(meant.values())) < len(meant):
         meant = {one: number for number, one in enumerate(names, 1)}

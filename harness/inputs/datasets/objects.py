@@ -62,5 +62,12 @@ def _apart(row: Mapping[str, Any], other: Mapping[str, Any]) -> float:
 
 def _note(places: Sequence[str], one: str, several: str) -> str:
     """A note on objects that are left out; empty where there are none."""
-    first = printable("/".join(places[0].split("/")[-2:])) if places else ""
-    return f"{counted(len(places), 'object')} {one if len(places) == 1 else several} (first: {first})" if places else ""
+    if not places:
+        return ""
+    said = one if len(places) == 1 else several
+    return f"{counted(len(places), 'object')} {said} (first: {shown_place(places[0])})"
+
+
+def shown_place(place: str) -> str:
+    """Where an object is written, for a note: without the folders above the last."""
+    return printable("/".join(place.split("/")[-2:]))

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from harness.core.dataset import Image
 from harness.core.errors import ConfigError
-from harness.core.words import printable
-from harness.inputs.datasets.objects import Placed
+from harness.inputs.datasets.objects import Placed, shown_place
 from harness.inputs.image_files import ImageFile
 
 Files = Mapping[int | str, ImageFile | Image]
@@ -67,9 +66,8 @@ def _boxes_note(placed: Sequence[Placed], one: str, several: str) -> tuple[str, 
     """A note on boxes, if there are any, with the first of them."""
     if not placed:
         return ()
-    first = printable("/".join(placed[0][0].split("/")[-2:]))
     said = f"1 box {one}" if len(placed) == 1 else f"{len(placed)} boxes {several}"
-    return (f"{said} (first: {first}, bbox {_shown(placed[0])})",)
+    return (f"{said} (first: {shown_place(placed[0][0])}, bbox {_shown(placed[0])})",)
 
 
 def _end(placed: Placed, files: Files, axis: int) -> float:

@@ -12,7 +12,7 @@ import yaml
 
 from harness.core.dataset import Dataset, Image
 from harness.core.errors import ConfigError
-from harness.core.words import counted
+from harness.core.words import counted, is_whole
 from harness.inputs.datasets.base import Found, existing, images_in, numbered, shown, text_of
 from harness.inputs.datasets.yolo_labels import COCO_POINTS, NO_POINTS, KeyPoints, passed_over, read_labels
 
@@ -126,7 +126,7 @@ def _place(path: Path, content: Mapping[str, Any], split: str, entry: str) -> Pa
 def _categories(path: Path, content: Mapping[str, Any]) -> tuple[dict[int, str], tuple[str, ...]]:
     """Class number → name, from `names` or from the number `nc` alone, and notes on them."""
     names, count = content.get("names"), content.get("nc")
-    if isinstance(count, str) and count.isascii() and count.isdigit():
+    if isinstance(count, str) and is_whole(count):
         count = int(count)
     if not names and isinstance(count, int) and count > 0:
         return {number: f"class_{number}" for number in range(count)}, ()
@@ -143,7 +143,7 @@ def _categories(path: Path, content: Mapping[str, Any]) -> tuple[dict[int, str],
 
 def _index(path: Path, key: Any) -> int:
     """A class index, which may be written as a text."""
-    if isinstance(key, int) or (isinstance(key, str) and key.isascii() and key.isdigit()):
+    if isinstance(key, int) or (isinstance(key, str) and is_whole(key)):
         return int(key)
     raise ConfigError(f"dataset {path}: 'names' must map class indices to names, not {key!r}")
 
