@@ -13,6 +13,9 @@ from harness.core.errors import ConfigError
 ASSETS = Path(__file__).parents[1] / "assets"
 """The folder of the files that ship with the package."""
 
+LFS = b"version https://git-lfs"
+"""How a pointer of Git LFS begins, which lies where the file should be."""
+
 
 @contextlib.contextmanager
 def file_lock(path: Path, wait: bool = True) -> Iterator[bool]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import ConfigError
+from harness.core.files import LFS
 from harness.core.words import printable
 
 TURNED = range(5, 9)
@@ -26,9 +27,6 @@ TURNED = range(5, 9)
 ORIENTATION, BITS = 0x0112, 0x0102
 """The numbers of EXIF's and TIFF's tags Orientation and BitsPerSample."""
 
-
-LFS = b"version https://git-lfs"
-"""How a pointer of Git LFS begins, which lies where the file should be."""
 
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # of a JPEG's segments; the others belong to pixels
 END, SCAN = b"\xff\xd9", b"\xff\xda"

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.files import LFS
 
 NAMES = "metadata.yaml"
 """File in the folder of an OpenVINO IR in which Ultralytics keeps the class names."""
@@ -47,7 +48,7 @@ def stand_in(path: Path) -> str:
     """What a file is that stands for another one, as the end of a message; empty for any other file."""
     with path.open("rb") as file:
         start = file.read(200)
-    if start.startswith(b"version https://git-lfs"):
+    if start.startswith(LFS):
         return "; it is a pointer of Git LFS: run 'git lfs pull'"
     if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "; it is a web page, as a download gives that needs a login: get the file itself"

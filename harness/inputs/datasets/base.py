@@ -10,8 +10,9 @@ from pathlib import Path
 
 from harness.core.dataset import Image
 from harness.core.errors import ConfigError
+from harness.core.files import LFS
 from harness.core.words import counted, is_whole, printable
-from harness.inputs.image_files import LFS, ImageFile, inspect_image
+from harness.inputs.image_files import ImageFile, inspect_image
 
 SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".mpo", ".jp2", ".avif",
