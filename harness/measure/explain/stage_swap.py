@@ -109,10 +109,10 @@ class WalkJob:
             walk.step("export", _opened(*self.exported, pixels))
         else:
             walk.skip("export", f"{self.cell.backend} has no fp32 of this model")
-        one_step = self._why_one_step()
+        boundary, one_step = self._boundary()
         if not one_step:
             assert self.float_graph
-            hybrid = Hybrid(self.cell.backend, self.artifact.path, self.float_graph, head_inputs(self.float_graph))
+            hybrid = Hybrid(self.cell.backend, self.artifact.path, self.float_graph, boundary)
             walk.step("quantization", _Pipeline(self.cell, self.artifact, hybrid, pixels))
         whole = _opened(self.cell, self.artifact, pixels)
         last = walk.step("quantization" if one_step else "head", whole)
@@ -125,16 +125,16 @@ class WalkJob:
         assert walk.reference is not None  # at least the cell itself was run
         return Walked(tuple(walk.stages), walk.reference, last, tuple(last.seen.names))
 
-    def _why_one_step(self) -> str:
-        """Why the cell's head cannot be swapped for the float graph's; empty where it can."""
+    def _boundary(self) -> tuple[list[str], str]:
+        """The tensors at which the float graph's head can take over, or why it cannot."""
         if self.cell.backend not in READABLE:
-            return f"{self.cell.backend} keeps no names of tensors"
+            return [], f"{self.cell.backend} keeps no names of tensors"
         if not self.float_graph:
-            return "there is no float graph"
-        has = tensor_names(self.cell.backend, self.artifact.path)
-        if not has.issuperset(head_inputs(self.float_graph)):
-            return "the file names its tensors otherwise than the float graph"
-        return ""
+            return [], "there is no float graph"
+        boundary = head_inputs(self.float_graph)
+        if not tensor_names(self.cell.backend, self.artifact.path).issuperset(boundary):
+            return [], "the file names its tensors otherwise than the float graph"
+        return boundary, ""
 
 
 @dataclass(frozen=True)
