@@ -233,5 +233,7 @@ def _read(folder: Path, entry: str, key: str) -> Artifact | None:
         intact = entry in files and all(file_digest(folder / name) == value for name, value in files.items())
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    size = sum((folder / name).stat().st_size for name in files) if intact else 0
-    return Artifact(str(folder / entry), key, size, card["meta"]) if intact else None
+    if not intact:
+        return None
+    size = sum((folder / name).stat().st_size for name in files)
+    return Artifact(str(folder / entry), key, size, card["meta"])

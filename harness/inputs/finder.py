@@ -107,7 +107,7 @@ class Finder:
         start = time.monotonic()
         artifact = self._cache.artifact(cell, weights, calibrated_on, training)
         built = time.monotonic() - start if artifact.built else 0.0
-        data, notes = _of_task(cell, data, artifact), (*notes, *artifact.meta.get("notes", ()))
+        data = _of_task(cell, data, artifact)
         provenance = {
             "weights": self._digest(weights)[:16],
             "dataset": data.digest,
@@ -122,7 +122,8 @@ class Finder:
             "versions": {tool: version(tool) for tool in made_by.tools} | {cell.backend: runtime},
         }
         pixels = self._cache.pixels(data.images, cell.imgsz)
-        return CellInputs(data, artifact, pixels, provenance, (*data.notes, *notes), built, made_by, runtime)
+        notes = (*data.notes, *notes, *artifact.meta.get("notes", ()))
+        return CellInputs(data, artifact, pixels, provenance, notes, built, made_by, runtime)
 
     def _data(self, suite: Suite, home: Path) -> Dataset:
         """The scored images."""
