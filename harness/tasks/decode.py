@@ -13,7 +13,7 @@ from harness.core.errors import ConfigError
 from harness.core.suite import Decoding
 from harness.tasks.base import Candidates, Detections, Floats, OutputLayout
 from harness.tasks.grids import corners_and_strides, strides_of
-from harness.tasks.parts import ROWS, Parts, parts
+from harness.tasks.parts import ROWS, Parts, parts, sigmoid
 from harness.tasks.preprocess import fit
 from harness.tasks.registry import task
 
@@ -70,9 +70,9 @@ def _anchors(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, si
     possible = np.flatnonzero(best > floor)  # few anchors see anything
     confident = scores[:, possible]
     if reading.logits:
-        confident = _sigmoid(confident)
+        confident = sigmoid(confident)
         if seen.objectness is not None:
-            confident *= _sigmoid(seen.objectness[at][possible])
+            confident *= sigmoid(seen.objectness[at][possible])
     boxes = _pixels(seen.boxes[at][:, possible], possible, seen.boxes.shape[2], reading, size)
     sound = np.isfinite(boxes).all(axis=0) & np.isfinite(confident).all(axis=0)
     dropped = int(np.isnan(best).sum()) + int((~sound).sum())
@@ -89,7 +89,7 @@ def _anchors(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, si
 def _rows(seen: Parts, at: int, reading: OutputLayout, decoding: Decoding, size: Size) -> Candidates:
     """The candidates of an image from rows with one score and one class number each."""
     assert seen.labels is not None
-    scores = _sigmoid(seen.scores[at, 0]) if reading.logits else seen.scores[at, 0]
+    scores = sigmoid(seen.scores[at, 0]) if reading.logits else seen.scores[at, 0]
     missing = int(np.isnan(scores).sum())
     rows = np.flatnonzero(scores > decoding.conf)
     scores, labels = scores[rows], seen.labels[at][rows]
@@ -107,9 +107,9 @@ def as_raw(outputs: Sequence[NDArray[Any]], reading: OutputLayout, size: Size) -
     """The outputs in the form of a raw output, [N, 4 + C + E, A] of its own memory; `reading` is no layout of ROWS."""
     seen = parts(outputs, reading)
     every = np.arange(seen.boxes.shape[2])
-    scores = _sigmoid(seen.scores) if reading.logits else seen.scores
+    scores = sigmoid(seen.scores) if reading.logits else seen.scores
     if seen.objectness is not None:
-        scores = scores * (_sigmoid(seen.objectness) if reading.logits else seen.objectness)[:, None]
+        scores = scores * (sigmoid(seen.objectness) if reading.logits else seen.objectness)[:, None]
     corners = np.stack([_pixels(boxes, every, len(every), reading, size) for boxes in seen.boxes])
     low, high = corners[:, :2], corners[:, 2:]
     raw: Floats = np.concatenate([(low + high) / 2, high - low, scores, seen.extra], axis=1, dtype=np.float32)
@@ -180,12 +180,6 @@ def _expect_numbers(labels: Floats, reading: OutputLayout) -> None:
             f"class numbers of the {reading.layout} output are not whole, such as {float(high):.3g}: say how it is "
             f"read, Model(…, family=…)"
         )
-
-
-def _sigmoid(values: Floats) -> Floats:
-    with np.errstate(over="ignore"):
-        squashed: Floats = np.divide(1, 1 + np.exp(-values), dtype=np.float32)
-    return squashed
 
 
 def to_image(

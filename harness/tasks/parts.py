@@ -46,6 +46,13 @@ def parts(outputs: Sequence[NDArray[Any]], reading: OutputLayout) -> Parts:
     return Parts(table[:, :4], table[:, 4:end], table[:, end:])
 
 
+def sigmoid(logits: Floats) -> Floats:
+    """The probabilities that logits of any shape stand for."""
+    with np.errstate(over="ignore"):
+        squashed: Floats = np.divide(1, 1 + np.exp(-logits), dtype=np.float32)
+    return squashed
+
+
 def cube(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape [N, a, b] of an output with more sides that are 1, or without a batch; else `shape` itself."""
     kept = [side for side in shape[1:] if side != 1]

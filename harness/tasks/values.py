@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.tasks.base import Declared, Floats, OutputLayout
 from harness.tasks.boxes import coded, spread_over_grid
 from harness.tasks.grids import fills_grid, strides_of
-from harness.tasks.parts import ROWS, Parts, parts
+from harness.tasks.parts import ROWS, Parts, parts, sigmoid
 
 LIVE = 0.001  # rows of a lower score may be padding
 ROUNDED_UP = 1.02  # scores up to here are rounding errors of a quantized output
@@ -193,11 +193,10 @@ def coded_as_seen(
 def probabilities(seen: Parts, reading: OutputLayout) -> Floats:
     """[N, A] the highest score of each candidate box, from 0 to 1; 0 where it is NaN."""
     best = seen.scores.max(axis=1)
-    parts_of_it = [best] if seen.objectness is None else [best, seen.objectness]
+    factors = [best] if seen.objectness is None else [best, seen.objectness]
     if reading.logits:
-        with np.errstate(over="ignore"):
-            parts_of_it = [1 / (1 + np.exp(-values)) for values in parts_of_it]
-    told: Floats = np.nan_to_num(np.prod(parts_of_it, axis=0), nan=0.0)
+        factors = [sigmoid(one) for one in factors]
+    told: Floats = np.nan_to_num(np.prod(factors, axis=0), nan=0.0)
     return told
 
 
