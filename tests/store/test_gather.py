@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from builders import FP32, INT8, measurement
+from published import BOTH, REGRESSED, plan
 
-from harness import Gate, Measurement, Suite, Verdict
+from harness import Measurement, Verdict
 from harness.store.gather import gather, intervals
 from harness.store.records import Record
-from harness.store.results import plan_of
 
-GATES = (Gate("map", max_drop=0.002, precisions=["int8"]),)
-REGRESSED = Verdict("map", "baseline", "regressed", 0.4, 0.41, "≥ 0.408")
 UNCHANGED = Verdict("map", "baseline", "unchanged", 0.4, 0.4, "≥ 0.39")
-BOTH = ("accuracy", "latency")
-
-
-def plan(name="made", phases=None, stale=()):
-    file = "suites/test_made.py"
-    made = plan_of(Suite(name, "coco8", (FP32, INT8), GATES), file, phases, stale, 2)
-    return dataclasses.replace(made, node=file)
-
-
-@pytest.fixture
-def run(tmp_path):
-    """A run that finished everything of fp32, and of int8 only the accuracy test."""
-    plan(phases={FP32: BOTH, INT8: BOTH}, stale=["old-cell"]).publish(tmp_path)
-    timed = Measurement(
-        FP32, metrics={"latency_p50_ms": 9.5}, samples={"latency_ms": [9.5]}, timings={"latency_s": 1.0}
-    )
-    Record("made", "accuracy", measurement(FP32), (), {"map": 0.4}).publish(tmp_path)
-    Record("made", "latency", timed, (), {"latency_p50_ms": 9.0}).publish(tmp_path)
-    Record("made", "accuracy", measurement(INT8), (REGRESSED,)).publish(tmp_path)
-    return tmp_path
 
 
 def test_both_phases_of_a_cell_are_one_row(run):

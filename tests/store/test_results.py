@@ -6,41 +6,19 @@ import json
 
 import jsonschema
 import pytest
-from builders import FP32, INT8, MACHINE, measurement
+from builders import FP32, INT8, MACHINE
+from published import BOTH, plan
 
-from harness import ConfigError, Gate, Measurement, Suite, Verdict
+from harness import ConfigError
 from harness.store.gather import gather
-from harness.store.records import Record
 from harness.store.results import (
     SCHEMA_FILE,
     Plan,
     load_results,
-    plan_of,
     read_cells,
     results_file,
     results_to_json,
 )
-
-GATES = (Gate("map", max_drop=0.002, precisions=["int8"]),)
-REGRESSED = Verdict("map", "baseline", "regressed", 0.4, 0.41, "≥ 0.408")
-BOTH = ("accuracy", "latency")
-
-
-def plan(name="made", phases=None, stale=()):
-    return plan_of(Suite(name, "coco8", (FP32, INT8), GATES), "suites/test_made.py", phases, stale, 2)
-
-
-@pytest.fixture
-def run(tmp_path):
-    """A run that finished everything of fp32, and of int8 only the accuracy test."""
-    plan(phases={FP32: BOTH, INT8: BOTH}, stale=["old-cell"]).publish(tmp_path)
-    timed = Measurement(
-        FP32, metrics={"latency_p50_ms": 9.5}, samples={"latency_ms": [9.5]}, timings={"latency_s": 1.0}
-    )
-    Record("made", "accuracy", measurement(FP32), (), {"map": 0.4}).publish(tmp_path)
-    Record("made", "latency", timed, (), {"latency_p50_ms": 9.0}).publish(tmp_path)
-    Record("made", "accuracy", measurement(INT8), (REGRESSED,)).publish(tmp_path)
-    return tmp_path
 
 
 def validate(content):
