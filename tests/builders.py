@@ -20,6 +20,7 @@ from harness.core.dataset import Dataset, Image
 from harness.core.measurement import Machine, Measurement
 from harness.inputs.builds import BuildJob
 from harness.inputs.datasets.loading import load_calibration
+from harness.inputs.datasets.yolo import read_yolo
 from harness.inputs.pixels import read_image
 from harness.inputs.sources import BUNDLED_DATA, BUNDLED_WEIGHTS
 from harness.machine.child import Child
@@ -103,6 +104,16 @@ def coco(root: Path, **changes: Any) -> Path:
     file = root / "instances_val.json"
     file.write_text(json.dumps({**content, **changes}))
     return file
+
+
+def scored(file: Path) -> Dataset:
+    """The val split of a YOLO YAML."""
+    return read_yolo(file, "val")
+
+
+def boxes(dataset: Dataset) -> list[tuple[float, ...]]:
+    """The boxes of all objects, x, y, width and height in pixels."""
+    return [tuple(round(value, 3) for value in row["bbox"]) for row in dataset.annotations]
 
 
 def null_weights(path: Path, **script: Any) -> Path:

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from builders import sha, yolo
+from builders import boxes, scored, sha, yolo
 
 from harness import ConfigError
 from harness.inputs.datasets.yolo import read_yolo, shared_images
-
-
-def scored(file):
-    return read_yolo(file, "val")
-
-
-def boxes(dataset):
-    return [tuple(round(value, 3) for value in row["bbox"]) for row in dataset.annotations]
 
 
 def test_a_yolo_yaml_gives_pixels_boxes_and_content_hashes(tmp_path):

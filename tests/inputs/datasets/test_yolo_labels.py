@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from builders import yolo
+from builders import boxes, scored, yolo
 
 from harness import ConfigError
 from harness.inputs.datasets.yolo import read_yolo
 from harness.tasks.registry import of_task
-
-
-def scored(file):
-    return read_yolo(file, "val")
-
-
-def boxes(dataset):
-    return [tuple(round(value, 3) for value in row["bbox"]) for row in dataset.annotations]
 
 
 def test_a_polygon_is_its_bounding_box(tmp_path):
