@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import subprocess
 import sys
@@ -92,16 +93,35 @@ def test_a_reader_that_has_seen_enough_is_no_regression():
     assert (ended.returncode, ended.stderr) == (Exit.INFRASTRUCTURE, "")
 
 
-@pytest.fixture(scope="module")
-def numpy_s() -> float:
-    """CPU seconds of a process that imports NumPy and nothing else: the measure of what is quick on this machine."""
-    program = "import time, numpy; print(time.process_time())"
-    return min(float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(5))
+IMPORT_NUMPY = "import time, numpy; print(time.process_time())"
+
+
+def printed(program: str) -> tuple[float, str]:
+    """CPU seconds that a process took by its own clock, and what else the last line of its output says."""
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    took, _, rest = shown.stdout.splitlines()[-1].partition(" ")
+    return float(took), rest
+
+
+def assert_quick(program: str, times: float, turns: int = 12) -> None:
+    """The program takes at most `times` the CPU time of a process that imports NumPy, and imports no runtime.
+
+    The two alternate, and the least of each counts: whatever else the machine does can only add to either. A shared
+    core was seen to double a process's CPU time for seconds on end, so up to `turns` turns are taken.
+    """
+    numpy_s = took_s = math.inf
+    for _ in range(turns):
+        numpy_s = min(numpy_s, printed(IMPORT_NUMPY)[0])
+        seconds, heavy = printed(program)
+        assert heavy == "[]"
+        took_s = min(took_s, seconds)
+        if took_s <= times * numpy_s:
+            return
+    raise AssertionError(f"{took_s:.3f} s of CPU time, where `import numpy` takes {numpy_s:.3f} s")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in NAMES)], ids=" ".join)
-def test_help_starts_quickly_and_imports_no_runtime(arguments, numpy_s):
-    """As below, of a whole command line."""
+def test_help_starts_quickly_and_imports_no_runtime(arguments):
     program = f"""
 import sys, time
 from harness.commands.cli import main
@@ -110,22 +130,18 @@ try:
 except SystemExit:
     print(time.process_time(), [name for name in {HEAVY} if name in sys.modules])
 """
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    took, imported = shown.stdout.splitlines()[-1].split(maxsplit=1)
-    assert imported == "[]"
-    assert float(took) <= 5 * numpy_s
+    assert_quick(program, times=5)
 
 
-def test_importing_the_package_is_quick_and_imports_no_runtime(numpy_s):
-    """By the interpreter's own CPU time: neighbours do not count, and what it waits for is the disk."""
+def test_importing_the_package_is_quick_and_imports_no_runtime():
     program = f"""
 import sys, time, harness
 print(time.process_time(), [name for name in {HEAVY} if name in sys.modules])
 """
-    seconds = []
-    for _ in range(3):
-        shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        took, imported = shown.stdout.split(maxsplit=1)
-        seconds.append(float(took))
-        assert imported == "[]\n"
-    assert min(seconds) <= 2.75 * numpy_s
+    assert_quick(program, times=2.75)
+
+
+def test_a_program_that_is_not_quick_is_convicted():
+    slow = "import time, numpy; sum(range(50_000_000)); print(time.process_time(), [])"
+    with pytest.raises(AssertionError, match="s of CPU time"):
+        assert_quick(slow, times=2.75, turns=2)
